@@ -1,0 +1,139 @@
+"""W- and sigma-asymmetry as functions: masks, fixed values, gates.
+
+Lim et al. 2024 (arXiv 2405.20231), sections 3.1 and 3.2: the effective weight is mask * trained + (1 - mask) * kappa * F
+with F ~ N(0, 1); the sigma-asymmetric nonlinearity is x * sigmoid(F x). Mask and F are the same for all nets of a zoo.
+"""
+
+import hashlib
+from itertools import chain, combinations, islice
+from math import comb, prod
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from zoo.layout import Layout
+from zoo.streams import stream
+
+
+def fixed_subsets(rows: int, entries: int, first_size: int) -> list[tuple[int, ...]]:
+    """The first `rows` subsets of range(entries), by size from `first_size` on, then in lexicographic order.
+
+    Raises ValueError if there are not that many.
+    """
+    available = sum(comb(entries, size) for size in range(first_size, entries + 1))
+    if rows > available:
+        raise ValueError(f"{rows} output units need as many different masks, but {entries} inputs give only {available}")
+    sizes = range(first_size, entries + 1)
+    return list(islice(chain.from_iterable(combinations(range(entries), size) for size in sizes), rows))
+
+
+def filters(shape: tuple[int, ...], n_fix: int, rng: torch.Generator) -> Bool[Tensor, "..."]:
+    """Fixes `n_fix` whole input filters of each output channel; all of them where there are no more."""
+    rows, inputs = shape[:2]
+    ranks = torch.rand(rows, inputs, generator=rng).argsort(dim=1).argsort(dim=1)
+    trained = ranks >= n_fix
+    return trained.reshape(rows, inputs, *[1] * (len(shape) - 2)).expand(shape).clone()
+
+
+def random_entries(shape: tuple[int, ...], n_fix: int, rng: torch.Generator) -> Bool[Tensor, "..."]:
+    """Fixes `n_fix` random entries of each output unit; all of them where there are no more."""
+    rows, entries = shape[0], prod(shape[1:])
+    return filters((rows, entries), n_fix, rng).reshape(shape)
+
+
+def densest(shape: tuple[int, ...], n_fix: int, rng: torch.Generator) -> Bool[Tensor, "..."]:
+    """Pairwise different rows with the fewest fixed entries: none, then each one, then each pair... Ignores `n_fix`."""
+    return bounded_zeros(shape, 0, rng)
+
+
+def bounded_zeros(shape: tuple[int, ...], n_fix: int, rng: torch.Generator) -> Bool[Tensor, "..."]:
+    """Pairwise different rows with at least `n_fix` fixed entries each, the fewest possible. Draws nothing."""
+    rows, entries = shape[0], prod(shape[1:])
+    trained = torch.ones(rows, entries, dtype=torch.bool)
+    for row, subset in enumerate(fixed_subsets(rows, entries, n_fix)):
+        trained[row, list(subset)] = False
+    return trained.reshape(shape)
+
+
+MASKS = {  # kind of mask -> function of (shape, n_fix, rng) that is True where an entry is trained
+    "filters": filters,
+    "random_entries": random_entries,
+    "densest": densest,
+    "bounded_zeros": bounded_zeros,
+}
+
+
+Masks = tuple[dict[str, Bool[Tensor, "..."]], dict[str, Float[Tensor, "..."]]]  # mask (True: trained), F; by name
+
+
+def draw_masks(layout: Layout, *, kind: str, n_fix: int, seed: int) -> Masks:
+    """The mask (True: trained) and F ~ N(0, 1) of each convolution and of the linear layer, by tensor name.
+
+    The linear layer has no filters; with kind `filters` single entries of it are fixed, as in the paper's zoo.
+    """
+    masks, values = {}, {}
+    for entry in layout:
+        if entry.role in ("conv", "linear"):
+            draw = MASKS["random_entries" if (kind, entry.role) == ("filters", "linear") else kind]
+            masks[entry.name] = draw(entry.shape, n_fix, stream("w_asymmetric", entry.name, "mask", seed))
+            rng = stream("w_asymmetric", entry.name, "normal", seed)
+            values[entry.name] = torch.randn(entry.shape, generator=rng)
+    return masks, values
+
+
+def read_masks(folder: Path, layout: Layout) -> Masks:
+    """The (mask, F) pairs of the paper's files, such as `sparse_resnet8_block2_conv1.pt`, for that layout's tensors.
+
+    Nothing but tensors is loaded (`weights_only`). Raises FileNotFoundError or ValueError naming the file at fault.
+    """
+    masks, values = {}, {}
+    for entry in layout:
+        if entry.role in ("conv", "linear"):
+            path = folder / f"sparse_resnet8_{_mask_file(entry.name)}.pt"
+            if not path.is_file():
+                raise FileNotFoundError(f"{path}: no such file; --masks takes a folder with one for each masked tensor")
+            try:
+                mask, normal = torch.load(path, weights_only=True)
+                shapes = tuple(mask.shape), tuple(normal.shape)
+            except (UnpicklingError, RuntimeError, EOFError, TypeError, ValueError, AttributeError) as error:
+                raise ValueError(f"{path} holds no pair of tensors (mask, F): {error}") from None
+            if shapes != (entry.shape, entry.shape):
+                raise ValueError(f"{path} holds shapes {shapes}, but {entry.name} has {entry.shape}")
+            if not (torch.isin(mask, torch.tensor([0.0, 1.0])).all() and normal.isfinite().all()):
+                raise ValueError(f"{path}: a mask is 0 or 1, and F finite")
+            masks[entry.name], values[entry.name] = mask.bool(), normal.float()
+    return masks, values
+
+
+def _mask_file(tensor: str) -> str:
+    """The paper's file name for a tensor: `layer2.0.shortcut.0.weight` -> `block2_skip`."""
+    if not tensor.startswith("layer"):
+        return {"conv1.weight": "conv_f", "linear.weight": "linear"}[tensor]
+    stage, part = tensor.removeprefix("layer").split(".")[0], tensor.split(".")[2]
+    return f"block{stage}_{'skip' if part == 'shortcut' else part}"
+
+
+def masks_digest(masks: Masks) -> str:
+    """The SHA-256 of all masks and values, in the order of their names."""
+    digest = hashlib.sha256()
+    for name in sorted(masks[0]):
+        digest.update(name.encode() + masks[0][name].numpy().tobytes() + masks[1][name].numpy().tobytes())
+    return digest.hexdigest()
+
+
+def draw_gates(gates: dict[str, int], *, seed: int) -> dict[str, Float[Tensor, "channel channel"]]:
+    """The fixed matrix of each nonlinearity, entries N(0, 1) / sqrt(channels); by name, from each one's channels."""
+    return {
+        name: torch.randn(channels, channels, generator=stream("sigma_asymmetric", name, "normal", seed)) / channels**0.5
+        for name, channels in gates.items()
+    }
+
+
+def fix(
+    weights: Float[Tensor, "net weight"], trained: Bool[Tensor, " weight"], fixed: Float[Tensor, " weight"]
+) -> Float[Tensor, "net weight"]:
+    """The weights that the nets compute with: `weights` where `trained`, elsewhere `fixed`, with gradient exactly 0."""
+    return torch.where(trained, weights, fixed)

@@ -1,0 +1,263 @@
+"""Building a zoo: plan, units, shards, manifest.
+
+A zoo's folder while it is built and after:
+
+    zoo.json             what it is: format, spec, layout, which entries are trained, columns
+    fixed.safetensors    the fixed values and gates that all nets share
+    plan.json            how many nets make a unit, and how far each build reached
+    units/               a receipt for each unit; until the shards are written also its rows, and the images
+    data/SPLIT-*.h5      the shards
+    MANIFEST.sha256      of zoo.json, fixed.safetensors and the shards; written last: without it there is no zoo
+"""
+
+import dataclasses
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+
+from zoo import description, files, images, shards
+from zoo.asymmetric import masks_digest, read_masks
+from zoo.description import Description
+from zoo.layout import total
+from zoo.nets import blueprint, layout_of
+from zoo.recipe import SPLITS, draw, split_of
+from zoo.spec import Spec, to_json
+from zoo.streams import net_seed
+from zoo.units import IMAGES, Unit
+from zoo.workers import run
+
+MANIFEST, PLAN = "MANIFEST.sha256", "plan.json"
+OURS = {description.FILE, description.FIXED, PLAN, MANIFEST, "units", "data"}
+SHARD_BYTES = 256 * 2**20  # weights a shard at most: few files, and each is written from memory
+STACKED = 2**20  # values in the first activations of all nets of a unit, where training on a CPU is fastest
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a build is: net-epochs done of those that this session has to train, units finished of all."""
+
+    epochs: int
+    all_epochs: int
+    units: int
+    all_units: int
+
+
+def build(
+    spec: Spec,
+    folder: Path,
+    *,
+    images_folder: Path | None = None,
+    download: bool = False,
+    masks_folder: Path | None = None,
+    workers: int = 1,
+    overwrite: bool = False,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Path:
+    """Makes, resumes or extends the zoo of this spec in `folder`; returns the folder.
+
+    `images_folder` holds Parquet files, `masks_folder` the paper's mask files (see `images.load`, `read_masks`). A
+    build that was stopped in any way goes on behind its last finished unit. Raises FileExistsError where the folder
+    holds something else (with `overwrite` an old zoo is removed, but nothing else), BlockingIOError where another
+    build is at work in it.
+    """
+    masks = None
+    if masks_folder is not None:
+        masks = read_masks(masks_folder, layout_of(spec))
+        spec = dataclasses.replace(spec, net=dataclasses.replace(spec.net, masks_sha256=masks_digest(masks)))
+    shared = blueprint(spec, masks)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        if overwrite:
+            _remove(folder)
+        _check(folder, spec)
+        extents = _extents(folder)
+        if spec.nets <= _held(folder):
+            _tidy(folder)
+            return folder
+        image_set = images.load(spec.images, path=images_folder, download=download)
+        about = Description(spec, shared, image_set.digest())
+        _begin(folder, about)
+        plan = _plan(folder, about, max([spec.nets, *extents]))
+        missing = [unit for unit in plan if not unit.is_done(folder) and unit.start >= _held(folder)]
+        files.write(folder / "units" / IMAGES, safetensors.torch.save(image_set.tensors()))
+        _train(folder, about, plan, missing, workers=workers, report=report)
+        _write_shards(folder, about, [unit for unit in plan if unit.start >= _held(folder)])
+        _tidy(folder)
+    return folder
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Holds the folder for one build; the lock goes with the process, however it ends."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise BlockingIOError(error.errno, f"another build is at work in {folder}; wait for it, or stop it") from None
+    finally:
+        os.close(descriptor)
+
+
+def _remove(folder: Path) -> None:
+    """Removes a zoo's own files, the manifest first, so that a half-removed zoo is not taken for a whole one."""
+    if not (folder / description.FILE).exists():
+        return
+    paths = [folder / MANIFEST, *folder.glob("data/*.h5"), *folder.glob("units/[0-9]*"), folder / PLAN]
+    for path in [*paths, folder / description.FIXED, folder / description.FILE]:
+        path.unlink(missing_ok=True)
+
+
+def _check(folder: Path, spec: Spec) -> None:
+    """Raises FileExistsError where the folder holds anything but this spec's zoo, begun or whole."""
+    if not (folder / description.FILE).exists():
+        others = sorted(p.name for p in folder.iterdir() if p.name not in OURS and not p.name.endswith(".tmp"))
+        if others:
+            raise FileExistsError(f"{folder} holds other things ({', '.join(others[:5])}); give a new folder to --out")
+        return
+    found, wanted = (_flat(to_json(s)) for s in (description.read(folder, nets=spec.nets).spec, spec))
+    differing = [f"{field}: {found[field]} there, {wanted[field]} asked for" for field in found if found[field] != wanted[field]]
+    if differing:
+        lines = "\n  ".join(differing)
+        raise FileExistsError(f"{folder} holds a zoo of another spec; give a new folder, or --overwrite\n  {lines}")
+
+
+def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    pairs = [(_flat(v, f"{prefix}{k}.") if isinstance(v, dict) else {f"{prefix}{k}": v}) for k, v in value.items()]
+    return {key: item for pair in pairs for key, item in pair.items()}
+
+
+def _begin(folder: Path, about: Description) -> None:
+    """Writes what the zoo is, unless it stands there already; then the images must be the same."""
+    for name in ("units", "data"):
+        (folder / name).mkdir(exist_ok=True)
+    for leftover in [*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")]:
+        leftover.unlink()
+    if not (folder / description.FILE).exists():
+        description.write(folder, about)
+    elif (found := description.read(folder).images_sha256) != about.images_sha256:
+        raise ValueError(
+            f"{folder} was begun with other images (sha256 {found[:12]}..., now {about.images_sha256[:12]}...); "
+            f"give --images the ones from the first time"
+        )
+
+
+def _extents(folder: Path) -> list[int]:
+    """How many nets the zoo was to have after each build that began so far."""
+    return files.read_json(folder / PLAN)["extents"] if (folder / PLAN).exists() else []
+
+
+def _held(folder: Path) -> int:
+    """How many nets the shards of the manifest hold: they always end where a build did."""
+    if not (folder / MANIFEST).exists():
+        return 0
+    names = [name for name in read_manifest(folder) if name.startswith("data/")]
+    return sum(len(shards.read(folder / name).weights) for name in names)
+
+
+def _plan(folder: Path, about: Description, reach: int) -> list[Unit]:
+    """The units, those of earlier builds first and unchanged; the nets a unit are decided once, at the first build."""
+    extents = _extents(folder)
+    if not extents:
+        size = about.spec.images.size or images.TASKS[about.spec.images.task].size
+        first_stage = about.blueprint.layout[0].shape[0]
+        nets = STACKED // (about.spec.recipe.batch * size**2 * first_stage)
+        nets_a_unit = min(64, max(1, nets))
+    else:
+        nets_a_unit = files.read_json(folder / PLAN)["nets_a_unit"]
+    if reach not in extents:
+        extents = [*extents, reach]
+        files.write_json(folder / PLAN, {"nets_a_unit": nets_a_unit, "extents": extents})
+    edges = [
+        (start, min(start + nets_a_unit, stop))
+        for low, stop in pairwise([0, *extents])
+        for start in range(low, stop, nets_a_unit)
+    ]
+    return [Unit(number, start, stop) for number, (start, stop) in enumerate(edges)]
+
+
+def _train(
+    folder: Path,
+    about: Description,
+    plan: list[Unit],
+    missing: list[Unit],
+    *,
+    workers: int,
+    report: Callable[[Progress], None],
+) -> None:
+    spec = about.spec
+    epochs = sum(int(draw(spec.recipe, seed=net_seed(spec.seed, i))["epochs"]) for unit in missing for i in unit.nets)
+    done, finished = 0, len(plan) - len(missing)
+
+    def after_epoch(nets: int) -> None:
+        nonlocal done
+        done += nets
+        report(Progress(done, epochs, finished, len(plan)))
+
+    def after_unit(unit: Unit) -> None:
+        nonlocal finished
+        finished += 1
+        report(Progress(done, epochs, finished, len(plan)))
+
+    run(folder, missing, workers=workers, after_epoch=after_epoch, after_unit=after_unit)
+
+
+def _write_shards(folder: Path, about: Description, units: list[Unit]) -> None:
+    """Writes the units' nets, split by split and in order, behind the shards that are there; the manifest last.
+
+    A shard's `of` counts the shards of its split when it was written; a later extension adds more and leaves it.
+    """
+    attributes = description.shard_attributes(about)
+    names = list(read_manifest(folder)) if (folder / MANIFEST).exists() else [description.FILE, description.FIXED]
+    indices = [index for unit in units for index in unit.nets]
+    row_bytes = total(about.blueprint.layout) * np.dtype(about.spec.dtype).itemsize
+    for split in SPLITS:
+        members = [index for index in indices if split_of(about.spec, index) == split]
+        before = sum(name.startswith(f"data/{split}-") for name in names)
+        count = ceil(len(members) * row_bytes / SHARD_BYTES)
+        for number, chosen in enumerate(np.array_split(members, count) if count else [], start=before):
+            name = f"data/{split}-{number:05}-of-{before + count:05}.h5"
+            weights, columns = _gather(folder, units, chosen)
+            files.write(folder / name, shards.image(weights, columns, attributes))
+            names.append(name)
+    lines = [f"{files.sha256(folder / name)}  {name}\n" for name in names]
+    files.write(folder / MANIFEST, "".join(lines).encode())
+
+
+def _gather(folder: Path, units: list[Unit], chosen: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The rows of the chosen nets out of the units that hold them."""
+    weights, columns = [], []
+    for unit in units:
+        rows = chosen[(chosen >= unit.start) & (chosen < unit.stop)] - unit.start
+        if len(rows):
+            part = unit.read(folder)
+            weights.append(part.weights[rows])
+            columns.append({name: values[rows] for name, values in part.columns.items()})
+    return np.concatenate(weights), {name: np.concatenate([part[name] for part in columns]) for name in columns[0]}
+
+
+def _tidy(folder: Path) -> None:
+    """Removes what the shards now hold; the receipts stay, as the record of how the nets were made."""
+    for path in [folder / "units" / IMAGES, *folder.glob("units/*.h5")]:
+        path.unlink(missing_ok=True)
+
+
+def read_manifest(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file of the zoo, by its path in the folder. Raises ValueError on a malformed line."""
+    digests = {}
+    for line in (folder / MANIFEST).read_text().splitlines():
+        digest, _, name = line.partition("  ")
+        path = Path(name)
+        if len(digest) != 64 or not name or path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"{folder / MANIFEST} is damaged: {line[:100]!r}; expected `sha256  path in the zoo`")
+        digests[name] = digest
+    return digests

@@ -1,0 +1,112 @@
+"""`zoo.json` and `fixed.safetensors`: all that is needed to understand a zoo's shards and to run its nets."""
+
+import base64
+import json
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from zoo import files
+from zoo.layout import Entry, total
+from zoo.nets import ARCHITECTURES, FAMILIES, Blueprint
+from zoo.recipe import HYPER_PARAMETERS
+from zoo.shards import FORMAT
+from zoo.spec import Spec, parse, to_json
+from zoo.train import TARGETS
+
+FILE, FIXED = "zoo.json", "fixed.safetensors"
+PREDICTABLE = [*TARGETS, *HYPER_PARAMETERS]
+COLUMNS = {
+    "index": "number of the net in the zoo; net i of every family of a zoo has the same hyper-parameters and split",
+    "seed": "the net's own seed, from (zoo seed, index)",
+    **HYPER_PARAMETERS,
+    **TARGETS,
+    "diverged": "a weight or a loss is not finite; the targets are NaN then",
+}
+
+
+@dataclass(frozen=True)
+class Description:
+    """What zoo.json holds. `images_sha256` is the digest of the images that the nets were trained on.
+
+    The number of nets is not part of it, so that an extended zoo is described by the same bytes.
+    """
+
+    spec: Spec
+    blueprint: Blueprint
+    images_sha256: str
+
+
+def write(folder: Path, description: Description) -> None:
+    """Writes both files."""
+    shared = {"fixed": description.blueprint.fixed}
+    for name, matrix in (description.blueprint.gate or {}).items():
+        shared[f"{name}.F_mat"] = matrix
+    files.write(folder / FIXED, safetensors.torch.save(shared))
+    value = {"format": FORMAT, "columns": COLUMNS, **attributes_of(description)}
+    files.write_json(folder / FILE, value)
+
+
+def attributes_of(description: Description) -> dict[str, Any]:
+    """What stands both in zoo.json and in every shard's attributes, as JSON values."""
+    spec = to_json(description.spec)
+    del spec["nets"]
+    return {
+        "spec": spec,
+        "images_sha256": description.images_sha256,
+        "layout": [asdict(entry) for entry in description.blueprint.layout],
+        "trained": _packed(description.blueprint.trained),
+    }
+
+
+def shard_attributes(description: Description) -> dict[str, str]:
+    """The attributes of a shard: text as it is, all else as JSON."""
+    return {
+        name: value if isinstance(value, str) else json.dumps(value) for name, value in attributes_of(description).items()
+    }
+
+
+def _packed(trained: torch.Tensor) -> str:
+    """A mask as text: 8 entries a byte, first entry in the highest bit; then zlib, then base64."""
+    return base64.b64encode(zlib.compress(np.packbits(trained.numpy()).tobytes(), 9)).decode()
+
+
+def _unpacked(text: str, size: int) -> torch.Tensor:
+    inflate = zlib.decompressobj()
+    packed = inflate.decompress(base64.b64decode(text, validate=True), (size + 7) // 8)  # bounded: no bomb
+    return torch.from_numpy(np.unpackbits(np.frombuffer(packed, np.uint8), count=size).astype(bool))
+
+
+def read(folder: Path, *, nets: int = 1) -> Description:
+    """Reads both files; `nets` fills the spec's field that they leave out.
+
+    Raises FileNotFoundError where the folder is no zoo, ValueError where a file is damaged or of another format.
+    """
+    if not (folder / FILE).is_file():
+        raise FileNotFoundError(f"{folder} is no zoo: it has no {FILE}; `metazoo build` makes one")
+    value = files.read_json(folder / FILE)
+    if value.get("format") != FORMAT:
+        raise ValueError(f"{folder}: zoo format {value.get('format')!r}, this release reads {FORMAT!r}; rebuild the zoo")
+    try:
+        spec = parse({**value["spec"], "nets": nets}, str(folder / FILE))
+        layout = tuple(
+            Entry(**{**entry, "shape": tuple(entry["shape"]), "axes": tuple(entry["axes"])}) for entry in value["layout"]
+        )
+        trained = _unpacked(value["trained"], total(layout))
+        shared = safetensors.torch.load((folder / FIXED).read_bytes())
+        fixed = shared.pop("fixed")
+    except (KeyError, TypeError, IndexError, zlib.error, SafetensorError) as error:
+        raise ValueError(f"{folder}: {FILE} or {FIXED} is damaged: {type(error).__name__} {error}") from None
+    if fixed.shape != trained.shape:
+        raise ValueError(f"{folder}: {FIXED} has {len(fixed)} fixed values for {len(trained)} weights")
+    family = FAMILIES[spec.net.family]
+    gate = {name.removesuffix(".F_mat"): matrix for name, matrix in shared.items()} if family.gated else None
+    init = family.init if spec.net.init == "paper" else spec.net.init
+    net = Blueprint(ARCHITECTURES[spec.net.architecture], layout, init, trained, fixed, gate)
+    return Description(spec, net, str(value["images_sha256"]))

@@ -1,0 +1,268 @@
+"""Image tasks: from `datasets` or scikit-learn to uint8 tensors, and their augmentation as batched functions.
+
+All images of a task live in one tensor on the device; there is no loader and no worker (as in airbench).
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+
+from zoo.streams import stream
+
+if TYPE_CHECKING:
+    from zoo.spec import Images
+
+
+@dataclass(frozen=True)
+class ImageTask:
+    """Where an image task comes from: its hub address (None: embedded), columns, shape, and normalisation.
+
+    `mean` and `std` are in units of 0 to 255 and hold for colour images; None: computed from the training images.
+    """
+
+    hub: str | None
+    config: str | None
+    image: str
+    label: str
+    classes: int
+    size: int
+    channels: int
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+
+# CIFAR-10's constants are those of the paper's official code; its std is smaller than that of the pixels (62 to 67).
+TASKS = {
+    "digits": ImageTask(None, None, "image", "label", 10, 8, 1),
+    "cifar10": ImageTask(
+        "uoft-cs/cifar10", None, "img", "label", 10, 32, 3, (125.307, 122.961, 113.8575), (51.5865, 50.847, 51.255)
+    ),
+    "cifar100": ImageTask("uoft-cs/cifar100", None, "img", "fine_label", 100, 32, 3),
+    "mnist": ImageTask("ylecun/mnist", None, "image", "label", 10, 28, 1),
+    "fashion_mnist": ImageTask("zalando-datasets/fashion_mnist", None, "image", "label", 10, 28, 1),
+    "svhn": ImageTask("ufldl-stanford/svhn", "cropped_digits", "image", "label", 10, 32, 3),
+}
+
+IMAGE_CACHE = Path("data/images")  # where downloads go, under the working directory
+LUMA = (0.299, 0.587, 0.114)  # grey of red, green, blue: ITU-R BT.601, as in Pillow's mode L
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A task's images, [image, channel, height, width], with labels, in three parts; `held_out` may be empty.
+
+    `mean` and `std` per channel normalise the inputs (units of 0 to 255).
+    """
+
+    train: UInt8[Tensor, "train channel height width"]
+    train_labels: Int[Tensor, " train"]
+    held_out: UInt8[Tensor, "held_out channel height width"]
+    held_out_labels: Int[Tensor, " held_out"]
+    test: UInt8[Tensor, "test channel height width"]
+    test_labels: Int[Tensor, " test"]
+    mean: Float[Tensor, " channel"]
+    std: Float[Tensor, " channel"]
+    classes: Int[Tensor, ""]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every field by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def to(self, device: torch.device) -> "ImageSet":
+        """The same on another device."""
+        return ImageSet(**{name: tensor.to(device) for name, tensor in self.tensors().items()})
+
+    def digest(self) -> str:
+        """The SHA-256 of all images and labels, with which a resumed build knows that it has the same ones."""
+        digest = hashlib.sha256()
+        for name, tensor in self.tensors().items():
+            digest.update(f"{name}{tuple(tensor.shape)}".encode() + tensor.numpy().tobytes())
+        return digest.hexdigest()
+
+
+def load(spec: "Images", *, path: Path | None = None, download: bool = False) -> ImageSet:
+    """The images that the spec asks for, from `path` (a folder of Parquet files in the hub's layout) or the hub.
+
+    `digits` is embedded and needs neither. Raises FileNotFoundError where there is no source, ValueError where images
+    or labels are not what the task has.
+    """
+    task = TASKS[spec.task]
+    if task.hub is None:
+        if path is not None:
+            raise ValueError(f"{spec.task} is embedded: it takes no --images, found {path}")
+        (images, labels), (test, test_labels) = _digits(spec)
+    else:
+        parts = _read(spec.task, path, download=download)
+        (images, labels), (test, test_labels) = (
+            _subset(*parts[split], count, f"{split} images", stream("images", spec.seed, split))
+            for split, count in (("train", spec.train), ("test", spec.test))
+        )
+    images, test = (_resized(_greyed(part, spec), spec) for part in (images, test))
+    own = task.mean is not None and not spec.grey
+    pixels = images.double()
+    mean = torch.tensor(task.mean) if own else pixels.mean(dim=(0, 2, 3)).float()
+    std = torch.tensor(task.std) if own else pixels.std(dim=(0, 2, 3)).float()
+    keep = len(images) - round(spec.held_out * len(images))
+    order = torch.randperm(len(images), generator=stream("images", spec.seed, "held_out"))
+    kept, held = order[:keep].sort().values, order[keep:].sort().values
+    return ImageSet(
+        images[kept], labels[kept], images[held], labels[held], test, test_labels, mean, std, torch.tensor(task.classes)
+    )
+
+
+Part = tuple[UInt8[Tensor, "image channel height width"], Int[Tensor, " image"]]
+
+
+def _digits(spec: "Images") -> tuple[Part, Part]:
+    """scikit-learn's 1,797 digits, shuffled by the spec's seed; the test images come from the end."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    images = torch.from_numpy(np.round(data.images * (255 / 16)).astype(np.uint8)).unsqueeze(1)
+    labels = torch.from_numpy(data.target).long()
+    order = torch.randperm(len(images), generator=stream("images", spec.seed, "digits"))
+    test = spec.test or len(images) // 4
+    train = spec.train or len(images) - test
+    if train + test > len(images):
+        raise ValueError(f"digits has {len(images)} images; {train} for training and {test} for test are too many")
+    return (images[order[:train]], labels[order[:train]]), (images[order[-test:]], labels[order[-test:]])
+
+
+def _subset(images: Tensor, labels: Tensor, count: int | None, what: str, rng: torch.Generator) -> Part:
+    if count is None:
+        return images, labels
+    if count > len(images):
+        raise ValueError(f"the spec asks for {count} {what}, but there are {len(images)}")
+    chosen = torch.randperm(len(images), generator=rng)[:count].sort().values
+    return images[chosen], labels[chosen]
+
+
+def _greyed(images: Tensor, spec: "Images") -> Tensor:
+    if not spec.grey or images.shape[1] == 1:
+        return images
+    luma = torch.tensor(LUMA).view(1, 3, 1, 1)
+    return torch.cat([(part * luma).sum(1, keepdim=True).round().byte() for part in images.split(4096)])
+
+
+def _resized(images: Tensor, spec: "Images") -> Tensor:
+    """Area resize: each new pixel is the mean of the pixels that it covers, rounded."""
+    if spec.size is None or spec.size == images.shape[-1]:
+        return images
+    size = (spec.size, spec.size)
+    return torch.cat([F.interpolate(p.float(), size=size, mode="area").round().byte() for p in images.split(4096)])
+
+
+def _read(name: str, path: Path | None, *, download: bool) -> dict[str, Part]:
+    """The task's `train` and `test` images through `datasets`, from the folder or from the hub."""
+    task = TASKS[name]
+    if path is None and not download:
+        raise FileNotFoundError(
+            f"{name} is not embedded: give --images FOLDER with its Parquet files in the hub's layout, or --download"
+        )
+    if path is not None and not list(path.glob("**/*.parquet")):
+        raise FileNotFoundError(f"{path}: no Parquet files there; expected {name} in the hub's layout ({task.hub})")
+    return {split: _decoded(_rows(task, path, split), task, f"{path or task.hub}, {split}") for split in ("train", "test")}
+
+
+def _rows(task: ImageTask, path: Path | None, split: str) -> Any:
+    import datasets
+
+    where = task.hub if path is None else str(path)
+    try:
+        if path is None:
+            rows = datasets.load_dataset(task.hub, task.config, split=split, cache_dir=str(IMAGE_CACHE))
+        else:
+            rows = datasets.load_dataset(str(path), split=split, streaming=True)  # streaming: nothing is copied
+    except (OSError, ValueError) as error:  # datasets' and the hub's own errors derive from these
+        raise ValueError(f"{where}: cannot load the {split} images: {error}") from error
+    columns = list(rows.features or [])
+    missing = {task.image, task.label} - set(columns)
+    if missing:
+        raise ValueError(f"{where}, {split}: no column {' or '.join(sorted(missing))}; found {', '.join(columns)}")
+    return rows.cast_column(task.image, datasets.Image())
+
+
+def _decoded(rows: Any, task: ImageTask, where: str) -> Part:
+    images, labels = [], []
+    for image, label in _pixels(rows, task, where):
+        shape = image.shape
+        if shape != (task.size, task.size, *[task.channels] * (task.channels > 1)):
+            raise ValueError(
+                f"{where}: image {len(images)} has shape {shape}, expected {task.size} x {task.size} "
+                f"with {task.channels} channel(s)"
+            )
+        if not isinstance(label, int) or not 0 <= label < task.classes:
+            raise ValueError(f"{where}: image {len(labels)} has label {label!r}, expected 0 to {task.classes - 1}")
+        images.append(image)
+        labels.append(label)
+    if not images:
+        raise ValueError(f"{where}: no images")
+    stacked = torch.from_numpy(np.stack(images)).view(len(images), task.size, task.size, task.channels)
+    return stacked.permute(0, 3, 1, 2).contiguous(), torch.tensor(labels)
+
+
+def _pixels(rows: Any, task: ImageTask, where: str) -> Iterator[tuple[np.ndarray, Any]]:
+    try:
+        for row in rows:
+            if row[task.image] is None:
+                raise ValueError("an image is missing")
+            yield np.asarray(row[task.image], dtype=np.uint8), row[task.label]
+    except (OSError, ValueError, KeyError) as error:  # Pillow and Arrow on damaged data
+        raise ValueError(f"{where}: cannot read the images: {error}") from error
+
+
+def normalise(
+    images: UInt8[Tensor, "*batch channel height width"], mean: Float[Tensor, " channel"], std: Float[Tensor, " channel"]
+) -> Float[Tensor, "*batch channel height width"]:
+    """Zero mean and unit variance per channel, in the float type of `mean`."""
+    return (images.to(mean.dtype) - mean[:, None, None]) / std[:, None, None]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How each image of a batch is changed: mirrored, moved by (down, right) pixels, blanked from (top, left) on."""
+
+    flip: Bool[Tensor, "*batch"]
+    shift: Int[Tensor, "*batch 2"]
+    cut: Int[Tensor, "*batch 2"]
+
+
+def draw_augmentation(images: int, *, flip: bool, shift: int, cutout: int, size: int, rng: torch.Generator) -> Augmentation:
+    """One random change for each of so many images; a place for the cutout is drawn wherever it fits wholly."""
+    return Augmentation(
+        flip=torch.rand(images, generator=rng) < (0.5 if flip else 0.0),
+        shift=torch.randint(-shift, shift + 1, (images, 2), generator=rng),
+        cut=torch.randint(0, size - cutout + 1, (images, 2), generator=rng),
+    )
+
+
+def augment(
+    images: UInt8[Tensor, "*batch channel height width"],
+    change: Augmentation,
+    *,
+    cutout: int,
+    mean: Float[Tensor, " channel"],
+    std: Float[Tensor, " channel"],
+) -> Float[Tensor, "*batch channel height width"]:
+    """Mirrored, then moved, then with a square cut out; what is uncovered becomes the mean, 0 after normalising."""
+    height, width = images.shape[-2:]
+    across = torch.arange(width, device=images.device)
+    down = torch.arange(height, device=images.device)
+    rows = down - change.shift[..., :1]  # batch height: the row that each new pixel comes from
+    columns = across - change.shift[..., 1:]
+    inside = ((rows >= 0) & (rows < height))[..., :, None] & ((columns >= 0) & (columns < width))[..., None, :]
+    top, left = change.cut[..., :1], change.cut[..., 1:]
+    cut = ((down >= top) & (down < top + cutout))[..., :, None] & ((across >= left) & (across < left + cutout))[..., None, :]
+    columns = torch.where(change.flip[..., None], width - 1 - columns, columns).clamp(0, width - 1)
+    source = rows.clamp(0, height - 1)[..., :, None] * width + columns[..., None, :]  # batch height width
+    flat = images.flatten(-2)
+    moved = flat.gather(-1, source.flatten(-2).unsqueeze(-2).expand_as(flat)).view_as(images)
+    return normalise(moved, mean, std) * (inside & ~cut).unsqueeze(-3)

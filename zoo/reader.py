@@ -1,0 +1,156 @@
+"""Reading a zoo: its columns as a frame, its weights memory-mapped, as torch tensors, and tensor by tensor."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from zoo import description, files, shards
+from zoo.build import MANIFEST, PLAN, read_manifest
+from zoo.choices import unknown
+from zoo.layout import Layout, total, views
+from zoo.nets import Blueprint
+from zoo.recipe import HYPER_PARAMETERS, SPLITS
+from zoo.spec import Spec
+
+Inputs = Literal["trained", "all"]
+
+
+@dataclass(frozen=True)
+class Nets:
+    """Some nets as a metanet sees them: weights and hyper-parameters, no targets; rows in order of `index`.
+
+    `segments` says where in the vector each tensor's entries stand; a tensor that is wholly fixed has none of the
+    trained ones.
+    """
+
+    index: np.ndarray
+    weights: Float[Tensor, "net weight"]
+    hyper_parameters: pd.DataFrame
+    segments: tuple[tuple[str, slice], ...]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+@dataclass(frozen=True)
+class Zoo:
+    """A whole zoo, opened for reading; weights stay on disk until they are asked for.
+
+    `columns` has a row a net in order of `index`, with hyper-parameters, targets, `diverged` and `split`.
+    `manifest_sha256` identifies the zoo's content.
+    """
+
+    folder: Path
+    spec: Spec
+    blueprint: Blueprint
+    manifest_sha256: str
+    columns: pd.DataFrame
+    parts: dict[str, tuple[shards.Shard, ...]]
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @property
+    def layout(self) -> Layout:
+        """Where each tensor lies in a net's vector."""
+        return self.blueprint.layout
+
+    def arrays(self, split: str) -> list[np.ndarray]:
+        """The weights [net, weight] of a split, memory-mapped: one array a shard, fixed entries included."""
+        return [part.weights for part in self._parts(split)]
+
+    def tensors(self, split: str) -> list[dict[str, np.ndarray]]:
+        """Each tensor by name, [net, *shape], as views of `arrays`."""
+        return [views(array, self.layout) for array in self.arrays(split)]
+
+    def net(self, index: int) -> dict[str, Tensor]:
+        """One net's tensors by name, float32, with the values that it computes with: a plain state_dict."""
+        if not 0 <= index < len(self):
+            raise ValueError(f"{self.folder}: no net {index}; it has nets 0 to {len(self) - 1}")
+        for part in self._parts(self.columns["split"][index]):
+            rows = np.flatnonzero(part.columns["index"] == index)
+            if len(rows):
+                vector = torch.from_numpy(part.weights[rows].astype(np.float32))
+                return {name: tensor[0].clone() for name, tensor in views(vector, self.layout).items()}
+        raise ValueError(f"{self.folder} is damaged: net {index} is in no shard; see `metazoo verify`")
+
+    def nets(self, split: str, *, inputs: Inputs = "trained", diverged: bool = False) -> Nets:
+        """The nets of a split in memory, with trained entries only or all; without the diverged ones unless asked."""
+        frame = self.columns[self.columns["split"] == split]
+        keep = np.ones(len(frame), bool) if diverged else ~frame["diverged"].to_numpy()
+        trained = self.blueprint.trained.numpy()
+        whole = inputs == "all" or trained.all()
+        offsets, rows = np.cumsum([0, *(len(array) for array in self.arrays(split))]), []
+        for array, offset in zip(self.arrays(split), offsets, strict=False):
+            kept = keep[offset : offset + len(array)]
+            rows.append(array[kept] if whole else array[np.ix_(kept, trained)])
+        weights = torch.from_numpy(np.concatenate(rows)) if rows else torch.empty(0, total(self.layout))
+        hyper_parameters = frame.loc[keep, list(HYPER_PARAMETERS)]
+        return Nets(frame["index"].to_numpy()[keep], weights, hyper_parameters, self._segments(whole=whole))
+
+    def _segments(self, *, whole: bool) -> tuple[tuple[str, slice], ...]:
+        trained = self.blueprint.trained.numpy()
+        sizes = [entry.size if whole else int(trained[entry.slice].sum()) for entry in self.layout]
+        ends = np.cumsum(sizes).tolist()
+        return tuple((e.name, slice(end - size, end)) for e, size, end in zip(self.layout, sizes, ends, strict=True))
+
+    def _parts(self, split: str) -> tuple[shards.Shard, ...]:
+        if split not in self.parts:
+            raise ValueError(unknown("split", split, self.parts))
+        return self.parts[split]
+
+    @cached_property
+    def targets(self) -> list[str]:
+        """The columns that can be predicted: the measured targets that this zoo has, and the hyper-parameters."""
+        return [name for name in description.PREDICTABLE if name in self.columns and self.columns[name].notna().any()]
+
+
+def open(folder: Path | str) -> Zoo:
+    """Opens the zoo in a folder. Columns are read, weights only mapped; bytes are not hashed (see `verify`).
+
+    Raises FileNotFoundError where there is no zoo or only a begun one, ValueError where a file is damaged.
+    """
+    folder = Path(folder)
+    about = description.read(folder)
+    if not (folder / MANIFEST).exists():
+        done = len(list(folder.glob("units/[0-9]*.json")))
+        raise FileNotFoundError(
+            f"{folder} is an unfinished zoo ({done} units done, {PLAN} says how many there are); "
+            f"run its `metazoo build` again to finish it"
+        )
+    manifest = read_manifest(folder)
+    parts: dict[str, tuple[shards.Shard, ...]] = {split: () for split in SPLITS}
+    frames = []
+    for name in manifest:
+        split = Path(name).name.split("-")[0]
+        if name.startswith("data/") and split in parts:
+            shard = _shard(folder / name, about)
+            parts[split] = (*parts[split], shard)
+            frames.append(pd.DataFrame(shard.columns).assign(split=split))
+    if not frames:
+        raise ValueError(f"{folder / MANIFEST} names no shards; rebuild the zoo")
+    columns = pd.concat(frames).sort_values("index", ignore_index=True)
+    if not np.array_equal(columns["index"], np.arange(len(columns))):
+        raise ValueError(f"{folder}: its shards do not hold nets 0 to {len(columns) - 1} once each; rebuild the zoo")
+    spec = description.read(folder, nets=len(columns)).spec
+    return Zoo(folder, spec, about.blueprint, files.sha256(folder / MANIFEST), columns, parts)
+
+
+def _shard(path: Path, about: description.Description) -> shards.Shard:
+    shard = shards.read(path)
+    missing = description.COLUMNS.keys() - shard.columns.keys()
+    if missing:
+        raise ValueError(f"{path}: no column {', '.join(sorted(missing))}; rebuild the zoo")
+    if shard.weights.shape[1] != total(about.blueprint.layout):
+        raise ValueError(
+            f"{path}: nets of {shard.weights.shape[1]} weights, but {description.FILE} describes "
+            f"{total(about.blueprint.layout)}; the shard belongs to another zoo"
+        )
+    return shard

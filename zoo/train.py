@@ -1,0 +1,171 @@
+"""Training the nets of a unit together, and measuring them."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from zoo.images import Augmentation, ImageSet, augment, draw_augmentation, normalise
+from zoo.nets import Blueprint
+from zoo.recipe import draw, smoothed_cross_entropy, triangle
+from zoo.spec import Recipe, Spec
+from zoo.streams import net_seed, stream
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # AdamW's defaults, as in the paper
+EVALUATED_AT_ONCE = 2**21  # values of input images over all nets: keeps the activations of a pass in a few hundred MB
+
+TARGETS = {  # column -> what it is; measured on clean images, without label smoothing
+    "test_accuracy": "share of the test images classified rightly",
+    "test_loss": "mean cross-entropy on the test images, nats",
+    "validation_accuracy": "share of the held-out training images classified rightly; NaN where none are held out",
+    "validation_loss": "mean cross-entropy on the held-out training images, nats",
+    "train_accuracy": "share of the training images classified rightly, not augmented",
+    "train_loss": "mean cross-entropy on the training images, nats",
+    "generalisation_gap": "train_accuracy - test_accuracy",
+}
+
+
+class _Data:
+    """One net's own order of the images and their changes, epoch by epoch."""
+
+    def __init__(self, recipe: Recipe, images: ImageSet, seed: int) -> None:
+        self.recipe, self.images, self.rng = recipe, images, stream(seed, "data")
+
+    def epoch(self) -> tuple[Tensor, Augmentation]:
+        """The indices of the images in the order of this epoch, and the change of each."""
+        recipe, count = self.recipe, len(self.images.train)
+        used = count // recipe.batch * recipe.batch
+        order = torch.randperm(count, generator=self.rng)[:used]
+        size = self.images.train.shape[-1]
+        change = draw_augmentation(
+            used, flip=recipe.flip, shift=recipe.shift, cutout=recipe.cutout, size=size, rng=self.rng
+        )
+        return order, change
+
+
+def train(
+    spec: Spec,
+    blueprint: Blueprint,
+    images: ImageSet,
+    indices: range,
+    *,
+    dtype: torch.dtype = torch.float32,
+    after_epoch: Callable[[int], None] = lambda nets: None,
+) -> Float[Tensor, "net weight"]:
+    """Trains the nets with these indices together; returns the effective weights that they end with.
+
+    Each net has its own draws, order of images and number of epochs, so that it does not depend on its companions
+    (beyond rounding). `after_epoch` gets the number of nets that just finished an epoch. Raises ValueError if there
+    are fewer training images than a batch.
+    """
+    recipe, device = spec.recipe, images.train.device
+    if len(images.train) < recipe.batch:
+        raise ValueError(f"a batch of {recipe.batch} needs as many training images; there are {len(images.train)}")
+    blueprint = blueprint.to(device, dtype)
+    mean, std = images.mean.to(dtype), images.std.to(dtype)
+    seeds = [net_seed(spec.seed, index) for index in indices]
+    draws = [draw(recipe, seed=seed) for seed in seeds]
+    order = sorted(range(len(seeds)), key=lambda i: -draws[i]["epochs"])  # longest first: the active nets are a prefix
+    epochs = [int(draws[i]["epochs"]) for i in order]
+    data = [_Data(recipe, images, seeds[i]) for i in order]
+    weights = torch.stack([blueprint.initial(seeds[i]) for i in order]).to(device, dtype)
+    first, second = torch.zeros_like(weights), torch.zeros_like(weights)
+
+    def column(name: str) -> Float[Tensor, " net"]:
+        return torch.tensor([draws[i][name] for i in order], dtype=dtype, device=device)
+
+    rate, decay, smoothing = column("learning_rate"), column("weight_decay"), column("label_smoothing")
+    plain = not (recipe.flip or recipe.shift or recipe.cutout)
+    cast = torch.autocast(device.type, torch.bfloat16) if spec.precision == "bfloat16" else nullcontext()
+    steps = len(images.train) // recipe.batch
+    step = 0
+    for epoch in range(max(epochs)):
+        active = sum(epoch < last for last in epochs)
+        orders, changes = zip(*(net.epoch() for net in data[:active]), strict=True)
+        chosen = torch.stack(orders).to(device)  # net image
+        change = [torch.stack(parts).to(device) for parts in zip(*((c.flip, c.shift, c.cut) for c in changes), strict=True)]
+        w, m, v = weights[:active], first[:active], second[:active]
+        for start in range(0, steps * recipe.batch, recipe.batch):
+            now = slice(start, start + recipe.batch)
+            batch, labels = images.train[chosen[:, now]], images.train_labels[chosen[:, now]]
+            if plain:
+                inputs = normalise(batch, mean, std)
+            else:
+                inputs = augment(
+                    batch, Augmentation(*(part[:, now] for part in change)), cutout=recipe.cutout, mean=mean, std=std
+                )
+            w.requires_grad_()
+            with cast:
+                logits = blueprint.logits(blueprint.effective(w), inputs)
+            loss = smoothed_cross_entropy(logits.to(dtype), labels, smoothing[:active])
+            (gradient,) = torch.autograd.grad(loss.sum(), w)
+            w.requires_grad_(False)
+            height = [triangle(step, steps=steps * last, peak=steps * recipe.peak_epoch) for last in epochs[:active]]
+            _adamw(w, gradient, m, v, rate=rate[:active] * torch.tensor(height).to(rate), decay=decay[:active], step=step)
+            step += 1
+        after_epoch(active)
+    ended = torch.empty_like(weights)
+    ended[order] = blueprint.effective(weights)
+    return ended
+
+
+def _adamw(
+    w: Float[Tensor, "net weight"],
+    gradient: Float[Tensor, "net weight"],
+    m: Float[Tensor, "net weight"],
+    v: Float[Tensor, "net weight"],
+    *,
+    rate: Float[Tensor, " net"],
+    decay: Float[Tensor, " net"],
+    step: int,
+) -> None:
+    """One step of AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) in place, each net with its own constants."""
+    m.lerp_(gradient, 1 - BETA1)
+    v.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
+    denominator = (v / (1 - BETA2 ** (step + 1))).sqrt_().add_(EPSILON)
+    w.mul_((1 - rate * decay).unsqueeze(1))
+    w.sub_(m / denominator * (rate / (1 - BETA1 ** (step + 1))).unsqueeze(1))
+
+
+@torch.no_grad()
+def evaluate(
+    blueprint: Blueprint,
+    weights: Float[Tensor, "net weight"],
+    images: Tensor,
+    labels: Int[Tensor, " image"],
+    *,
+    mean: Tensor,
+    std: Tensor,
+) -> tuple[Float[np.ndarray, " net"], Float[np.ndarray, " net"]]:
+    """The accuracy and the mean cross-entropy (nats) of each net on the same clean images; NaN without images."""
+    blueprint = blueprint.to(weights.device, weights.dtype)
+    right = torch.zeros(len(weights), dtype=torch.int64, device=weights.device)
+    lost = torch.zeros(len(weights), dtype=torch.float64, device=weights.device)
+    at_once = max(1, EVALUATED_AT_ONCE // (len(weights) * images[0].numel())) if len(images) else 1
+    for part, answer in zip(images.split(at_once), labels.split(at_once), strict=True):
+        inputs = normalise(part, mean.to(weights), std.to(weights)).expand(len(weights), *part.shape)
+        logits = blueprint.logits(weights, inputs)  # net image class
+        right += (logits.argmax(dim=-1) == answer).sum(dim=1)
+        answers = answer.expand(len(weights), -1).flatten()
+        losses = F.cross_entropy(logits.flatten(0, 1), answers, reduction="none").view(len(weights), -1)
+        lost += losses.double().sum(dim=1)
+    count = len(images) or float("nan")
+    return (right.double() / count).cpu().numpy(), (lost / count).cpu().numpy()
+
+
+def measure(blueprint: Blueprint, weights: Float[Tensor, "net weight"], images: ImageSet) -> dict[str, np.ndarray]:
+    """The target columns of the nets and `diverged`: NaN targets where a weight or a loss is not finite."""
+    columns: dict[str, np.ndarray] = {}
+    for part, name in (("test", "test"), ("held_out", "validation"), ("train", "train")):
+        pictures, labels = getattr(images, part), getattr(images, f"{part}_labels")
+        accuracy, loss = evaluate(blueprint, weights, pictures, labels, mean=images.mean, std=images.std)
+        columns[f"{name}_accuracy"], columns[f"{name}_loss"] = accuracy, loss
+    columns["generalisation_gap"] = columns["train_accuracy"] - columns["test_accuracy"]
+    finite = weights.isfinite().all(dim=1).cpu().numpy()
+    diverged = ~(finite & np.isfinite(columns["train_loss"]) & np.isfinite(columns["test_loss"]))
+    targets = {name: np.where(diverged, np.nan, columns[name]).astype(np.float32) for name in TARGETS}
+    return {**targets, "diverged": diverged}

@@ -1,0 +1,91 @@
+"""Checking a zoo against itself: bytes, shapes, what its spec says, and the stored accuracies, measured again."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from zoo import description, files, images
+from zoo.build import MANIFEST, read_manifest
+from zoo.reader import Zoo, open
+from zoo.recipe import draw, split_of
+from zoo.streams import net_seed, stream
+from zoo.train import measure
+
+ACCURACY_TOLERANCE = 3  # images of the measured set: other machines and thread counts round logits differently
+
+
+def check_bytes(folder: Path) -> Iterator[str]:
+    """A line for each file of the manifest that is missing or not what was written."""
+    if not (folder / MANIFEST).exists():
+        yield f"{folder}: no {MANIFEST}"
+        return
+    for name, digest in read_manifest(folder).items():
+        if not (folder / name).is_file():
+            yield f"{folder / name}: missing"
+        elif files.sha256(folder / name) != digest:
+            yield f"{folder / name}: altered: its SHA-256 is not the manifest's"
+
+
+def verify(
+    folder: Path, *, nets: int = 4, images_folder: Path | None = None, download: bool = False, seed: int = 0
+) -> list[str]:
+    """All that is wrong with a zoo, a line each; an empty list if nothing is.
+
+    Checks the files' SHA-256, shapes and types (by opening), finite weights, fixed entries, hyper-parameters, seeds
+    and splits against the spec, and measures the targets of `nets` random nets again. Images other than `digits` come
+    from `images_folder`. Raises as `open` does where there is no zoo.
+    """
+    description.read(folder)
+    problems = list(check_bytes(folder))
+    if problems:
+        return problems
+    zoo = open(folder)
+    problems += _columns(zoo)
+    problems += _weights(zoo)
+    if nets:
+        problems += _measured_again(zoo, nets, images_folder, download=download, seed=seed)
+    return problems
+
+
+def _columns(zoo: Zoo) -> Iterator[str]:
+    spec = zoo.spec
+    for row in zoo.columns.itertuples():
+        seed = net_seed(spec.seed, row.index)
+        if row.seed != seed or row.split != split_of(spec, row.index):
+            yield f"{zoo.folder}: net {row.index} has seed {row.seed} and split {row.split}, not those of its index"
+        for name, value in draw(spec.recipe, seed=seed).items():
+            if not np.isclose(getattr(row, name), value, rtol=1e-6, atol=0):
+                yield f"{zoo.folder}: net {row.index} has {name} {getattr(row, name)}, the spec draws {value}"
+    finite = zoo.columns.loc[~zoo.columns["diverged"], ["test_accuracy", "train_accuracy"]]
+    if not finite.to_numpy().size or not np.isfinite(finite).all(axis=None):
+        yield f"{zoo.folder}: nets that did not diverge must have finite accuracies"
+
+
+def _weights(zoo: Zoo) -> Iterator[str]:
+    trained = zoo.blueprint.trained.numpy()
+    for split, parts in zoo.parts.items():
+        for part in parts:
+            fixed = zoo.blueprint.fixed.numpy().astype(part.weights.dtype)
+            for row, index, diverged in zip(part.weights, part.columns["index"], part.columns["diverged"], strict=True):
+                if not diverged and not np.isfinite(row).all():
+                    yield f"{zoo.folder}: {split} net {index} has weights that are not finite, and is not marked diverged"
+                if not np.array_equal(row[~trained], fixed[~trained]):
+                    yield f"{zoo.folder}: {split} net {index} has fixed entries that are not the zoo's"
+
+
+def _measured_again(zoo: Zoo, nets: int, folder: Path | None, *, download: bool, seed: int) -> Iterator[str]:
+    image_set = images.load(zoo.spec.images, path=folder, download=download)
+    if image_set.digest() != description.read(zoo.folder).images_sha256:
+        yield f"{zoo.folder}: these are not the images that the nets were trained on; nothing was measured again"
+        return
+    settled = zoo.columns[~zoo.columns["diverged"]]
+    chosen = torch.randperm(len(settled), generator=stream("verify", seed))[:nets].tolist()
+    for index in settled["index"].iloc[chosen]:
+        weights = torch.cat([tensor.flatten() for tensor in zoo.net(index).values()]).unsqueeze(0)
+        again = measure(zoo.blueprint, weights, image_set)
+        for name, count in (("test", len(image_set.test)), ("train", len(image_set.train))):
+            stored, found = zoo.columns[f"{name}_accuracy"][index], again[f"{name}_accuracy"][0]
+            if abs(stored - found) > ACCURACY_TOLERANCE / count:
+                yield f"{zoo.folder}: net {index} has stored {name}_accuracy {stored:.4f}, measured again {found:.4f}"
