@@ -125,7 +125,9 @@ def _check(folder: Path, spec: Spec) -> None:
             raise FileExistsError(f"{folder} holds other things ({', '.join(others[:5])}); give a new folder to --out")
         return
     found, wanted = (_flat(to_json(s)) for s in (description.read(folder, nets=spec.nets).spec, spec))
-    differing = [f"{field}: {found[field]} there, {wanted[field]} asked for" for field in found if found[field] != wanted[field]]
+    differing = [
+        f"{field}: {found[field]} there, {wanted[field]} asked for" for field in found if found[field] != wanted[field]
+    ]
     if differing:
         lines = "\n  ".join(differing)
         raise FileExistsError(f"{folder} holds a zoo of another spec; give a new folder, or --overwrite\n  {lines}")

@@ -191,7 +191,8 @@ def _rows(task: ImageTask, path: Path | None, split: str) -> Any:
 
 
 def _decoded(rows: Any, task: ImageTask, where: str) -> Part:
-    images, labels = [], []
+    images: list[np.ndarray] = []
+    labels: list[int] = []
     for image, label in _pixels(rows, task, where):
         shape = image.shape
         if shape != (task.size, task.size, *[task.channels] * (task.channels > 1)):

@@ -1,4 +1,4 @@
-"""The tables of architectures and families, and a zoo's net in one object: layout, fixed values, initial weights, forward."""
+"""The tables of architectures and families; and what all nets of a zoo share, in one object."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -86,7 +86,7 @@ class Zoo:
         frame = self.columns[self.columns["split"] == split]
         keep = np.ones(len(frame), bool) if diverged else ~frame["diverged"].to_numpy()
         trained = self.blueprint.trained.numpy()
-        whole = inputs == "all" or trained.all()
+        whole = inputs == "all" or bool(trained.all())
         offsets, rows = np.cumsum([0, *(len(array) for array in self.arrays(split))]), []
         for array, offset in zip(self.arrays(split), offsets, strict=False):
             kept = keep[offset : offset + len(array)]
@@ -126,7 +126,7 @@ def open(folder: Path | str) -> Zoo:
             f"run its `metazoo build` again to finish it"
         )
     manifest = read_manifest(folder)
-    parts: dict[str, tuple[shards.Shard, ...]] = {split: () for split in SPLITS}
+    parts: dict[str, tuple[shards.Shard, ...]] = dict.fromkeys(SPLITS, ())
     frames = []
     for name in manifest:
         split = Path(name).name.split("-")[0]

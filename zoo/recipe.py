@@ -26,16 +26,19 @@ def draw(recipe: "Recipe", *, seed: int) -> dict[str, float]:
     at = torch.rand(4, generator=stream(seed, "hyper-parameters"), dtype=torch.float64).tolist()
     low, high = recipe.epochs
     return {
-        "learning_rate": _between(*map(log, recipe.learning_rate), at[0], exponential=True),
-        "weight_decay": _between(*map(log, recipe.weight_decay), at[1], exponential=True),
-        "label_smoothing": _between(*recipe.label_smoothing, at[2]),
+        "learning_rate": _log_uniform(recipe.learning_rate, at[0]),
+        "weight_decay": _log_uniform(recipe.weight_decay, at[1]),
+        "label_smoothing": _uniform(recipe.label_smoothing, at[2]),
         "epochs": low + int(at[3] * (high - low + 1)),
     }
 
 
-def _between(low: float, high: float, at: float, *, exponential: bool = False) -> float:
-    value = low + (high - low) * at
-    return exp(value) if exponential else value
+def _uniform(ends: tuple[float, float], at: float) -> float:
+    return ends[0] + (ends[1] - ends[0]) * at
+
+
+def _log_uniform(ends: tuple[float, float], at: float) -> float:
+    return exp(_uniform((log(ends[0]), log(ends[1])), at))
 
 
 def split_of(spec: "Spec", index: int) -> str:

@@ -54,8 +54,8 @@ class Net:
     @field_validator("architecture", "family", "mask")
     @classmethod
     def _known(cls, name: str, info: Any) -> str:
-        table = {"architecture": ARCHITECTURES, "family": FAMILIES, "mask": MASKS}[info.field_name]
-        choose(table, name, info.field_name)
+        tables: dict[str, Any] = {"architecture": ARCHITECTURES, "family": FAMILIES, "mask": MASKS}
+        choose(tables[info.field_name], name, info.field_name)
         return name
 
     @model_validator(mode="after")
@@ -127,7 +127,7 @@ DIGITS = {
     "net": {"width": 0.25, "n_fix": 2, "kappa": 1.0},
     "recipe": {
         "learning_rate": (0.001, 0.1),
-        "epochs": (2, 16),
+        "epochs": (2, 12),
         "peak_epoch": 1,
         "batch": 128,
         "flip": False,
@@ -146,7 +146,7 @@ def _small(task: str, *, flip: bool) -> dict[str, Any]:
     return {"images": {"task": task, "size": 16, "train": 10_000}, "net": {"width": 0.5}, "recipe": recipe, "nets": 1000}
 
 
-BASES = {
+BASES: dict[str, dict[str, Any]] = {
     "digits": DIGITS,
     "cifar10": PAPER,
     "cifar10-16px": _small("cifar10", flip=True),

@@ -41,9 +41,7 @@ class _Data:
         used = count // recipe.batch * recipe.batch
         order = torch.randperm(count, generator=self.rng)[:used]
         size = self.images.train.shape[-1]
-        change = draw_augmentation(
-            used, flip=recipe.flip, shift=recipe.shift, cutout=recipe.cutout, size=size, rng=self.rng
-        )
+        change = draw_augmentation(used, flip=recipe.flip, shift=recipe.shift, cutout=recipe.cutout, size=size, rng=self.rng)
         return order, change
 
 

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Any
 
 from zoo.units import Unit, Workshop
 
@@ -55,7 +56,7 @@ def run(
             process.join()
 
 
-def _receive(connection: Connection, unit: Unit) -> tuple[str, object]:
+def _receive(connection: Connection, unit: Unit) -> tuple[str, Any]:
     try:
         return connection.recv()
     except EOFError:

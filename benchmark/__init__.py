@@ -1,0 +1,1 @@
+"""metazoo's benchmark: prediction -> score -> leaderboard, and the command line."""

@@ -1,0 +1,327 @@
+"""The command line: each verb parses, calls one public function, and prints what it returns."""
+
+import json
+import os
+import shlex
+import signal
+import sys
+import time
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from zoo.build import Progress
+
+app = typer.Typer(
+    help="Zoos of trained networks, and metanetworks scored on them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+SAY_EVERY = 10  # seconds between lines of progress where the output is no terminal
+
+Folder = Annotated[Path, typer.Argument(help="A zoo's folder.")]
+Folders = Annotated[list[Path], typer.Argument(help="Zoos' folders.")]
+ImagesOption = Annotated[Path | None, typer.Option("--images", help="Folder of Parquet files in the hub's layout.")]
+DownloadOption = Annotated[bool, typer.Option("--download", help="Fetch the images from the hub, into data/images.")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+WorkersOption = Annotated[int | None, typer.Option(min=1, help="Processes of one thread each; default: physical cores.")]
+TargetOption = Annotated[str, typer.Option(help="A target, or a hyper-parameter.")]
+
+
+def main() -> None:
+    """Runs the command; an error the user can act on is printed without a traceback, and the exit code is 1."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        app()
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
+        Console(stderr=True, soft_wrap=True).print(f"metazoo: {error}", style="red", markup=False, highlight=False)
+        sys.exit(1)
+
+
+def _workers(given: int | None) -> int:
+    """The number of physical cores, or of those that this process may use if they are fewer."""
+    import psutil
+
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return given or min(psutil.cpu_count(logical=False) or usable, usable)
+
+
+def _overrides(settings: list[str], nets: int | None, seed: int | None) -> dict[str, Any]:
+    overrides: dict[str, Any] = {}
+    for setting in settings:
+        field, equals, text = setting.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"--set takes FIELD=VALUE, such as recipe.epochs=[2,12]; found {setting!r}")
+        try:
+            overrides[field.strip()] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            overrides[field.strip()] = text.strip()
+    return overrides | ({} if nets is None else {"nets": nets}) | ({} if seed is None else {"seed": seed})
+
+
+class _Bar:
+    """A build's progress: a bar with the time left on a terminal, else a line now and then."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        left = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[units]}"))
+        self.bar = Progress(*left, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console)
+        self.tasks: dict[str, Any] = {}
+        self.begun: dict[str, float] = {}
+        self.said = time.monotonic()
+
+    def __enter__(self) -> "_Bar":
+        if console.is_terminal:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def show(self, name: str, progress: "Progress") -> None:
+        """Draws how far the zoo of that name is."""
+        now = time.monotonic()
+        begun = self.begun.setdefault(name, now)
+        units = f"{progress.units}/{progress.all_units} units"
+        if console.is_terminal:
+            if name not in self.tasks:
+                self.tasks[name] = self.bar.add_task(name, total=progress.all_epochs, units=units)
+            self.bar.update(self.tasks[name], completed=progress.epochs, units=units)
+        elif now - self.said > SAY_EVERY and progress.epochs:
+            self.said = now
+            left = (now - begun) * (progress.all_epochs / progress.epochs - 1)
+            console.print(f"{name}: {units}, {progress.epochs / progress.all_epochs:.0%}, about {left:.0f} s left")
+
+
+@app.command()
+def specs(name: Annotated[str | None, typer.Argument(help="Print this spec as JSON, to edit.")] = None) -> None:
+    """List the built-in specs, or print one."""
+    from zoo.spec import SPECS, load, to_json
+
+    if name is None:
+        console.print("\n".join(SPECS))
+    else:
+        print(json.dumps(to_json(load(name)), indent=1))
+
+
+@app.command()
+def build(
+    spec: Annotated[str, typer.Argument(help="A built-in spec's name (see `metazoo specs`), or a TOML or JSON file.")],
+    out: Annotated[Path, typer.Option(help="The zoo's folder; an unfinished or smaller zoo of this spec goes on.")],
+    nets: Annotated[int | None, typer.Option(help="How many nets.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The zoo's seed.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="FIELD=VALUE, for any field of the spec; may be repeated.")
+    ] = None,
+    images: ImagesOption = None,
+    download: DownloadOption = False,
+    masks: Annotated[Path | None, typer.Option(help="Folder of the paper's W-asymmetric mask files.")] = None,
+    workers: WorkersOption = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Train a zoo, or go on with one."""
+    import zoo
+
+    loaded = zoo.load(spec, _overrides(settings or [], nets, seed))
+    begun = time.monotonic()
+    try:
+        with _Bar() as bar:
+            zoo.build(
+                loaded,
+                out,
+                images_folder=images,
+                download=download,
+                masks_folder=masks,
+                workers=_workers(workers),
+                overwrite=overwrite,
+                report=lambda progress: bar.show(loaded.name, progress),
+            )
+    except KeyboardInterrupt:
+        console.print("stopped; finished units are kept, and the same command goes on from there")
+        raise typer.Exit(130) from None
+    console.print(f"{out}: {len(zoo.open(out))} nets, {time.monotonic() - begun:.0f} s")
+
+
+@app.command()
+def info(zoo_folder: Folder, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """Count a zoo's nets and show how its targets and hyper-parameters are distributed."""
+    import zoo
+    from zoo.summary import QUANTILES, summary
+
+    found = summary(zoo.open(zoo_folder))
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    for name in ("zoo", "family", "architecture", "images", "weights", "nets", "shards", "manifest_sha256"):
+        value = found[name]
+        text = ", ".join(f"{key} {_plain(item)}" for key, item in value.items()) if isinstance(value, dict) else value
+        console.print(f"{name:16} {text}", highlight=False, soft_wrap=True)
+    table = Table("column", *(f"q{quantile:g}" for quantile in QUANTILES), "range in the spec")
+    for name, values in found["quantiles"].items():
+        given = found["ranges"].get(name)
+        table.add_row(name, *(f"{value:.4g}" for value in values), f"{given[0]:g} to {given[1]:g}" if given else "")
+    console.print(table)
+
+
+def _plain(item: Any) -> str:
+    return f"{item['nets']} ({item['diverged']} diverged)" if isinstance(item, dict) else f"{item}"
+
+
+@app.command()
+def verify(
+    zoo_folder: Folder,
+    nets: Annotated[int, typer.Option(min=0, help="How many random nets to measure again.")] = 4,
+    seed: Annotated[int, typer.Option(help="Which ones.")] = 0,
+    images: ImagesOption = None,
+    download: DownloadOption = False,
+) -> None:
+    """Check a zoo's files, columns and weights, and measure some of its nets again."""
+    import zoo
+
+    problems = zoo.verify(zoo_folder, nets=nets, images_folder=images, download=download, seed=seed)
+    if problems:
+        raise ValueError("\n  ".join([f"{len(problems)} problem(s)", *problems]))
+    console.print(f"{zoo_folder}: nothing wrong; {nets} nets measured again gave their stored accuracies")
+
+
+@app.command()
+def plot(
+    zoo_folders: Folders,
+    out: Annotated[Path, typer.Option(help="Where the pictures go.")],
+    target: TargetOption = "test_accuracy",
+    kind: Annotated[Literal["png", "svg"], typer.Option(help="The pictures' format.")] = "png",
+) -> None:
+    """Draw a target's histograms by family, and the target against each hyper-parameter."""
+    import zoo
+    from zoo import plots
+    from zoo.choices import unknown
+
+    opened = [zoo.open(folder) for folder in zoo_folders]
+    for one in opened:
+        if target not in one.targets:
+            raise ValueError(f"{one.folder}: {unknown('target', target, one.targets)}")
+    print(plots.save(plots.histograms(opened, target), out / f"{target}-histograms.{kind}"))
+    print(plots.save(plots.against_hyper_parameters(opened, target), out / f"{target}-hyper_parameters.{kind}"))
+
+
+@app.command()
+def export(
+    zoo_folder: Folder,
+    net: Annotated[int, typer.Option(help="The net's index.")],
+    out: Annotated[Path, typer.Option(help="The file to write.")],
+    kind: Annotated[Literal["safetensors", "state_dict"], typer.Option(help="What to write.")] = "safetensors",
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Write one net with the paper's tensor names."""
+    import zoo
+    from zoo.export import export
+
+    print(export(zoo.open(zoo_folder), net, out, kind=kind, overwrite=overwrite))
+
+
+@app.command()
+def score(
+    zoo_folders: Folders,
+    metanet: Annotated[list[str], typer.Option(help="A metanet's name, `package.module:NAME`, or all; may be repeated.")],
+    target: TargetOption = "test_accuracy",
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 5,
+    out: Annotated[Path, typer.Option(help="Where the records go.")] = Path("data/results"),
+    inputs: Annotated[Literal["trained", "all"], typer.Option(help="Trained entries only, or fixed ones too.")] = "trained",
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each metanet.")] = 50,
+    batch: Annotated[int, typer.Option(min=2, help="Nets a step; for a small zoo, take fewer.")] = 128,
+    learning_rate: Annotated[
+        list[float] | None, typer.Option(min=0, help="A rate to choose from on validation; may be repeated.")
+    ] = None,
+    workers: WorkersOption = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Fit metanets on zoos and write a record for each seed."""
+    from benchmark.leaderboard import from_records
+    from benchmark.records import read
+    from benchmark.score import score
+    from metanets.metanet import LEARNING_RATES, Training
+
+    training = Training(epochs=epochs, batch=batch, learning_rates=tuple(learning_rate or LEARNING_RATES))
+    paths = score(
+        zoo_folders,
+        metanet,
+        target,
+        out=out,
+        seeds=seeds,
+        training=training,
+        inputs=inputs,
+        workers=_workers(workers),
+        overwrite=overwrite,
+        command=_command(),
+        report=console.print,
+    )
+    _print_board(from_records([read(path) for path in paths]), "terminal")
+    console.print(f"{len(paths)} records under {out}")
+
+
+@app.command()
+def leaderboard(
+    results: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("data/results"),
+    kind: Annotated[Literal["terminal", "markdown", "json"], typer.Option("--format", help="How to print it.")] = "terminal",
+) -> None:
+    """Print the leaderboard of all records in a folder."""
+    from benchmark.leaderboard import leaderboard
+
+    _print_board(leaderboard(results), kind)
+
+
+def _print_board(board: Any, kind: str) -> None:
+    from benchmark.leaderboard import to_markdown, to_table
+
+    if kind == "json":
+        print(board.cells.to_json(orient="records", indent=1))
+        return
+    for target, cells in board.boards():
+        if kind == "markdown":
+            print(to_markdown(target, cells))
+        else:
+            console.print(to_table(target, cells))
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where everything goes; what is there is kept.")] = Path("data/demo"),
+    nets: Annotated[int | None, typer.Option(min=100, help="Nets a family.")] = None,
+    workers: WorkersOption = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Do it all on the embedded digits: two zoos, all metanets, leaderboard, pictures."""
+    from benchmark.demo import NETS, demo
+
+    begun = time.monotonic()
+    try:
+        with _Bar() as bar:
+            made = demo(
+                out,
+                nets=nets or NETS,
+                workers=_workers(workers),
+                overwrite=overwrite,
+                command=_command(),
+                report=bar.show,
+                say=console.print,
+            )
+    except KeyboardInterrupt:
+        console.print("stopped; what is finished is kept, and the same command goes on from there")
+        raise typer.Exit(130) from None
+    _print_board(made.board, "terminal")
+    for picture in made.pictures:
+        print(picture)
+    console.print(made.sentence, soft_wrap=True)
+    console.print(f"{time.monotonic() - begun:.0f} s")
+
+
+def _command() -> str:
+    return shlex.join(["metazoo", *sys.argv[1:]])

@@ -1,0 +1,46 @@
+"""How well predictions fit: each metric a function of (true, predicted), and what its edge cases mean."""
+
+import numpy as np
+from jaxtyping import Float
+from scipy.stats import kendalltau
+
+Values = Float[np.ndarray, " net"]
+
+
+def r2(true: Values, predicted: Values) -> float:
+    """1 - SSE / SST: at most 1, and 0 for predicting the mean. NaN where `true` is constant: undefined, not perfect."""
+    total = np.sum((true - true.mean()) ** 2)
+    return float("nan") if total == 0 else float(1 - np.sum((true - predicted) ** 2) / total)
+
+
+def kendall_tau(true: Values, predicted: Values) -> float:
+    """Kendall's tau-b (Kendall 1945), which corrects for ties: accuracies are counts of images, so ties are real.
+
+    0 where the prediction is constant, which ranks nothing; NaN where `true` is.
+    """
+    if is_constant(true):
+        return float("nan")
+    return 0.0 if is_constant(predicted) else float(kendalltau(true, predicted).statistic)
+
+
+def mean_absolute_error(true: Values, predicted: Values) -> float:
+    """The mean distance, in the target's units."""
+    return float(np.mean(np.abs(true - predicted)))
+
+
+def is_constant(values: Values) -> bool:
+    """Whether all values are equal."""
+    return bool(np.ptp(values) == 0)
+
+
+METRICS = {"r2": r2, "tau": kendall_tau, "mae": mean_absolute_error}
+
+
+def scores(true: Values, predicted: Values) -> dict[str, float]:
+    """Every metric by name. Raises ValueError where a prediction is not finite: it is refused, not imputed."""
+    if true.shape != predicted.shape:
+        raise ValueError(f"expected a prediction for each of {len(true)} nets, found shape {predicted.shape}")
+    if not np.isfinite(predicted).all():
+        count = int((~np.isfinite(predicted)).sum())
+        raise ValueError(f"{count} of {len(predicted)} predictions are not finite; expected a number for each net")
+    return {name: metric(true, predicted) for name, metric in METRICS.items()}

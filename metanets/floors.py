@@ -1,0 +1,91 @@
+"""Floors: controls that any metanet must beat, by scikit-learn; whatever is chosen is chosen on validation."""
+
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.kernel_ridge import KernelRidge
+from torch import Tensor
+
+from metanets.fit import validation_r2
+from metanets.metanet import Examples, Fitted, Training
+from zoo import Nets
+
+TREES, RATE = 400, 0.05  # at most so many trees; the number is chosen on validation
+LEAVES = (5, 20)  # smallest number of nets in a leaf: small zoos need small leaves
+ALPHAS = tuple(10.0**power for power in range(-4, 5))  # ridge's penalty, times the mean squared norm of a net
+
+
+def hyper_parameters(nets: Nets) -> Float[Tensor, "net feature"]:
+    """The hyper-parameters; those over several orders of magnitude as logarithms, which trees do not mind."""
+    return torch.from_numpy(nets.hyper_parameters.to_numpy(np.float64)).float()
+
+
+def nothing(nets: Nets) -> Float[Tensor, "net 0"]:
+    """No feature at all."""
+    return torch.empty(len(nets), 0)
+
+
+def fit_mean(
+    train: Examples, validation: Examples, *, training: Training, seed: int, chosen: dict[str, Any] | None = None
+) -> Fitted:
+    """Predicts the mean of the training nets for every net."""
+    mean = float(train.target.mean())
+    return Fitted(predict=lambda features: np.full(len(features), mean), parameters=1)
+
+
+def fit_trees(
+    train: Examples, validation: Examples, *, training: Training, seed: int, chosen: dict[str, Any] | None = None
+) -> Fitted:
+    """Gradient-boosted trees (Friedman 2001); their number and the size of their leaves are chosen on validation.
+
+    Ke et al. 2017's histogram method in scikit-learn. The seed draws the features that each split may use.
+    """
+    inputs, held = train.features.numpy(), validation.features.numpy()
+    runs = []
+    for leaf in LEAVES if chosen is None else (chosen["smallest_leaf"],):
+        trees = HistGradientBoostingRegressor(
+            learning_rate=RATE,
+            max_iter=TREES,
+            min_samples_leaf=leaf,
+            max_features=0.5,
+            early_stopping=False,
+            random_state=seed,
+        ).fit(inputs, train.target)
+        scores = [validation_r2(validation.target, predicted) for predicted in trees.staged_predict(held)]
+        runs.append((max(scores), int(np.argmax(scores)) + 1, leaf, trees))
+    best, count, leaf, trees = max(runs, key=lambda run: run[0])
+
+    def predict(features: Float[Tensor, "net feature"]) -> Float[np.ndarray, " net"]:
+        return next(islice(trees.staged_predict(features.numpy()), count - 1, None))
+
+    return Fitted(predict, parameters=None, chosen={"trees": count, "smallest_leaf": leaf, "validation_r2": best})
+
+
+def fit_ridge(
+    train: Examples, validation: Examples, *, training: Training, seed: int, chosen: dict[str, Any] | None = None
+) -> Fitted:
+    """Linear regression on all weights with a squared penalty chosen on validation.
+
+    Solved for the nets instead of the weights (kernel form), since there are far fewer nets. Deterministic.
+    """
+    inputs = train.features.double()
+    centre, offset = inputs.mean(dim=0), float(train.target.mean())
+    inputs = inputs - centre
+    kernel = (inputs @ inputs.T).numpy()
+    scale = float(np.trace(kernel)) / len(kernel) or 1.0
+    held = ((validation.features.double() - centre) @ inputs.T).numpy()
+    runs = []
+    for alpha in ALPHAS:
+        model = KernelRidge(alpha=alpha * scale, kernel="precomputed").fit(kernel, train.target - offset)
+        runs.append((validation_r2(validation.target, model.predict(held) + offset), alpha, model))
+    best, alpha, model = max(runs, key=lambda run: run[0])
+    weights = inputs.T @ torch.from_numpy(model.dual_coef_)
+    return Fitted(
+        predict=lambda features: ((features.double() - centre) @ weights).numpy() + offset,
+        parameters=len(weights) + 1,
+        chosen={"alpha": alpha, "validation_r2": best},
+    )

@@ -1,0 +1,44 @@
+"""StatNN: a small network on statistics of each weight tensor (Unterthiner et al. 2020, arXiv 2002.11448)."""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from zoo import Nets
+
+STATISTICS = ("mean", "variance", "min", "max", "q25", "q50", "q75")
+
+
+def statistics(nets: Nets) -> Float[Tensor, "net statistic"]:
+    """Mean, unbiased variance, min, max and quartiles of each tensor, tensor by tensor: 203 for a ResNet8's 29.
+
+    Computed in float64, returned in float32. A tensor without trained entries has 7 zeros, one with a single entry
+    variance 0.
+    """
+    parts = []
+    for _, where in nets.segments:
+        values = nets.weights[:, where].numpy().astype(np.float64)
+        if values.shape[1] == 0:
+            parts.append(np.zeros((len(values), len(STATISTICS))))
+            continue
+        variance = values.var(axis=1, ddof=1) if values.shape[1] > 1 else np.zeros(len(values))
+        low, *quartiles, high = np.quantile(values, [0, 0.25, 0.5, 0.75, 1], axis=1)
+        parts.append(np.stack([values.mean(axis=1), variance, low, high, *quartiles], axis=1))
+    return torch.from_numpy(np.concatenate(parts, axis=1).astype(np.float32))
+
+
+class StatNN(nn.Module):
+    """Two hidden layers of 256, each with ReLU then LayerNorm: 119,297 parameters for 203 statistics."""
+
+    def __init__(self, inputs: int, *, hidden: int = 256) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            *(nn.Linear(inputs, hidden), nn.ReLU(), nn.LayerNorm(hidden)),
+            *(nn.Linear(hidden, hidden), nn.ReLU(), nn.LayerNorm(hidden)),
+            nn.Linear(hidden, 1),
+        )
+
+    def forward(self, inputs: Float[Tensor, "net statistic"]) -> Float[Tensor, " net"]:
+        """One prediction for each net."""
+        return self.layers(inputs).squeeze(-1)

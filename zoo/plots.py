@@ -1,0 +1,57 @@
+"""Pictures of zoos: a target's distribution by family, and against each hyper-parameter."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from zoo import files
+from zoo.reader import Zoo
+from zoo.recipe import HYPER_PARAMETERS
+
+LOGARITHMIC = ("learning_rate", "weight_decay")
+BINS = 24
+
+
+def histograms(zoos: list[Zoo], target: str) -> Figure:
+    """The distribution of the target in each zoo, over the same bins; diverged nets are left out and counted."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    values = [zoo.columns.loc[~zoo.columns["diverged"], target] for zoo in zoos]
+    bins = np.histogram_bin_edges(np.concatenate(values), bins=BINS).tolist()
+    for zoo, column in zip(zoos, values, strict=True):
+        diverged = int(zoo.columns["diverged"].sum())
+        low, high = column.quantile([0.25, 0.75])
+        label = f"{zoo.spec.net.family}: {len(column)} nets, quartiles {low:.2f} to {high:.2f}, {diverged} diverged"
+        axes.hist(column, bins=bins, alpha=0.55, label=label)
+    axes.set(xlabel=_words(target), ylabel="nets", title=f"{_words(target)} of {zoos[0].spec.images.task} nets")
+    axes.legend(fontsize="small")
+    return figure
+
+
+def against_hyper_parameters(zoos: list[Zoo], target: str) -> Figure:
+    """The target of each net against each hyper-parameter but itself, in one panel each."""
+    names = [name for name in HYPER_PARAMETERS if name != target]
+    figure = Figure(figsize=(3.2 * len(names), 3.4), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(names), sharey=True), names, strict=True):
+        for zoo in zoos:
+            settled = zoo.columns[~zoo.columns["diverged"]]
+            axes.scatter(settled[name], settled[target], s=6, alpha=0.5, linewidths=0, label=zoo.spec.net.family)
+        axes.set(xlabel=_words(name), xscale="log" if name in LOGARITHMIC else "linear")
+    figure.axes[0].set_ylabel(_words(target))
+    figure.axes[0].legend(fontsize="small", markerscale=2)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Writes a picture, in the format of the path's suffix (png or svg)."""
+    memory = io.BytesIO()
+    figure.savefig(memory, format=path.suffix[1:], dpi=150)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write(path, memory.getvalue())
+    return path
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
