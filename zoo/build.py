@@ -210,6 +210,7 @@ def _train(
         finished += 1
         report(Progress(done, epochs, finished, len(plan)))
 
+    report(Progress(0, epochs, finished, len(plan)))
     run(folder, missing, workers=workers, after_epoch=after_epoch, after_unit=after_unit)
 
 

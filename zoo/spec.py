@@ -127,9 +127,9 @@ DIGITS = {
     "net": {"width": 0.25, "n_fix": 2, "kappa": 1.0},
     "recipe": {
         "learning_rate": (0.001, 0.1),
-        "epochs": (2, 12),
+        "epochs": (1, 8),
         "peak_epoch": 1,
-        "batch": 128,
+        "batch": 64,
         "flip": False,
         "shift": 0,
         "cutout": 0,
