@@ -36,10 +36,10 @@ def is_constant(values: Values) -> bool:
 METRICS = {"r2": r2, "tau": kendall_tau, "mae": mean_absolute_error}
 
 
-def scores(true: Values, predicted: Values) -> dict[str, float]:
-    """Every metric by name. Raises ValueError where a prediction is not finite: it is refused, not imputed."""
-    if true.shape != predicted.shape:
-        raise ValueError(f"expected a prediction for each of {len(true)} nets, found shape {predicted.shape}")
+def scores(true: Values, predicted: Float[np.ndarray, "..."]) -> dict[str, float]:
+    """Every metric by name. Raises ValueError unless there is one finite prediction a net: none is imputed."""
+    if np.shape(predicted) != np.shape(true):
+        raise ValueError(f"expected a prediction for each of {len(true)} nets, found shape {np.shape(predicted)}")
     if not np.isfinite(predicted).all():
         count = int((~np.isfinite(predicted)).sum())
         raise ValueError(f"{count} of {len(predicted)} predictions are not finite; expected a number for each net")

@@ -72,7 +72,7 @@ def score(
         check_task(zoos.open(folder), target)
     jobs = [
         Job(folder, name, target, range(seeds), training, inputs, out, overwrite, command)
-        for name in sorted(names, key=lambda name: name not in ("dmc", "deepsets"))  # the slow ones first
+        for name in sorted(names, key=lambda name: name != "dmc")  # the slowest first, so that it is not waited for
         for folder in zoo_folders
     ]
     paths = []

@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from metanets.deepsets import DeepSets
+from metanets.deepsets import DeepSets, distribution
 from metanets.dmc import DMC
 from metanets.fit import by_gradient
 from metanets.floors import fit_mean, fit_ridge, fit_trees, hyper_parameters, nothing
@@ -23,7 +23,7 @@ def flat(nets: Nets) -> Float[Tensor, "net weight"]:
 METANETS = {
     "mlp": Metanet(flat, by_gradient(MLP), trained_by_gradient=True),
     "dmc": Metanet(flat, by_gradient(DMC), trained_by_gradient=True),
-    "deepsets": Metanet(flat, by_gradient(DeepSets), trained_by_gradient=True),
+    "deepsets": Metanet(distribution, by_gradient(DeepSets), trained_by_gradient=True),
     "statnn": Metanet(statistics, by_gradient(StatNN), trained_by_gradient=True),
     "mean": Metanet(nothing, fit_mean, floor=True),
     "trees_hyper_parameters": Metanet(hyper_parameters, fit_trees, floor=True),

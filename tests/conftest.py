@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 import zoo
 
+torch.set_num_threads(1)  # small tensors: threads only get in each other's way
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"  # not everyone who builds the project has it: tests that use it skip without it
 

@@ -118,7 +118,7 @@ def load(spec: "Images", *, path: Path | None = None, download: bool = False) ->
     )
 
 
-Part = tuple[UInt8[Tensor, "image channel height width"], Int[Tensor, " image"]]
+Part = tuple[UInt8[Tensor, "_ channel height width"], Int[Tensor, " _"]]  # images and their labels
 
 
 def _digits(spec: "Images") -> tuple[Part, Part]:

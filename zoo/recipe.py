@@ -21,7 +21,7 @@ HYPER_PARAMETERS = {  # column -> what it is
 SPLITS = ("train", "validation", "test")
 
 
-def draw(recipe: "Recipe", *, seed: int) -> dict[str, float]:
+def draw(recipe: "Recipe", *, seed: int) -> dict[str, float | int]:
     """The hyper-parameters of the net with this seed: the same for every family, so that row i pairs across zoos."""
     at = torch.rand(4, generator=stream(seed, "hyper-parameters"), dtype=torch.float64).tolist()
     low, high = recipe.epochs

@@ -85,7 +85,7 @@ class Recipe:
 
     @field_validator("learning_rate", "weight_decay", "label_smoothing", "epochs")
     @classmethod
-    def _ordered(cls, ends: tuple[float, float]) -> tuple[float, float]:
+    def _ordered(cls, ends: tuple[Any, Any]) -> tuple[Any, Any]:
         if ends[0] > ends[1]:
             raise ValueError(f"a range is (low, high), found {ends}")
         return ends

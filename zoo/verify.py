@@ -13,6 +13,7 @@ from zoo.recipe import draw, split_of
 from zoo.streams import net_seed, stream
 from zoo.train import measure
 
+MEASURED_AT_ONCE = 16  # nets, in one stack
 ACCURACY_TOLERANCE = 3  # images of the measured set: other machines and thread counts round logits differently
 
 
@@ -80,12 +81,13 @@ def _measured_again(zoo: Zoo, nets: int, folder: Path | None, *, download: bool,
     if image_set.digest() != description.read(zoo.folder).images_sha256:
         yield f"{zoo.folder}: these are not the images that the nets were trained on; nothing was measured again"
         return
-    settled = zoo.columns[~zoo.columns["diverged"]]
-    chosen = torch.randperm(len(settled), generator=stream("verify", seed))[:nets].tolist()
-    for index in settled["index"].iloc[chosen]:
-        weights = torch.cat([tensor.flatten() for tensor in zoo.net(index).values()]).unsqueeze(0)
-        again = measure(zoo.blueprint, weights, image_set)
+    settled = zoo.columns.loc[~zoo.columns["diverged"], "index"].to_numpy()
+    chosen = torch.randperm(len(settled), generator=stream("verify", seed))[:nets]
+    for indices in np.array_split(settled[chosen], -(-len(chosen) // MEASURED_AT_ONCE)):
+        vectors = [torch.cat([tensor.flatten() for tensor in zoo.net(int(index)).values()]) for index in indices]
+        again = measure(zoo.blueprint, torch.stack(vectors), image_set)
         for name, count in (("test", len(image_set.test)), ("train", len(image_set.train))):
-            stored, found = zoo.columns[f"{name}_accuracy"][index], again[f"{name}_accuracy"][0]
-            if abs(stored - found) > ACCURACY_TOLERANCE / count:
-                yield f"{zoo.folder}: net {index} has stored {name}_accuracy {stored:.4f}, measured again {found:.4f}"
+            stored = zoo.columns[f"{name}_accuracy"].to_numpy()[indices]
+            for index, before, now in zip(indices, stored, again[f"{name}_accuracy"], strict=True):
+                if abs(before - now) > ACCURACY_TOLERANCE / count:
+                    yield f"{zoo.folder}: net {index} has stored {name}_accuracy {before:.4f}, measured again {now:.4f}"

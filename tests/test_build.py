@@ -1,0 +1,228 @@
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SHARED, small
+
+import zoo
+from zoo.build import MANIFEST, read_manifest
+from zoo.recipe import split_of
+from zoo.units import Unit
+
+BUILD = """
+import sys
+from pathlib import Path
+from conftest import small
+import zoo
+if __name__ == "__main__":
+    zoo.build(small(nets=int(sys.argv[2])), Path(sys.argv[1]), workers=2)
+"""
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """What the manifest covers, byte for byte."""
+    return {name: (folder / name).read_bytes() for name in [*read_manifest(folder), MANIFEST]}
+
+
+def start(folder: Path, nets: int = 64) -> subprocess.Popen:
+    script = folder.parent / "build.py"
+    script.write_text(BUILD)
+    tests = str(Path(__file__).parent)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([tests, str(Path(tests).parent)])}
+    return subprocess.Popen([sys.executable, script, folder, str(nets)], env=environment)
+
+
+def test_one_worker_and_two_give_the_same_bytes(standard, tmp_path):
+    assert content(zoo.build(small(), tmp_path / "one", workers=1)) == content(standard)
+
+
+@pytest.mark.parametrize("moment", ["units/00000.json", "units/00000.h5", "data/train-00000-of-00001.h5", MANIFEST])
+def test_a_killed_build_goes_on_to_the_same_bytes(standard, tmp_path, moment):
+    folder = tmp_path / "zoo"
+    process = start(folder)
+    while not (folder / moment).exists() and process.poll() is None:
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    receipts = {path: path.read_bytes() for path in folder.glob("units/*.json") if path.with_suffix(".h5").exists()}
+    assert content(zoo.build(small(), folder, workers=2)) == content(standard)
+    assert all(path.read_bytes() == data for path, data in receipts.items()), "a finished unit was trained again"
+    assert not list(folder.glob("**/*.tmp"))
+    assert not list(folder.glob("units/*.h5"))
+
+
+def test_an_extended_zoo_keeps_its_shards_and_has_the_nets_of_one_built_at_once(tmp_path):
+    folder = zoo.build(small(nets=24), tmp_path / "zoo", workers=2)
+    before = content(folder)
+    zoo.build(small(nets=40), folder, workers=2)
+    after = content(folder)
+    assert {name: after[name] for name in before if name != MANIFEST} == {n: b for n, b in before.items() if n != MANIFEST}
+    extended, whole = zoo.open(folder), zoo.open(zoo.build(small(nets=40), tmp_path / "whole", workers=2))
+    assert len(extended) == len(whole) == 40
+    assert (extended.columns["split"] == whole.columns["split"]).all()
+    assert (extended.columns["learning_rate"] == whole.columns["learning_rate"]).all()
+    np.testing.assert_allclose(extended.columns["train_loss"], whole.columns["train_loss"], atol=0.05)
+    assert zoo.build(small(nets=24), folder) == folder  # fewer nets than there are: nothing to do
+    assert content(folder) == after
+
+
+def test_the_nets_a_unit_are_kept_from_the_first_build(tmp_path, monkeypatch):
+    folder = zoo.build(small(nets=16), tmp_path / "zoo")
+    monkeypatch.setattr(sys.modules["zoo.build"], "STACKED", 1)  # `zoo.build` itself is the function
+    plan = json.loads((folder / "plan.json").read_text())
+    zoo.build(small(nets=20), folder)
+    assert json.loads((folder / "plan.json").read_text()) == {**plan, "extents": [16, 20]}
+
+
+def test_row_i_of_every_family_has_the_same_hyper_parameters_and_split(standard, asymmetric):
+    one, other = zoo.open(standard).columns, zoo.open(asymmetric).columns
+    for column in ("seed", "learning_rate", "weight_decay", "label_smoothing", "epochs", "split"):
+        assert (one[column] == other[column]).all()
+
+
+def test_shards_hold_their_split_in_order(standard):
+    spec = small()
+    for name in read_manifest(standard):
+        if name.startswith("data/"):
+            columns = zoo.shards.read(standard / name).columns
+            assert [split_of(spec, int(i)) for i in columns["index"]] == [Path(name).name.split("-")[0]] * len(columns["index"])
+            assert (np.diff(columns["index"]) > 0).all()
+
+
+def test_many_small_shards_hold_the_same_nets_as_one(standard, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["zoo.build"], "SHARD_BYTES", 20_000)
+    many, one = zoo.open(zoo.build(small(), tmp_path / "zoo")), zoo.open(standard)
+    assert len(many.parts["train"]) > 3
+    assert (many.nets("train").weights == one.nets("train").weights).all()
+    assert {name.split("-of-")[1] for name in read_manifest(many.folder) if "train" in name} == {
+        f"{len(many.parts['train']):05}.h5"
+    }
+
+
+def test_float16_zoos_store_half_and_measure_what_they_store(tmp_path):
+    folder = zoo.build(small(nets=16, dtype="float16"), tmp_path / "zoo")
+    assert zoo.open(folder).arrays("train")[0].dtype == np.float16
+    assert zoo.verify(folder, nets=3) == []
+
+
+def test_weights_that_float16_cannot_hold_are_refused(tmp_path):
+    wild = small("w_asymmetric", nets=4, dtype="float16", net__kappa=1e6)
+    with pytest.raises(ValueError, match="do not fit into float16"):
+        zoo.build(wild, tmp_path / "zoo")
+
+
+def test_diverged_nets_are_kept_flagged_and_counted(tmp_path):
+    wild = small(nets=12, recipe__learning_rate=(1e18, 1e19), recipe__epochs=(2, 2))
+    made = zoo.open(zoo.build(wild, tmp_path / "zoo"))
+    assert len(made) == 12
+    gone = made.columns[made.columns["diverged"]]
+    assert len(gone) > 0
+    assert gone["test_accuracy"].isna().all()
+    assert sum(len(made.nets(split)) for split in made.parts) == 12 - len(gone)
+    assert sum(len(made.nets(split, diverged=True)) for split in made.parts) == 12
+
+
+def test_another_spec_is_refused_field_by_field_unless_overwritten(tmp_path):
+    folder = zoo.build(small(nets=8), tmp_path / "zoo")
+    before = content(folder)
+    with pytest.raises(FileExistsError, match=r"recipe.peak_epoch: 1.0 there, 2.0 asked for"):
+        zoo.build(small(nets=8, recipe__peak_epoch=2), folder)
+    assert content(folder) == before
+    zoo.build(small(nets=8, recipe__peak_epoch=2), folder, overwrite=True)
+    assert zoo.open(folder).spec.recipe.peak_epoch == 2
+
+
+def test_a_folder_with_other_things_is_left_alone_even_with_overwrite(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    for overwrite in (False, True):
+        with pytest.raises(FileExistsError, match=r"thesis\.tex"):
+            zoo.build(small(), tmp_path, overwrite=overwrite)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_second_build_in_the_same_folder_is_refused(tmp_path):
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        with pytest.raises(BlockingIOError, match="another build is at work"):
+            zoo.build(small(), tmp_path)
+    finally:
+        os.close(descriptor)
+
+
+def test_a_unit_whose_bytes_changed_is_refused_then_trained_again(standard, tmp_path):
+    folder = tmp_path / "zoo"
+    process = start(folder)
+    while not (folder / "units" / "00000.json").exists() and process.poll() is None:
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    rows = Unit(0, 0, 32).rows(folder)
+    data = bytearray(rows.read_bytes())
+    data[-9] ^= 1
+    rows.write_bytes(data)
+    with pytest.raises(ValueError, match="not what was written"):
+        zoo.build(small(), folder, workers=2)
+    assert content(zoo.build(small(), folder, workers=2)) == content(standard)
+
+
+def test_other_images_are_refused_when_a_build_goes_on(tmp_path, monkeypatch):
+    folder = zoo.build(small(nets=8), tmp_path / "zoo")
+    real = zoo.images.load
+
+    def darker(*args, **kwargs):
+        made = real(*args, **kwargs)
+        return dataclasses.replace(made, train=made.train // 2)
+
+    monkeypatch.setattr("zoo.images.load", darker)
+    with pytest.raises(ValueError, match="begun with other images"):
+        zoo.build(small(nets=16), folder)
+
+
+def test_a_full_disk_is_a_clean_error_and_the_build_goes_on_after_it(standard, tmp_path):
+    folder = tmp_path / "zoo"
+    script = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\n" + BUILD.replace(
+        'if __name__ == "__main__":', 'if __name__ == "__main__":\n    import resource'
+    )
+    (tmp_path / "limited.py").write_text(script)
+    tests = str(Path(__file__).parent)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([tests, str(Path(tests).parent)])}
+    done = subprocess.run(
+        [sys.executable, tmp_path / "limited.py", folder, "64"], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "cannot write" in done.stderr
+    assert "bytes needed" in done.stderr
+    assert not list(folder.glob("**/*.tmp"))
+    assert not (folder / MANIFEST).exists()
+    assert content(zoo.build(small(), folder, workers=2)) == content(standard)
+
+
+def test_a_killed_worker_stops_the_build(tmp_path):
+    folder = tmp_path / "zoo"
+    process = start(folder, nets=512)
+    children = []
+    while len(children) < 2 and process.poll() is None:
+        time.sleep(0.05)
+        with contextlib.suppress(FileNotFoundError):
+            tasks = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            children = [pid for pid in tasks if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    os.kill(int(children[0]), signal.SIGKILL)
+    assert process.wait(timeout=60) == 1
+
+
+@pytest.mark.skipif(not (SHARED / "masks").is_dir(), reason="the paper's masks are not at hand (../shared/masks)")
+def test_the_papers_masks_make_a_zoo_with_60634_trained_entries(tmp_path):
+    images = {"task": "digits", "train": 64, "test": 32, "held_out": 0.0}
+    spec = zoo.spec.parse({"name": "masks", "nets": 1, "images": images, "net": {"family": "w_asymmetric"}})
+    with pytest.raises(ValueError, match="conv_f"):  # grey images: another first convolution
+        zoo.build(spec, tmp_path / "zoo", masks_folder=SHARED / "masks")

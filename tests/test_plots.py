@@ -1,0 +1,32 @@
+import pytest
+
+import zoo
+from zoo import plots
+from zoo.summary import summary
+
+
+def test_histograms_count_every_net_that_did_not_diverge(standard, asymmetric):
+    made = [zoo.open(standard), zoo.open(asymmetric)]
+    (axes,) = plots.histograms(made, "test_accuracy").axes
+    assert sum(patch.get_height() for patch in axes.patches) == len(made[0]) + len(made[1])
+    assert len(axes.get_legend().get_texts()) == 2
+
+
+def test_a_target_is_drawn_against_each_hyper_parameter_but_itself(standard):
+    figure = plots.against_hyper_parameters([zoo.open(standard)], "learning_rate")
+    assert [axes.get_xlabel() for axes in figure.axes] == ["weight decay", "label smoothing", "epochs"]
+    assert all(len(axes.collections[0].get_offsets()) == 64 for axes in figure.axes)
+
+
+@pytest.mark.parametrize(("kind", "head"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
+def test_pictures_are_written_in_their_suffix_format(standard, tmp_path, kind, head):
+    path = plots.save(plots.histograms([zoo.open(standard)], "train_loss"), tmp_path / "new" / f"x.{kind}")
+    assert path.read_bytes().startswith(head)
+
+
+def test_a_summary_counts_every_net_and_its_quantiles_are_those_of_pandas(standard):
+    made = zoo.open(standard)
+    found = summary(made)
+    assert sum(part["nets"] for part in found["nets"].values()) == 64
+    assert found["quantiles"]["test_accuracy"][2] == pytest.approx(made.columns["test_accuracy"].median())
+    assert found["ranges"]["epochs"] == [1, 3]

@@ -1,0 +1,117 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+import zoo
+from zoo.build import MANIFEST, read_manifest
+from zoo.layout import total
+
+
+def test_every_net_is_in_one_split_and_in_order(standard):
+    made = zoo.open(standard)
+    assert len(made) == 64
+    assert (made.columns["index"] == np.arange(64)).all()
+    assert sum(len(made.nets(split)) for split in ("train", "validation", "test")) == 64
+
+
+def test_trained_entries_are_those_of_the_mask_and_all_entries_are_the_rows(asymmetric):
+    made = zoo.open(asymmetric)
+    whole, trained = made.nets("train", inputs="all"), made.nets("train")
+    assert torch.equal(whole.weights[:, made.blueprint.trained], trained.weights)
+    assert trained.weights.shape[1] == int(made.blueprint.trained.sum()) < total(made.layout) == whole.weights.shape[1]
+    np.testing.assert_array_equal(whole.weights.numpy(), np.concatenate(made.arrays("train")))
+
+
+def test_segments_cut_the_vector_into_its_tensors(asymmetric):
+    made = zoo.open(asymmetric)
+    nets, mask = made.nets("test"), made.blueprint.trained
+    rows = made.nets("test", inputs="all").weights
+    for (name, where), entry in zip(nets.segments, made.layout, strict=True):
+        assert name == entry.name
+        assert torch.equal(nets.weights[:, where], rows[:, entry.slice][:, mask[entry.slice]])
+
+
+def test_tensors_are_views_of_the_mapped_weights(standard):
+    made = zoo.open(standard)
+    (array,), (tensors,) = made.arrays("test"), made.tensors("test")
+    assert isinstance(array, np.memmap)
+    assert np.shares_memory(array, tensors["conv1.weight"])
+    assert tensors["linear.weight"].shape[1:] == made.layout[-2].shape
+
+
+def test_one_net_is_its_row(standard):
+    made = zoo.open(standard)
+    vector = torch.cat([tensor.flatten() for tensor in made.net(5).values()])
+    row = made.nets(made.columns["split"][5], inputs="all")
+    assert torch.equal(vector, row.weights[list(row.index).index(5)])
+    with pytest.raises(ValueError, match="nets 0 to 63"):
+        made.net(64)
+
+
+def test_nets_carry_no_targets(standard):
+    assert set(zoo.open(standard).nets("train").hyper_parameters) == {
+        "learning_rate",
+        "weight_decay",
+        "label_smoothing",
+        "epochs",
+    }
+
+
+def changed(folder, tmp_path):
+    return shutil.copytree(folder, tmp_path / "zoo")
+
+
+def test_a_folder_that_is_no_zoo_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="is no zoo"):
+        zoo.open(tmp_path)
+
+
+def test_an_unfinished_zoo_is_refused(standard, tmp_path):
+    folder = changed(standard, tmp_path)
+    (folder / MANIFEST).unlink()
+    with pytest.raises(FileNotFoundError, match="unfinished"):
+        zoo.open(folder)
+
+
+def test_another_format_version_is_refused(standard, tmp_path):
+    folder = changed(standard, tmp_path)
+    about = json.loads((folder / "zoo.json").read_text())
+    (folder / "zoo.json").write_text(json.dumps({**about, "format": "metazoo-99"}))
+    with pytest.raises(ValueError, match="metazoo-99"):
+        zoo.open(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        ("zoo.json", lambda data: data[:-40]),
+        ("zoo.json", lambda data: data.replace(b'"trained"', b'"gone"')),
+        ("zoo.json", lambda data: b"[]"),
+        ("fixed.safetensors", lambda data: data[:100]),
+        (MANIFEST, lambda data: b"nonsense\n"),
+        (MANIFEST, lambda data: data.replace(b"data/", b"../data/")),
+        (MANIFEST, lambda data: b""),
+        ("data/train-00000-of-00001.h5", lambda data: data[:-5000]),
+        ("data/train-00000-of-00001.h5", lambda data: data[:500]),
+        ("data/train-00000-of-00001.h5", lambda data: b"\0" * len(data)),
+    ],
+)
+def test_damaged_files_are_refused_by_name(standard, tmp_path, file, damage):
+    folder = changed(standard, tmp_path)
+    (folder / file).write_bytes(damage((folder / file).read_bytes()))
+    with pytest.raises(ValueError, match=file.split("/")[-1].split(".")[0]):
+        zoo.open(folder)
+
+
+def test_a_missing_or_doubled_shard_is_refused(standard, tmp_path):
+    folder = changed(standard, tmp_path)
+    names = [name for name in read_manifest(folder) if name.startswith("data/")]
+    (folder / names[0]).write_bytes((folder / names[1]).read_bytes())
+    with pytest.raises(ValueError, match="once each"):
+        zoo.open(folder)
+    (folder / names[0]).unlink()
+    with pytest.raises(FileNotFoundError, match="no such shard"):
+        zoo.open(folder)
