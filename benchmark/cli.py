@@ -7,6 +7,8 @@ import signal
 import sys
 import time
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -23,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 120)  # no terminal: wide enough for the tables
 SAY_EVERY = 10  # seconds between lines of progress where the output is no terminal
 
 Folder = Annotated[Path, typer.Argument(help="A zoo's folder.")]
@@ -64,6 +66,16 @@ def _overrides(settings: list[str], nets: int | None, seed: int | None) -> dict[
         except tomllib.TOMLDecodeError:
             overrides[field.strip()] = text.strip()
     return overrides | ({} if nets is None else {"nets": nets}) | ({} if seed is None else {"seed": seed})
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Ends the command on Ctrl-C with a word on how to go on, and exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print("stopped; what is finished is kept, and the same command goes on from there")
+        raise typer.Exit(130) from None
 
 
 class _Bar:
@@ -132,21 +144,17 @@ def build(
 
     loaded = zoo.load(spec, _overrides(settings or [], nets, seed))
     begun = time.monotonic()
-    try:
-        with _Bar() as bar:
-            zoo.build(
-                loaded,
-                out,
-                images_folder=images,
-                download=download,
-                masks_folder=masks,
-                workers=_workers(workers),
-                overwrite=overwrite,
-                report=lambda progress: bar.show(loaded.name, progress),
-            )
-    except KeyboardInterrupt:
-        console.print("stopped; finished units are kept, and the same command goes on from there")
-        raise typer.Exit(130) from None
+    with _stoppable(), _Bar() as bar:
+        zoo.build(
+            loaded,
+            out,
+            images_folder=images,
+            download=download,
+            masks_folder=masks,
+            workers=_workers(workers),
+            overwrite=overwrite,
+            report=lambda progress: bar.show(loaded.name, progress),
+        )
     console.print(f"{out}: {len(zoo.open(out))} nets, {time.monotonic() - begun:.0f} s")
 
 
@@ -250,19 +258,20 @@ def score(
     from metanets.metanet import LEARNING_RATES, Training
 
     training = Training(epochs=epochs, batch=batch, learning_rates=tuple(learning_rate or LEARNING_RATES))
-    paths = score(
-        zoo_folders,
-        metanet,
-        target,
-        out=out,
-        seeds=seeds,
-        training=training,
-        inputs=inputs,
-        workers=_workers(workers),
-        overwrite=overwrite,
-        command=_command(),
-        report=console.print,
-    )
+    with _stoppable():
+        paths = score(
+            zoo_folders,
+            metanet,
+            target,
+            out=out,
+            seeds=seeds,
+            training=training,
+            inputs=inputs,
+            workers=_workers(workers),
+            overwrite=overwrite,
+            command=_command(),
+            report=console.print,
+        )
     _print_board(from_records([read(path) for path in paths]), "terminal")
     console.print(f"{len(paths)} records under {out}")
 
@@ -284,11 +293,11 @@ def _print_board(board: Any, kind: str) -> None:
     if kind == "json":
         print(board.cells.to_json(orient="records", indent=1))
         return
-    for target, cells in board.boards():
+    for cells in board.boards():
         if kind == "markdown":
-            print(to_markdown(target, cells))
+            print(to_markdown(cells))
         else:
-            console.print(to_table(target, cells))
+            console.print(to_table(cells))
 
 
 @app.command()
@@ -302,20 +311,16 @@ def demo(
     from benchmark.demo import NETS, demo
 
     begun = time.monotonic()
-    try:
-        with _Bar() as bar:
-            made = demo(
-                out,
-                nets=nets or NETS,
-                workers=_workers(workers),
-                overwrite=overwrite,
-                command=_command(),
-                report=bar.show,
-                say=console.print,
-            )
-    except KeyboardInterrupt:
-        console.print("stopped; what is finished is kept, and the same command goes on from there")
-        raise typer.Exit(130) from None
+    with _stoppable(), _Bar() as bar:
+        made = demo(
+            out,
+            nets=nets or NETS,
+            workers=_workers(workers),
+            overwrite=overwrite,
+            command=_command(),
+            report=bar.show,
+            say=console.print,
+        )
     _print_board(made.board, "terminal")
     for picture in made.pictures:
         print(picture)

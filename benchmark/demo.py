@@ -75,9 +75,7 @@ def demo(
 
 def sentence(cells: pd.DataFrame) -> str:
     """What this run shows of the paper's finding, whatever it is; from the mean scores of the MLP and the best of all."""
-    boards = {
-        name: cells[cells["zoo"].str.contains(f"-{name}-")].set_index("metanet").sort_values("r2_mean") for name in FAMILIES
-    }
+    boards = {name: cells[cells["family"] == name].set_index("metanet").sort_values("r2_mean") for name in FAMILIES}
     mlp = {name: board.loc["mlp"] for name, board in boards.items()}
     gain = mlp["w_asymmetric"]["r2_mean"] - mlp["standard"]["r2_mean"]
     noise = 2 * max(row["r2_std"] for row in mlp.values())
@@ -91,7 +89,9 @@ def sentence(cells: pd.DataFrame) -> str:
     parts = [f"The MLP on the plain vector of weights has R² {' and '.join(scores)}: {verdict}."]
     for name, board in boards.items():
         metanet, floor = (board[board["floor"] == kind].iloc[-1] for kind in (False, True))
-        relation = "above" if metanet["r2_mean"] > floor["r2_mean"] else "below"
+        lead = metanet["r2_mean"] - floor["r2_mean"]
+        level = abs(lead) <= 2 * max(metanet["r2_std"], floor["r2_std"])
+        relation = "level with" if level else "above" if lead > 0 else "below"
         parts.append(
             f"On {name} nets the best metanet, {metanet.name} ({metanet['r2_mean']:.2f}), is {relation} the best floor, "
             f"{floor.name} ({floor['r2_mean']:.2f})."

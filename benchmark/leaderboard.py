@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from rich.markup import escape
 from rich.table import Table
 
 from benchmark import records
 from benchmark.metrics import METRICS
 from benchmark.records import Record
 
-HEADS = {"r2": "R²", "tau": "tau", "mae": "MAE"}
+SHOWN = ("r2", "tau")  # in the printed tables; the cells hold all
+HEADS = {"r2": "R²", "tau": "tau"}
+NOTE = "* the prediction is constant and ranks nothing; tau is set to 0"
 
 
 @dataclass(frozen=True)
@@ -23,9 +26,9 @@ class Leaderboard:
 
     cells: pd.DataFrame
 
-    def boards(self) -> list[tuple[str, pd.DataFrame]]:
-        """The cells target by target."""
-        return [(str(target), cells) for target, cells in self.cells.groupby("target", sort=False)]
+    def boards(self) -> list[pd.DataFrame]:
+        """The cells of each table: one for a target and what its zoos have in common, their families beside each other."""
+        return [cells for _, cells in self.cells.groupby(["target", "board"], sort=False)]
 
 
 def leaderboard(folder: Path) -> Leaderboard:
@@ -38,7 +41,9 @@ def from_records(found: list[Record]) -> Leaderboard:
     rows = pd.DataFrame(
         {
             "target": record.task["target"],
+            "board": record.task["zoo"].removesuffix(f"-{record.task['family']}"),
             "zoo": record.label(),
+            "family": record.task["family"],
             "metanet": record.metanet["name"],
             "floor": record.metanet["floor"],
             "parameters": record.metanet["parameters"],
@@ -48,7 +53,7 @@ def from_records(found: list[Record]) -> Leaderboard:
         }
         for record in found
     )
-    grouped = rows.groupby(["target", "zoo", "metanet"], sort=False)
+    grouped = rows.groupby(["target", "board", "zoo", "family", "metanet"], sort=False)
     cells = grouped.agg(
         floor=("floor", "first"),
         parameters=("parameters", "first"),
@@ -65,44 +70,53 @@ def _columns(cells: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Heads and rows of a board: metanets by mean R², then floors; a pair of columns a zoo."""
     order = cells.groupby("metanet").agg(floor=("floor", "first"), r2=("r2_mean", "mean"))
     order = order.sort_values(["floor", "r2"], ascending=[True, False])
-    zoos = list(dict.fromkeys(cells["zoo"]))
-    short = {zoo: zoo.rsplit("-", 1)[0] for zoo in zoos}
-    if len(set(short.values())) < len(zoos):
-        short = {zoo: zoo for zoo in zoos}
-    heads = ["metanet", *(f"{short[zoo]}: {HEADS[metric]}" for zoo in zoos for metric in ("r2", "tau")), "seeds"]
-    at = cells.set_index(["zoo", "metanet"])
+    zoos = _heads(cells)
+    heads = ["metanet", *(f"{name} {HEADS[metric]}" for name in zoos.values() for metric in SHOWN), "seeds"]
+    at = {(row["zoo"], row["metanet"]): row for _, row in cells.iterrows()}
     rows = []
     for name, row in order.iterrows():
-        values = [
-            _cell(at.loc[(zoo, name)], metric) if (zoo, name) in at.index else "" for zoo in zoos for metric in ("r2", "tau")
-        ]
-        seeds = sorted({int(at.loc[(zoo, name), "seeds"]) for zoo in zoos if (zoo, name) in at.index})
-        rows.append([f"{name} (floor)" if row["floor"] else str(name), *values, "/".join(map(str, seeds))])
+        found = [at.get((zoo, name)) for zoo in zoos]
+        values = ["" if cell is None else _cell(cell, metric) for cell in found for metric in SHOWN]
+        seeds = "/".join(map(str, sorted({int(cell["seeds"]) for cell in found if cell is not None})))
+        rows.append([f"{name} (floor)" if row["floor"] else str(name), *values, seeds])
     return heads, rows
+
+
+def _heads(cells: pd.DataFrame) -> dict[str, str]:
+    """What to call each zoo of a board: its family, and where two have the same, its name and hash."""
+    family = dict(zip(cells["zoo"], cells["family"], strict=True))
+    return family if len(set(family.values())) == len(family) else {zoo: zoo for zoo in family}
+
+
+def _about(cells: pd.DataFrame) -> str:
+    return f"{cells['target'].iloc[0]} of {cells['board'].iloc[0]} nets: mean±standard deviation over seeds, on test nets"
 
 
 def _cell(row: pd.Series, metric: str) -> str:
     mean, std = row[f"{metric}_mean"], row[f"{metric}_std"]
-    text = f"{mean:.3f}" if pd.isna(std) else f"{mean:.3f} ± {std:.3f}"
-    return f"{text} (constant)" if metric == "tau" and row["constant"] else text
+    text = f"{mean:.3f}" if pd.isna(std) else f"{mean:.3f}±{std:.3f}"
+    return f"{text} *" if metric == "tau" and row["constant"] else text
 
 
-def to_table(target: str, cells: pd.DataFrame) -> Table:
+def to_table(cells: pd.DataFrame) -> Table:
     """A board for the terminal."""
     heads, rows = _columns(cells)
-    table = Table(title=f"{target}: mean ± standard deviation over seeds, on test nets")
+    table = Table(title=_about(cells), caption=NOTE if cells["constant"].any() else None)
     for head in heads:
         table.add_column(head, justify="left" if head == "metanet" else "right")
     for row in rows:
-        table.add_row(*row, style="dim" if row[0].endswith("(floor)") else None)
+        table.add_row(*map(escape, row), style="dim" if row[0].endswith("(floor)") else None)
     return table
 
 
-def to_markdown(target: str, cells: pd.DataFrame) -> str:
+def to_markdown(cells: pd.DataFrame) -> str:
     """A board as a Markdown table; names are escaped, since they may come from others."""
     heads, rows = _columns(cells)
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
-    table = "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|").replace("<", "&lt;") for cell in line) + " |" for line in lines
-    )
-    return f"**{target}**, mean ± standard deviation over seeds, on test nets\n\n{table}\n"
+    table = "\n".join("| " + " | ".join(map(_escaped, line)) + " |" for line in lines)
+    note = f"\n\n{_escaped(NOTE)}" if cells["constant"].any() else ""
+    return f"{_escaped(_about(cells))}\n\n{table}{note}\n"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("*", "\\*").replace("|", "\\|").replace("<", "&lt;")

@@ -17,8 +17,8 @@ def predicted_against_true(paths: list[Path], zoo_folders: list[Path]) -> Figure
     """
     opened = {zoo.manifest_sha256: zoo for zoo in map(zoos.open, zoo_folders)}
     drawn: dict[tuple[str, str], tuple[Path, records.Record]] = {}
-    for path in sorted(paths):
-        record = records.read(path)
+    found = [(path, records.read(path)) for path in sorted(paths)]
+    for path, record in sorted(found, key=lambda pair: bool(pair[1].metanet["floor"])):  # floors to the right
         if record.task["manifest_sha256"] not in opened:
             raise ValueError(f"{path} is of zoo {record.label()}, which is not among those given")
         drawn.setdefault((record.task["manifest_sha256"], record.metanet["name"]), (path, record))

@@ -2,6 +2,7 @@
 
 import importlib
 import multiprocessing
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -77,7 +78,7 @@ def score(
     ]
     paths = []
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=spawn) as pool:
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=spawn, initializer=_ignore_interrupts) as pool:
         pending = [pool.submit(run, job) for job in jobs]
         try:
             for future in as_completed(pending):
@@ -86,8 +87,15 @@ def score(
                 report(f"{last.task['zoo']}, {last.metanet['name']}: R² {last.test['r2']:.3f}, tau {last.test['tau']:.3f}")
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.terminate()
             raise
     return sorted(paths)
+
+
+def _ignore_interrupts() -> None:
+    """Leaves Ctrl-C, which reaches all processes at once, to the process that started this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def find_metanet(name: str) -> Metanet:

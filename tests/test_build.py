@@ -94,7 +94,9 @@ def test_shards_hold_their_split_in_order(standard):
     for name in read_manifest(standard):
         if name.startswith("data/"):
             columns = zoo.shards.read(standard / name).columns
-            assert [split_of(spec, int(i)) for i in columns["index"]] == [Path(name).name.split("-")[0]] * len(columns["index"])
+            assert [split_of(spec, int(i)) for i in columns["index"]] == [Path(name).name.split("-")[0]] * len(
+                columns["index"]
+            )
             assert (np.diff(columns["index"]) > 0).all()
 
 

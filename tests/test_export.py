@@ -13,10 +13,7 @@ from zoo.export import export
 def test_an_exported_net_runs_in_a_plain_resnet8_with_its_stored_accuracy(request, tmp_path, kind, family):
     made = zoo.open(request.getfixturevalue(family))
     path = export(made, 7, tmp_path / "net", kind=kind)
-    if kind == "safetensors":
-        tensors = safetensors.torch.load_file(path)
-    else:
-        tensors = torch.load(path, weights_only=True)
+    tensors = safetensors.torch.load_file(path) if kind == "safetensors" else torch.load(path, weights_only=True)
     plain = PlainResNet8(width=made.spec.net.width, channels=1)
     plain.load_state_dict(tensors)
     pictures = images.load(made.spec.images)

@@ -65,7 +65,7 @@ def test_statistics_are_those_of_numpy_tensor_by_tensor(asymmetric):
 
 
 def test_dmc_has_the_layers_of_the_paper():
-    widths = [layer.out_channels for layer in DMC(300).convolutions if isinstance(layer, torch.nn.Conv1d)]
+    widths = [layer.out_channels for layer in DMC(2044).convolutions if isinstance(layer, torch.nn.Conv1d)]
     assert widths == [2, 4, 8, 16, 32, 64, 64, 64, 64, 64]
     assert DMC(78_042).convolutions(torch.zeros(2, 1, 78_042)).shape == (2, 64, 297)
 
@@ -97,7 +97,9 @@ def test_a_distribution_adds_up_to_one_and_keeps_the_mean(values):
     row = distribution(nets(torch.tensor([values])))
     assert row.sum().item() == pytest.approx(1, abs=1e-5)
     clamped = np.clip(values, -LARGEST, LARGEST)
-    assert (row.double() @ nodes()).item() == pytest.approx(clamped.mean(), rel=1e-5, abs=1e-5 * np.abs(clamped).max() + 1e-9)
+    assert (row.double() @ nodes()).item() == pytest.approx(
+        clamped.mean(), rel=1e-5, abs=1e-5 * np.abs(clamped).max() + 1e-9
+    )
 
 
 def trained_deepsets(folder) -> tuple[DeepSets, zoo.Nets]:

@@ -40,7 +40,8 @@ def against_hyper_parameters(zoos: list[Zoo], target: str) -> Figure:
             axes.scatter(settled[name], settled[target], s=6, alpha=0.5, linewidths=0, label=zoo.spec.net.family)
         axes.set(xlabel=_words(name), xscale="log" if name in LOGARITHMIC else "linear")
     figure.axes[0].set_ylabel(_words(target))
-    figure.axes[0].legend(fontsize="small", markerscale=2)
+    marks, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(marks, labels, loc="outside upper center", ncols=len(zoos), fontsize="small", markerscale=2)
     return figure
 
 

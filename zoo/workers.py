@@ -2,8 +2,11 @@
 
 import multiprocessing
 import os
+import signal
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -31,7 +34,8 @@ def run(
         for _ in range(min(workers, len(units))):
             ours, theirs = spawn.Pipe()
             process = spawn.Process(target=_serve, args=(theirs, str(folder)), daemon=True)
-            process.start()
+            with _interrupts_ignored():  # Ctrl-C reaches all processes at once; it is the driver that stops the workers
+                process.start()
             theirs.close()
             processes.append(process)
             busy[ours] = waiting.pop()
@@ -54,6 +58,19 @@ def run(
             process.terminate()
         for process in processes:
             process.join()
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ignores SIGINT for a moment, so that a process started in it ignores it for life."""
+    if threading.current_thread() is not threading.main_thread():  # only that one may set signals
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _receive(connection: Connection, unit: Unit) -> tuple[str, Any]:
@@ -80,7 +97,7 @@ def _serve(connection: Connection, folder: str) -> None:
         while True:
             workshop.make(connection.recv(), after_epoch)
             connection.send(("done", None))
-    except (EOFError, KeyboardInterrupt, BrokenPipeError):
+    except (EOFError, BrokenPipeError):
         return
     except (ValueError, OSError) as error:
         connection.send(("failed", error))
