@@ -12,7 +12,16 @@ import pytest
 import zoo
 from benchmark import cli
 
-SMALLER = ["--set", "images.train=256", "--set", "images.test=64", "--set", "recipe.epochs=[1,2]", "--set", "net.width=0.125"]
+SMALLER = [
+    "--set",
+    "images.train=256",
+    "--set",
+    "images.test=64",
+    "--set",
+    "recipe.epochs=[1,2]",
+    "--set",
+    "net.width=0.125",
+]
 
 
 @pytest.fixture
@@ -57,7 +66,7 @@ def test_score_and_leaderboard_print_the_same_numbers(metazoo, standard, tmp_pat
     scored = metazoo("score", standard, "--metanet", "mean", "--metanet", "ridge", "--seeds", 2, "--out", out)
     assert scored[0] == 0
     assert "4 records" in scored[1]
-    code, text, _ = metazoo("leaderboard", out, "--format", "json")
+    _, text, _ = metazoo("leaderboard", out, "--format", "json")
     ridge = next(row for row in json.loads(text) if row["metanet"] == "ridge")
     assert f"{ridge['r2_mean']:.3f}" in scored[1]
     assert f"{ridge['r2_mean']:.3f}" in metazoo("leaderboard", out, "--format", "markdown")[1]

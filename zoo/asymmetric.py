@@ -124,7 +124,7 @@ def masks_digest(masks: Masks) -> str:
     return digest.hexdigest()
 
 
-def draw_gates(gates: dict[str, int], *, seed: int) -> dict[str, Float[Tensor, "channel channel"]]:
+def draw_gates(gates: dict[str, int], *, seed: int) -> dict[str, Float[Tensor, "_ _"]]:
     """The fixed matrix of each nonlinearity, entries N(0, 1) / sqrt(channels); by name, from each one's channels."""
     return {
         name: torch.randn(channels, channels, generator=stream("sigma_asymmetric", name, "normal", seed)) / channels**0.5

@@ -60,7 +60,7 @@ class Blueprint:
     init: str
     trained: Bool[Tensor, " weight"]
     fixed: Float[Tensor, " weight"]
-    gate: dict[str, Float[Tensor, "channel channel"]] | None
+    gate: dict[str, Float[Tensor, "_ _"]] | None
 
     def effective(self, weights: Float[Tensor, "net weight"]) -> Float[Tensor, "net weight"]:
         """The weights that the nets compute with: fixed values where an entry is not trained."""

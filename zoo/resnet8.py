@@ -52,7 +52,7 @@ def gates(*, width: float) -> dict[str, int]:
 def forward(
     weights: dict[str, Float[Tensor, "net ..."]],
     images: Float[Tensor, "net image channel height width"],
-    gate: dict[str, Float[Tensor, "channel channel"]] | None = None,
+    gate: dict[str, Float[Tensor, "_ _"]] | None = None,
 ) -> Float[Tensor, "net image cls"]:
     """The logits of each net on its own images.
 
