@@ -94,6 +94,7 @@ def _about(cells: pd.DataFrame) -> str:
 
 def _cell(row: pd.Series, metric: str) -> str:
     mean, std = row[f"{metric}_mean"], row[f"{metric}_std"]
+    mean = round(mean, 3) + 0.0  # no -0.000
     text = f"{mean:.3f}" if pd.isna(std) else f"{mean:.3f}±{std:.3f}"
     return f"{text} *" if metric == "tau" and row["constant"] else text
 
