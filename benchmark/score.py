@@ -145,19 +145,21 @@ def run(job: Job) -> list[Path]:
         records.path_of(job.out, zoo=label, target=job.target, metanet=job.metanet.replace(":", "."), seed=seed)
         for seed in job.seeds
     ]
-    if not job.overwrite and all(path.exists() for path in paths):
-        for path in paths:
-            _check_same(path, job)
+    kept = [] if job.overwrite else [path for path in paths if path.exists()]
+    for path in kept:
+        _check_same(path, job)
+    missing = [(seed, path) for seed, path in zip(job.seeds, paths, strict=True) if path not in kept]
+    if not missing:
         return paths
+    chosen = records.read(paths[0]).chosen if paths[0] in kept else None
     train, validation = (_examples(zoo, metanet, split, job) for split in ("train", "validation"))
     fits: list[tuple[Fitted, float]] = []
-    for seed in job.seeds:
+    for seed, _ in missing:
         begun = time.time()
-        chosen = fits[0][0].chosen if fits else None
-        fitted = metanet.fit(train, validation, training=job.training, seed=seed, chosen=chosen)
-        fits.append((fitted, time.time() - begun))
+        fits.append((metanet.fit(train, validation, training=job.training, seed=seed, chosen=chosen), time.time() - begun))
+        chosen = fits[0][0].chosen if chosen is None else chosen
     test = _examples(zoo, metanet, "test", job)  # read here for the first time, when nothing is left to choose
-    for seed, path, (fitted, seconds) in zip(job.seeds, paths, fits, strict=True):
+    for (seed, path), (fitted, seconds) in zip(missing, fits, strict=True):
         _record(zoo, job, metanet, seed, fitted, validation, test, path=path, seconds=seconds)
     return paths
 

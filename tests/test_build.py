@@ -143,6 +143,14 @@ def test_another_spec_is_refused_field_by_field_unless_overwritten(tmp_path):
     assert zoo.open(folder).spec.recipe.peak_epoch == 2
 
 
+def test_overwriting_a_zoo_leaves_what_else_lies_beside_it(tmp_path):
+    folder = zoo.build(small(nets=8), tmp_path / "zoo")
+    (folder / "notes.txt").write_text("mine")
+    zoo.build(small(nets=8, seed=1), folder, overwrite=True)
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert zoo.open(folder).spec.seed == 1
+
+
 def test_a_folder_with_other_things_is_left_alone_even_with_overwrite(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     for overwrite in (False, True):

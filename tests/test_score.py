@@ -88,6 +88,10 @@ def test_existing_records_are_kept_and_other_settings_refused(standard, tmp_path
     before = path.read_bytes()
     assert run(job(standard, tmp_path, seeds=range(1))) == [path]
     assert path.read_bytes() == before
+    more = run(job(standard, tmp_path, seeds=range(3)))
+    assert path.read_bytes() == before
+    fresh = run(job(standard, tmp_path / "fresh", seeds=range(3)))
+    assert [records.read(p).test for p in more] == [records.read(p).test for p in fresh]
     other = dataclasses.replace(QUICK, epochs=1)
     with pytest.raises(FileExistsError, match="--overwrite"):
         run(job(standard, tmp_path, seeds=range(1), training=other))

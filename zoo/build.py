@@ -76,9 +76,12 @@ def build(
     shared = blueprint(spec, masks)
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
-        if overwrite:
+        if not (folder / description.FILE).exists():
+            _check_empty(folder)
+        elif overwrite:
             _remove(folder)
-        _check(folder, spec)
+        else:
+            _check_same(folder, spec)
         extents = _extents(folder)
         if spec.nets <= _held(folder):
             _tidy(folder)
@@ -110,20 +113,20 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _remove(folder: Path) -> None:
     """Removes a zoo's own files, the manifest first, so that a half-removed zoo is not taken for a whole one."""
-    if not (folder / description.FILE).exists():
-        return
     paths = [folder / MANIFEST, *folder.glob("data/*.h5"), *folder.glob("units/[0-9]*"), folder / PLAN]
     for path in [*paths, folder / description.FIXED, folder / description.FILE]:
         path.unlink(missing_ok=True)
 
 
-def _check(folder: Path, spec: Spec) -> None:
-    """Raises FileExistsError where the folder holds anything but this spec's zoo, begun or whole."""
-    if not (folder / description.FILE).exists():
-        others = sorted(p.name for p in folder.iterdir() if p.name not in OURS and not p.name.endswith(".tmp"))
-        if others:
-            raise FileExistsError(f"{folder} holds other things ({', '.join(others[:5])}); give a new folder to --out")
-        return
+def _check_empty(folder: Path) -> None:
+    """Raises FileExistsError where the folder holds anything but what a build that was stopped early leaves."""
+    others = sorted(p.name for p in folder.iterdir() if p.name not in OURS and not p.name.endswith(".tmp"))
+    if others:
+        raise FileExistsError(f"{folder} holds other things ({', '.join(others[:5])}); give a new folder to --out")
+
+
+def _check_same(folder: Path, spec: Spec) -> None:
+    """Raises FileExistsError where the folder holds the zoo of another spec, begun or whole."""
     found, wanted = (_flat(to_json(s)) for s in (description.read(folder, nets=spec.nets).spec, spec))
     differing = [
         f"{field}: {found[field]} there, {wanted[field]} asked for" for field in found if found[field] != wanted[field]
