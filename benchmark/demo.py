@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 import zoo as zoos
-from benchmark.leaderboard import Leaderboard, leaderboard
+from benchmark import records
+from benchmark.leaderboard import Leaderboard, from_records
 from benchmark.plots import predicted_against_true
 from benchmark.score import score
 from metanets import METANETS, Training
@@ -69,7 +70,7 @@ def demo(
         plots.save(plots.against_hyper_parameters(opened, TARGET), out / "hyper_parameters.png"),
         plots.save(predicted_against_true(paths, folders), out / "predicted.png"),
     ]
-    board = leaderboard(out / "results")
+    board = from_records([records.read(path) for path in paths])
     return Demo(board, pictures, sentence(board.cells))
 
 

@@ -2,7 +2,6 @@
 
 import importlib
 import multiprocessing
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -21,10 +20,12 @@ from benchmark.metrics import is_constant, scores
 from metanets import METANETS, Examples, Metanet, Training, by_gradient, flat
 from metanets.metanet import Fitted
 from zoo import Nets, Zoo
+from zoo.build import MANIFEST
 from zoo.choices import unknown
 from zoo.reader import Inputs
 from zoo.units import environment
 from zoo.verify import check_bytes
+from zoo.workers import interrupts_ignored
 
 FEWEST = 8  # nets in a split: below, no R² or tau means anything
 
@@ -68,7 +69,7 @@ def score(
     for name in names:
         find_metanet(name)
     for folder in zoo_folders:
-        if problems := list(check_bytes(folder)) if (folder / "zoo.json").exists() else []:
+        if (folder / MANIFEST).exists() and (problems := list(check_bytes(folder))):
             raise ValueError("\n  ".join([f"{folder} is damaged:", *problems]))
         check_task(zoos.open(folder), target)
     jobs = [
@@ -78,8 +79,9 @@ def score(
     ]
     paths = []
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=spawn, initializer=_ignore_interrupts) as pool:
-        pending = [pool.submit(run, job) for job in jobs]
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=spawn) as pool:
+        with interrupts_ignored():  # by the workers, which start here
+            pending = [pool.submit(run, job) for job in jobs]
         try:
             for future in as_completed(pending):
                 paths += future.result()
@@ -91,11 +93,6 @@ def score(
                 process.terminate()
             raise
     return sorted(paths)
-
-
-def _ignore_interrupts() -> None:
-    """Leaves Ctrl-C, which reaches all processes at once, to the process that started this one."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def find_metanet(name: str) -> Metanet:

@@ -42,6 +42,8 @@ def test_the_demo_scores_every_metanet_on_both_families_and_is_quick_the_second_
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("results/**/*.json")}
     assert demo(tmp_path, **quick).sentence == made.sentence
     assert {path: path.stat().st_mtime_ns for path in before} == before
+    more = demo(tmp_path, **{**quick, "nets": 44})  # extended zoos are other zoos, scored anew
+    assert len(more.board.cells) == len(made.board.cells)
 
 
 def test_the_demos_zoos_are_the_built_in_digits():

@@ -34,7 +34,7 @@ def run(
         for _ in range(min(workers, len(units))):
             ours, theirs = spawn.Pipe()
             process = spawn.Process(target=_serve, args=(theirs, str(folder)), daemon=True)
-            with _interrupts_ignored():  # Ctrl-C reaches all processes at once; it is the driver that stops the workers
+            with interrupts_ignored():  # Ctrl-C reaches all processes at once; it is the driver that stops the workers
                 process.start()
             theirs.close()
             processes.append(process)
@@ -61,7 +61,7 @@ def run(
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
+def interrupts_ignored() -> Iterator[None]:
     """Ignores SIGINT for a moment, so that a process started in it ignores it for life."""
     if threading.current_thread() is not threading.main_thread():  # only that one may set signals
         yield
