@@ -32,6 +32,7 @@ from zoo.nets import blueprint, layout_of
 from zoo.recipe import SPLITS, draw, split_of
 from zoo.spec import Spec, to_json
 from zoo.streams import net_seed
+from zoo.train import check_trainable
 from zoo.units import IMAGES, Unit
 from zoo.workers import run
 
@@ -87,6 +88,7 @@ def build(
             _tidy(folder)
             return folder
         image_set = images.load(spec.images, path=images_folder, download=download)
+        check_trainable(spec.recipe, image_set)
         about = Description(spec, shared, image_set.digest())
         _begin(folder, about)
         plan = _plan(folder, about, max([spec.nets, *extents]))

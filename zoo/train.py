@@ -45,6 +45,15 @@ class _Data:
         return order, change
 
 
+def check_trainable(recipe: Recipe, images: ImageSet) -> None:
+    """Raises ValueError where the images are too few or too small for the recipe."""
+    count, size = len(images.train), images.train.shape[-1]
+    if count < recipe.batch:
+        raise ValueError(f"recipe.batch: a batch of {recipe.batch} needs as many training images; there are {count}")
+    if max(recipe.cutout, recipe.shift) > size:
+        raise ValueError(f"recipe: cutout {recipe.cutout} and shift {recipe.shift} must fit into images of {size} pixels")
+
+
 def train(
     spec: Spec,
     blueprint: Blueprint,
@@ -57,12 +66,11 @@ def train(
     """Trains the nets with these indices together; returns the effective weights that they end with.
 
     Each net has its own draws, order of images and number of epochs, so that it does not depend on its companions
-    (beyond rounding). `after_epoch` gets the number of nets that just finished an epoch. Raises ValueError if there
-    are fewer training images than a batch.
+    (beyond rounding). `after_epoch` gets the number of nets that just finished an epoch. Raises as
+    `check_trainable` does.
     """
     recipe, device = spec.recipe, images.train.device
-    if len(images.train) < recipe.batch:
-        raise ValueError(f"a batch of {recipe.batch} needs as many training images; there are {len(images.train)}")
+    check_trainable(recipe, images)
     blueprint = blueprint.to(device, dtype)
     mean, std = images.mean.to(dtype), images.std.to(dtype)
     seeds = [net_seed(spec.seed, index) for index in indices]
