@@ -5,6 +5,9 @@ from pathlib import Path
 
 from conftest import ROOT
 
+from benchmark import records
+from benchmark.leaderboard import leaderboard, to_markdown
+
 ROOMS = ("zoo", "metanets", "benchmark")
 README = (ROOT / "README.md").read_text()
 
@@ -35,3 +38,18 @@ def test_every_file_has_its_line_in_the_readme():
 def test_every_file_that_the_readme_names_exists():
     for name in set(re.findall(r"\b(?:zoo|metanets|benchmark)/\w+\.py", README)):
         assert (ROOT / name).is_file(), name
+
+
+def test_the_readmes_leaderboards_are_those_of_the_records_in_git():
+    boards = leaderboard(ROOT / "data/results").boards()
+    assert len(boards) == README.count("| metanet |")
+    for board in boards:
+        assert to_markdown(board).strip() in README
+
+
+def test_every_record_in_git_has_its_predictions():
+    paths = sorted((ROOT / "data/results").glob("**/seed-*.json"))
+    assert paths
+    for path in paths:
+        frame = records.read_predictions(path, records.read(path))
+        assert set(frame["split"]) == {"validation", "test"}
