@@ -65,7 +65,7 @@ def score(
     unless `overwrite`; so a stopped run goes on where it was. The result does not depend on `workers`. Raises
     ValueError on a zoo that is damaged, too small, or without the target, before anything is trained.
     """
-    names = [name for given in metanets for name in (METANETS if given == "all" else [given])]
+    names = dict.fromkeys(name for given in metanets for name in (METANETS if given == "all" else [given]))
     for name in names:
         find_metanet(name)
     for folder in zoo_folders:
@@ -163,12 +163,12 @@ def run(job: Job) -> list[Path]:
 
 def _check_same(path: Path, job: Job) -> None:
     """Raises FileExistsError where a record was made with other settings than those asked for now."""
-    tuned = records.read(path).tuned
-    asked = _tuned(job)
-    if tuned["training"] != asked["training"] or records.read(path).task["inputs"] != job.inputs:
+    record, asked = records.read(path), _tuned(job)["training"]
+    made = record.tuned["training"]
+    if made != asked or record.task["inputs"] != job.inputs:
         raise FileExistsError(
-            f"{path} was made with {tuned['training']}, inputs {records.read(path).task['inputs']}; now asked for "
-            f"{asked['training']}, inputs {job.inputs}. Give another --out, or --overwrite"
+            f"{path} was made with {made}, inputs {record.task['inputs']}; now asked for {asked}, inputs {job.inputs}. "
+            f"Give another --out, or --overwrite"
         )
 
 

@@ -83,8 +83,8 @@ def build(
             _remove(folder)
         else:
             _check_same(folder, spec)
-        extents = _extents(folder)
-        if spec.nets <= _held(folder):
+        extents, held = _extents(folder), _held(folder)
+        if spec.nets <= held:
             _tidy(folder)
             return folder
         image_set = images.load(spec.images, path=images_folder, download=download)
@@ -92,10 +92,11 @@ def build(
         about = Description(spec, shared, image_set.digest())
         _begin(folder, about)
         plan = _plan(folder, about, max([spec.nets, *extents]))
-        missing = [unit for unit in plan if not unit.is_done(folder) and unit.start >= _held(folder)]
+        new = [unit for unit in plan if unit.start >= held]
+        missing = [unit for unit in new if not unit.is_done(folder)]
         files.write(folder / "units" / IMAGES, safetensors.torch.save(image_set.tensors()))
         _train(folder, about, plan, missing, workers=workers, report=report)
-        _write_shards(folder, about, [unit for unit in plan if unit.start >= _held(folder)])
+        _write_shards(folder, about, new)
         _tidy(folder)
     return folder
 

@@ -83,7 +83,8 @@ def _measured_again(zoo: Zoo, nets: int, folder: Path | None, *, download: bool,
         return
     settled = zoo.columns.loc[~zoo.columns["diverged"], "index"].to_numpy()
     chosen = torch.randperm(len(settled), generator=stream("verify", seed))[:nets]
-    for indices in np.array_split(settled[chosen], -(-len(chosen) // MEASURED_AT_ONCE)):
+    for part in chosen.split(MEASURED_AT_ONCE) if len(chosen) else ():
+        indices = settled[part]
         vectors = [torch.cat([tensor.flatten() for tensor in zoo.net(int(index)).values()]) for index in indices]
         again = measure(zoo.blueprint, torch.stack(vectors), image_set)
         for name, count in (("test", len(image_set.test)), ("train", len(image_set.train))):
