@@ -78,22 +78,22 @@ def slow_training(spec: zoo.Spec, index: int) -> torch.Tensor:
 @pytest.mark.parametrize("family", ["standard", "w_asymmetric"])
 def test_nets_trained_together_are_those_trained_alone_by_the_book(family, changed):
     spec = small(family, recipe__learning_rate=(0.001, 0.01), **changed)
-    together = train(spec, blueprint(spec), PICTURES, range(3, 6), dtype=torch.float64)
+    together = train(spec, blueprint(spec), PICTURES, range(3, 6), dtype=torch.float64).weights
     for row, index in zip(together, range(3, 6), strict=True):
         torch.testing.assert_close(row, slow_training(spec, index), rtol=1e-6, atol=1e-8)
 
 
 def test_a_net_does_not_depend_on_its_companions():
     spec = small("sigma_asymmetric")
-    many = train(spec, blueprint(spec), PICTURES, range(4), dtype=torch.float64)
-    alone = train(spec, blueprint(spec), PICTURES, range(2, 3), dtype=torch.float64)
+    many = train(spec, blueprint(spec), PICTURES, range(4), dtype=torch.float64).weights
+    alone = train(spec, blueprint(spec), PICTURES, range(2, 3), dtype=torch.float64).weights
     torch.testing.assert_close(many[2:3], alone, rtol=1e-6, atol=1e-9)
 
 
 def test_fixed_entries_keep_every_bit_under_weight_decay():
     spec = small("w_asymmetric", recipe__weight_decay=(1.0, 2.0))
     net = blueprint(spec)
-    ended = train(spec, net, PICTURES, range(3))
+    ended = train(spec, net, PICTURES, range(3)).weights
     assert torch.equal(ended[:, ~net.trained], net.fixed[~net.trained].expand(3, -1))
     started = torch.stack([net.initial(net_seed(spec.seed, index)) for index in range(3)])
     assert (ended != started)[:, net.trained].float().mean() > 0.99
@@ -140,7 +140,8 @@ def test_without_held_out_images_validation_is_nan_and_nothing_is_called_diverge
 def test_bfloat16_trains_to_about_the_same_loss():
     half, full = (small(precision=precision, recipe__epochs=(3, 3)) for precision in ("bfloat16", "float32"))
     losses = [
-        measure(blueprint(s), train(s, blueprint(s), PICTURES, range(4)), PICTURES)["train_loss"] for s in (half, full)
+        measure(blueprint(s), train(s, blueprint(s), PICTURES, range(4)).weights, PICTURES)["train_loss"]
+        for s in (half, full)
     ]
     np.testing.assert_allclose(*losses, atol=0.1)
     assert not np.array_equal(*losses)

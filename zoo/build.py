@@ -175,22 +175,19 @@ def _held(folder: Path) -> int:
 def _plan(folder: Path, about: Description, reach: int) -> list[Unit]:
     """The units, those of earlier builds first and unchanged; the nets a unit are decided once, at the first build."""
     extents = _extents(folder)
-    if not extents:
-        size = about.spec.images.size or images.TASKS[about.spec.images.task].size
-        first_stage = about.blueprint.layout[0].shape[0]
-        nets = STACKED // (about.spec.recipe.batch * size**2 * first_stage)
-        nets_a_unit = min(64, max(1, nets))
-    else:
-        nets_a_unit = files.read_json(folder / PLAN)["nets_a_unit"]
+    size = files.read_json(folder / PLAN)["nets_a_unit"] if extents else nets_a_unit(about.spec)
     if reach not in extents:
         extents = [*extents, reach]
-        files.write_json(folder / PLAN, {"nets_a_unit": nets_a_unit, "extents": extents})
-    edges = [
-        (start, min(start + nets_a_unit, stop))
-        for low, stop in pairwise([0, *extents])
-        for start in range(low, stop, nets_a_unit)
-    ]
+        files.write_json(folder / PLAN, {"nets_a_unit": size, "extents": extents})
+    edges = [(start, min(start + size, stop)) for low, stop in pairwise([0, *extents]) for start in range(low, stop, size)]
     return [Unit(number, start, stop) for number, (start, stop) in enumerate(edges)]
+
+
+def nets_a_unit(spec: Spec) -> int:
+    """How many nets a unit has: as many as PyTorch trains fastest together on a CPU."""
+    size = spec.images.size or images.TASKS[spec.images.task].size
+    first_stage = layout_of(spec)[0].shape[0]
+    return min(64, max(1, STACKED // (spec.recipe.batch * size**2 * first_stage)))
 
 
 def _train(

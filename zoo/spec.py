@@ -110,7 +110,15 @@ class Spec:
     seed: Annotated[int, Field(ge=0)] = 0  # of hyper-parameters, splits, masks, and every net's own stream
     split: tuple[Positive, Positive, Positive] = (0.5, 0.25, 0.25)  # train, validation, test; by hash of the net index
     dtype: Literal["float32", "float16"] = "float32"  # of the stored weights
-    precision: Literal["float32", "bfloat16"] = "float32"  # of the arithmetic in training; bfloat16 by autocast
+    precision: Literal["float32", "bfloat16"] = "float32"  # of the products in training; weights are float32 in both
+    trajectory: tuple[Annotated[int, Field(ge=0)], ...] = ()  # epochs after which weights are kept too; 0: the initial ones
+
+    @field_validator("trajectory")
+    @classmethod
+    def _rising(cls, epochs: tuple[int, ...]) -> tuple[int, ...]:
+        if list(epochs) != sorted(set(epochs)):
+            raise ValueError(f"the epochs of a trajectory rise, found {epochs}")
+        return epochs
 
     @field_validator("split")
     @classmethod

@@ -1,7 +1,8 @@
-"""Training the nets of a unit together, and measuring them."""
+"""Training the nets of a unit, and measuring them."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from zoo import native
 from zoo.images import Augmentation, ImageSet, augment, draw_augmentation, normalise
 from zoo.nets import Blueprint
 from zoo.recipe import draw, smoothed_cross_entropy, triangle
@@ -54,6 +56,17 @@ def check_trainable(recipe: Recipe, images: ImageSet) -> None:
         raise ValueError(f"recipe: cutout {recipe.cutout} and shift {recipe.shift} must fit into images of {size} pixels")
 
 
+@dataclass(frozen=True)
+class Trained:
+    """What training ends with: effective weights, and those after each of the spec's `trajectory` epochs.
+
+    `trajectory` is NaN where a net was trained for fewer epochs.
+    """
+
+    weights: Float[Tensor, "net weight"]
+    trajectory: Float[Tensor, "net checkpoint weight"]
+
+
 def train(
     spec: Spec,
     blueprint: Blueprint,
@@ -62,24 +75,80 @@ def train(
     *,
     dtype: torch.dtype = torch.float32,
     after_epoch: Callable[[int], None] = lambda nets: None,
-) -> Float[Tensor, "net weight"]:
-    """Trains the nets with these indices together; returns the effective weights that they end with.
+) -> Trained:
+    """Trains the nets with these indices.
 
     Each net has its own draws, order of images and number of epochs, so that it does not depend on its companions
-    (beyond rounding). `after_epoch` gets the number of nets that just finished an epoch. Raises as
-    `check_trainable` does.
+    (beyond rounding, where PyTorch trains them together). `after_epoch` gets the number of nets that just finished an
+    epoch. Raises as `check_trainable` does.
     """
-    recipe, device = spec.recipe, images.train.device
-    check_trainable(recipe, images)
-    blueprint = blueprint.to(device, dtype)
-    mean, std = images.mean.to(dtype), images.std.to(dtype)
+    check_trainable(spec.recipe, images)
     seeds = [net_seed(spec.seed, index) for index in indices]
+    blueprint = blueprint.to(images.train.device, dtype)
+    alone = dtype == torch.float32 and native.serves(blueprint, spec.precision, images.train.device)
+    return (_train_alone if alone else _train_together)(spec, blueprint, images, seeds, after_epoch)
+
+
+def _keep(trained: Trained, spec: Spec, nets: list[int], epoch: int, weights: Float[Tensor, "net weight"]) -> None:
+    """Notes the effective weights of these nets after so many epochs, where the spec's trajectory asks for them."""
+    if epoch in spec.trajectory:
+        trained.trajectory[nets, spec.trajectory.index(epoch)] = weights
+
+
+def _empty(spec: Spec, weights: Float[Tensor, "net weight"]) -> Trained:
+    missing = weights.new_full((len(weights), len(spec.trajectory), weights.shape[1]), float("nan"))
+    return Trained(torch.empty_like(weights), missing)
+
+
+def _train_alone(
+    spec: Spec, blueprint: Blueprint, images: ImageSet, seeds: list[int], after_epoch: Callable[[int], None]
+) -> Trained:
+    """One net after the other by the native engine."""
+    recipe, trainer = spec.recipe, native.Trainer(blueprint, images)
+    steps = len(images.train) // recipe.batch
+    ended = _empty(spec, torch.empty(len(seeds), len(blueprint.trained)))
+    for i, seed in enumerate(seeds):
+        drawn, data = draw(recipe, seed=seed), _Data(recipe, images, seed)
+        epochs = int(drawn["epochs"])
+        weights = blueprint.effective(blueprint.initial(seed).unsqueeze(0))[0].contiguous()
+        moments = torch.zeros(2, len(weights))
+        _keep(ended, spec, [i], 0, weights.unsqueeze(0))
+        for epoch in range(epochs):
+            order, change = data.epoch()
+            now = range(epoch * steps, (epoch + 1) * steps)
+            height = [triangle(step, steps=steps * epochs, peak=steps * recipe.peak_epoch) for step in now]
+            trainer.train(
+                weights,
+                moments,
+                order,
+                change,
+                cutout=recipe.cutout,
+                batch=recipe.batch,
+                smoothing=drawn["label_smoothing"],
+                rates=torch.tensor(height) * drawn["learning_rate"],
+                corrections=torch.tensor([_bias_corrections(step) for step in now]),
+                decay=drawn["weight_decay"],
+            )
+            _keep(ended, spec, [i], epoch + 1, weights.unsqueeze(0))
+            after_epoch(1)
+        ended.weights[i] = weights
+    return ended
+
+
+def _train_together(
+    spec: Spec, blueprint: Blueprint, images: ImageSet, seeds: list[int], after_epoch: Callable[[int], None]
+) -> Trained:
+    """All nets at once by PyTorch, as groups of one convolution."""
+    recipe, device, dtype = spec.recipe, images.train.device, blueprint.fixed.dtype
+    mean, std = images.mean.to(dtype), images.std.to(dtype)
     draws = [draw(recipe, seed=seed) for seed in seeds]
     order = sorted(range(len(seeds)), key=lambda i: -draws[i]["epochs"])  # longest first: the active nets are a prefix
     epochs = [int(draws[i]["epochs"]) for i in order]
     data = [_Data(recipe, images, seeds[i]) for i in order]
     weights = torch.stack([blueprint.initial(seeds[i]) for i in order]).to(device, dtype)
     first, second = torch.zeros_like(weights), torch.zeros_like(weights)
+    ended = _empty(spec, weights)
+    _keep(ended, spec, order, 0, blueprint.effective(weights))
 
     def column(name: str) -> Float[Tensor, " net"]:
         return torch.tensor([draws[i][name] for i in order], dtype=dtype, device=device)
@@ -113,10 +182,15 @@ def train(
             height = [triangle(step, steps=steps * last, peak=steps * recipe.peak_epoch) for last in epochs[:active]]
             _adamw(w, gradient, m, v, rate=rate[:active] * torch.tensor(height).to(rate), decay=decay[:active], step=step)
             step += 1
+        _keep(ended, spec, order[:active], epoch + 1, blueprint.effective(w))
         after_epoch(active)
-    ended = torch.empty_like(weights)
-    ended[order] = blueprint.effective(weights)
+    ended.weights[order] = blueprint.effective(weights)
     return ended
+
+
+def _bias_corrections(step: int) -> tuple[float, float]:
+    """By how much Adam's two moments are too small at a step (from 0)."""
+    return 1 - BETA1 ** (step + 1), 1 - BETA2 ** (step + 1)
 
 
 def _adamw(
@@ -130,11 +204,12 @@ def _adamw(
     step: int,
 ) -> None:
     """One step of AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) in place, each net with its own constants."""
+    small_first, small_second = _bias_corrections(step)
     m.lerp_(gradient, 1 - BETA1)
     v.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
-    denominator = (v / (1 - BETA2 ** (step + 1))).sqrt_().add_(EPSILON)
+    denominator = (v / small_second).sqrt_().add_(EPSILON)
     w.mul_((1 - rate * decay).unsqueeze(1))
-    w.sub_(m / denominator * (rate / (1 - BETA1 ** (step + 1))).unsqueeze(1))
+    w.sub_(m / denominator * (rate / small_first).unsqueeze(1))
 
 
 @torch.no_grad()

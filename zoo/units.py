@@ -66,7 +66,7 @@ class Workshop:
     """What a worker needs to train any unit of the zoo in `folder`, read once."""
 
     def __init__(self, folder: Path) -> None:
-        _one_thread_that_keeps_its_memory()
+        one_thread_that_keeps_its_memory()
         self.folder = folder
         self.about = description.read(folder)
         self.images = ImageSet(**safetensors.torch.load_file(folder / "units" / IMAGES))
@@ -76,7 +76,7 @@ class Workshop:
         """Trains and measures the unit, then commits it: rows first, receipt last."""
         begun = time.time()
         spec, blueprint = self.about.spec, self.about.blueprint
-        weights = train(spec, blueprint, self.images, unit.nets, after_epoch=after_epoch)
+        weights = train(spec, blueprint, self.images, unit.nets, after_epoch=after_epoch).weights
         stored, targets = measured(spec, blueprint, weights, self.images)
         seeds = [net_seed(spec.seed, index) for index in unit.nets]
         draws = [draw(spec.recipe, seed=seed) for seed in seeds]
@@ -132,7 +132,7 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _one_thread_that_keeps_its_memory() -> None:
+def one_thread_that_keeps_its_memory() -> None:
     """One thread a worker: equal bytes for any number of workers, and no time lost between threads on small tensors.
 
     glibc gives large blocks back at once, so that each step faults all its pages in again (a ReLU runs four times

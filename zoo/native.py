@@ -1,0 +1,159 @@
+"""The native engine: ResNet8 trained by compiled code with bfloat16 tiles, one net and one core at a time.
+
+`resnet8.cpp` is compiled at first use by the machine's C++ compiler and kept in the user's cache. It needs an x86
+processor with AMX (Intel's from 2023 on) and Linux; elsewhere, and for what it does not know, nets are trained by
+PyTorch as before. `METAZOO_ENGINE=torch` forces that.
+"""
+
+import ctypes
+import functools
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from zoo import files, resnet8
+from zoo.images import Augmentation, ImageSet
+from zoo.nets import Blueprint
+
+SOURCE = Path(__file__).with_name("resnet8.cpp")
+FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-march=native", "-shared", "-fPIC")
+COMPILE_SECONDS = 120  # it takes three; a compiler that hangs must not hang a build
+
+
+def missing() -> str | None:
+    """Why the native engine cannot run here, in a few words; None where it can."""
+    try:
+        _library()
+    except (OSError, subprocess.SubprocessError) as error:
+        return str(error)
+    return None
+
+
+def serves(blueprint: Blueprint, precision: str, device: torch.device) -> bool:
+    """Whether nets like these are trained by the native engine on this machine."""
+    known = blueprint.architecture.forward is resnet8.forward and blueprint.gate is None
+    return known and precision == "bfloat16" and device.type == "cpu" and missing() is None
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    """The compiled engine. Raises OSError or SubprocessError, saying what is missing."""
+    if os.environ.get("METAZOO_ENGINE", "native") != "native":
+        raise OSError("METAZOO_ENGINE says otherwise")
+    compiler = shlex.split(os.environ.get("CXX", "")) or [shutil.which("c++") or shutil.which("g++") or ""]
+    if not compiler[0]:
+        raise OSError("there is no C++ compiler (c++ or g++, or one named by CXX)")
+    macros = _output([*compiler, "-march=native", "-dM", "-E", "-x", "c++", os.devnull])
+    if "__AMX_BF16__" not in macros or "__linux__" not in macros:
+        raise OSError("the processor or the compiler has no AMX, or the system is not Linux")
+    key = hashlib.sha256("\n".join([macros, *FLAGS, SOURCE.read_text()]).encode()).hexdigest()[:16]
+    path = cache() / f"resnet8-{key}.so"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            made = Path(folder) / path.name
+            _output([*compiler, *FLAGS, str(SOURCE), "-o", str(made)])
+            files.write(path, made.read_bytes())
+    library = ctypes.CDLL(str(path))
+    if not library.allowed():
+        raise OSError("the system does not let this process use AMX")
+    library.net_new.restype = ctypes.c_void_p
+    return library
+
+
+def _output(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=COMPILE_SECONDS)
+    except subprocess.CalledProcessError as error:
+        raise OSError(f"{command[0]} failed: {error.stderr.strip()[:500]}") from None
+    return done.stdout
+
+
+def cache() -> Path:
+    """Where the compiled engine is kept: `metazoo` in the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "metazoo"
+
+
+class _Epoch(ctypes.Structure):
+    """`Epoch` of resnet8.cpp; `tensors` keeps alive what the pointers point to."""
+
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("images", "labels", "order", "flip", "shift", "cut")),
+        ("cutout", ctypes.c_int64),
+        ("batch", ctypes.c_int64),
+        ("smoothing", ctypes.c_float),
+    ]
+
+    def __init__(
+        self, images: ImageSet, order: Tensor, change: Augmentation, *, cutout: int, batch: int, smoothing: float
+    ) -> None:
+        self.tensors = (images.train, images.train_labels, order, change.flip, change.shift, change.cut)
+        super().__init__(*(_at(tensor) for tensor in self.tensors), cutout, batch, smoothing)
+
+
+class Trainer:
+    """Trains nets of one blueprint on one set of images, each on its own; its results depend on nothing else."""
+
+    def __init__(self, blueprint: Blueprint, images: ImageSet) -> None:
+        """Raises ValueError where the engine counts other weights than the blueprint."""
+        self.images, self.library, self.trained = images, _library(), blueprint.trained
+        channels, size = images.train.shape[1:3]
+        widths = [entry.shape[0] for entry in blueprint.layout if entry.name.endswith("conv2.weight")]
+        self.classes, stages = int(images.classes), torch.tensor(widths, dtype=torch.int32)
+        self.net = ctypes.c_void_p(
+            self.library.net_new(size, channels, self.classes, _at(stages), _at(images.mean), _at(images.std))
+        )
+        if self.library.net_weights(self.net) != len(self.trained):
+            raise ValueError(f"the layout has {len(self.trained)} weights, natively {self.library.net_weights(self.net)}")
+        self.room = torch.empty(len(self.trained))  # for a gradient
+
+    def __del__(self) -> None:
+        if hasattr(self, "net"):
+            self.library.net_free(self.net)
+
+    def logits(self, weights: Float[Tensor, " weight"], images: Tensor) -> Float[Tensor, "image cls"]:
+        """The logits of the net with these effective weights on clean images, uint8."""
+        found = torch.empty(len(images), self.classes)
+        self.library.net_logits(self.net, _at(weights), _at(images), ctypes.c_int64(len(images)), _at(found))
+        return found
+
+    def gradient(
+        self, weights: Float[Tensor, " weight"], order: Tensor, change: Augmentation, *, cutout: int, smoothing: float
+    ) -> Float[Tensor, " weight"]:
+        """The gradient of the mean smoothed cross-entropy over the training images `order`, augmented."""
+        epoch = _Epoch(self.images, order, change, cutout=cutout, batch=len(order), smoothing=smoothing)
+        self.library.net_gradient(self.net, _at(weights), ctypes.byref(epoch), ctypes.c_int64(0), _at(self.room))
+        return self.room.clone()
+
+    def train(
+        self,
+        weights: Float[Tensor, " weight"],
+        moments: Float[Tensor, "2 weight"],
+        order: Int[Tensor, " image"],
+        change: Augmentation,
+        *,
+        cutout: int,
+        batch: int,
+        smoothing: float,
+        rates: Float[Tensor, " step"],
+        corrections: Float[Tensor, "step 2"],
+        decay: float,
+    ) -> None:
+        """One epoch of AdamW steps on effective weights and their two moments, in place; fixed entries stay."""
+        epoch = _Epoch(self.images, order, change, cutout=cutout, batch=batch, smoothing=smoothing)
+        state = (_at(weights), _at(moments[0]), _at(moments[1]), _at(self.trained))
+        steps = ctypes.c_int64(len(rates)), _at(rates), _at(corrections)
+        self.library.net_train(self.net, *state, ctypes.byref(epoch), *steps, ctypes.c_float(decay), _at(self.room))
+
+
+def _at(tensor: Tensor) -> ctypes.c_void_p:
+    assert tensor.is_contiguous(), "the engine reads memory as it lies"
+    return ctypes.c_void_p(tensor.data_ptr())
