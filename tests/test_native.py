@@ -119,7 +119,7 @@ def test_training_is_adamw_on_the_gradients_and_fixed_entries_stay(family):
             found, moments, shown, change, batch=batch, rates=rates, corrections=corrections, decay=decay, **options
         )
         torch.testing.assert_close(found, net.effective(expected)[0], rtol=1e-5, atol=1e-6)
-        torch.testing.assert_close(moments, torch.cat([first, second]), rtol=1e-5, atol=1e-9)
+        torch.testing.assert_close(moments, torch.cat([first, second]), rtol=1e-5, atol=1e-7)
     assert torch.equal(found[~net.trained], start[~net.trained])
     assert (found != start)[net.trained].float().mean() > 0.9
 
