@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from zoo.build import Progress
+    from zoo.status import Status
 
 app = typer.Typer(
     help="Zoos of trained networks, and metanetworks scored on them.",
@@ -98,11 +98,11 @@ class _Bar:
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
 
-    def show(self, name: str, progress: "Progress") -> None:
+    def show(self, name: str, progress: "Status") -> None:
         """Draws how far the zoo of that name is."""
         now = time.monotonic()
         begun = self.begun.setdefault(name, now)
-        units = f"{progress.units}/{progress.all_units} units"
+        units = f"{progress.done}/{progress.units} units"
         if console.is_terminal:
             if name not in self.tasks:
                 self.tasks[name] = self.bar.add_task(name, total=progress.all_epochs, units=units)

@@ -14,7 +14,7 @@ from benchmark.plots import predicted_against_true
 from benchmark.score import score
 from metanets import METANETS, Training
 from zoo import plots
-from zoo.build import Progress
+from zoo.status import Status
 
 FAMILIES = ("standard", "w_asymmetric")
 NETS, SEEDS, TARGET = 512, 3, "test_accuracy"
@@ -40,7 +40,7 @@ def demo(
     workers: int = 1,
     overwrite: bool = False,
     command: str = "metazoo demo",
-    report: Callable[[str, Progress], None] = lambda name, progress: None,
+    report: Callable[[str, Status], None] = lambda name, status: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Demo:
     """Builds both zoos, scores all metanets and floors, draws pictures; what exists in `out` is kept."""

@@ -20,8 +20,8 @@ from benchmark.metrics import is_constant, scores
 from metanets import METANETS, Examples, Metanet, Training, by_gradient, flat
 from metanets.metanet import Fitted
 from zoo import Nets, Zoo
-from zoo.build import MANIFEST
 from zoo.choices import unknown
+from zoo.manifest import MANIFEST
 from zoo.reader import Inputs
 from zoo.units import environment
 from zoo.verify import check_bytes

@@ -7,7 +7,7 @@ import pytest
 
 import zoo
 from zoo import shards
-from zoo.build import read_manifest
+from zoo.manifest import read_manifest
 
 COLUMNS = {
     "index": np.arange(5),

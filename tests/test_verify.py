@@ -7,7 +7,7 @@ import pytest
 
 import zoo
 from zoo import files
-from zoo.build import MANIFEST, read_manifest
+from zoo.manifest import MANIFEST, read_manifest
 
 SHARD = "data/test-00000-of-00001.h5"
 

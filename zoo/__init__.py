@@ -3,6 +3,8 @@
 from zoo.build import build
 from zoo.reader import Nets, Zoo, open
 from zoo.spec import Spec, load
+from zoo.status import Status, status
 from zoo.verify import verify
+from zoo.workers import work
 
-__all__ = ["Nets", "Spec", "Zoo", "build", "load", "open", "verify"]
+__all__ = ["Nets", "Spec", "Status", "Zoo", "build", "load", "open", "status", "verify", "work"]

@@ -15,8 +15,6 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import pairwise
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -24,32 +22,23 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 
-from zoo import description, files, images, shards
+from zoo import description, files, images, plan, shards
 from zoo.asymmetric import masks_digest, read_masks
 from zoo.description import Description
 from zoo.layout import total
-from zoo.nets import blueprint, layout_of
-from zoo.recipe import SPLITS, draw, split_of
+from zoo.manifest import MANIFEST, held, read_manifest, write_manifest
+from zoo.nets import Blueprint, blueprint, layout_of
+from zoo.plan import PLAN
+from zoo.recipe import SPLITS, split_of
 from zoo.spec import Spec, to_json
-from zoo.streams import net_seed
+from zoo.status import Status
 from zoo.train import check_trainable
 from zoo.units import IMAGES, Unit
-from zoo.workers import run
+from zoo.workers import check_failures, run
 
-MANIFEST, PLAN = "MANIFEST.sha256", "plan.json"
+TEMPORARY = (files.TEMPORARY, f"*/{files.TEMPORARY}")
 OURS = {description.FILE, description.FIXED, PLAN, MANIFEST, "units", "data"}
 SHARD_BYTES = 256 * 2**20  # weights a shard at most: few files, and each is written from memory
-STACKED = 2**20  # values in the first activations of all nets of a unit, where training on a CPU is fastest
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a build is: net-epochs done of those that this session has to train, units finished of all."""
-
-    epochs: int
-    all_epochs: int
-    units: int
-    all_units: int
 
 
 def build(
@@ -60,15 +49,18 @@ def build(
     download: bool = False,
     masks_folder: Path | None = None,
     workers: int = 1,
+    ray: str | None = None,
     overwrite: bool = False,
-    report: Callable[[Progress], None] = lambda progress: None,
+    report: Callable[[Status], None] = lambda status: None,
 ) -> Path:
     """Makes, resumes or extends the zoo of this spec in `folder`; returns the folder.
 
     `images_folder` holds Parquet files, `masks_folder` the paper's mask files (see `images.load`, `read_masks`). A
-    build that was stopped in any way goes on behind its last finished unit. Raises FileExistsError where the folder
-    holds something else (with `overwrite` an old zoo is removed, but nothing else), BlockingIOError where another
-    build is at work in it.
+    build that was stopped in any way goes on behind its last finished unit. `workers` are processes on this machine, or
+    tasks on the Ray cluster at the address `ray`; with 0 the folder is only prepared for others (`zoo.work`), and a
+    second call writes the shards. Raises FileExistsError where the folder holds something else (with `overwrite` an old
+    zoo is removed, but nothing else), BlockingIOError where another build is at work in it, RuntimeError where units
+    failed.
     """
     masks = None
     if masks_folder is not None:
@@ -83,22 +75,42 @@ def build(
             _remove(folder)
         else:
             _check_same(folder, spec)
-        extents, held = _extents(folder), _held(folder)
-        if spec.nets <= held:
+        if spec.nets <= held(folder):
             _tidy(folder)
             return folder
-        image_set = images.load(spec.images, path=images_folder, download=download)
-        check_trainable(spec.recipe, image_set)
-        about = Description(spec, shared, image_set.digest())
-        _begin(folder, about)
-        plan = _plan(folder, about, max([spec.nets, *extents]))
-        new = [unit for unit in plan if unit.start >= held]
-        missing = [unit for unit in new if not unit.is_done(folder)]
-        files.write(folder / "units" / IMAGES, safetensors.torch.save(image_set.tensors()))
-        _train(folder, about, plan, missing, workers=workers, report=report)
-        _write_shards(folder, about, new)
-        _tidy(folder)
+        about = _prepared(folder, spec, shared, images_folder, download=download)
+        units = plan.units(folder)
+        if workers and not all(unit.is_done(folder) for unit in units):
+            _train(folder, workers, ray, report)
+        if all(unit.is_done(folder) for unit in units):
+            _write_shards(folder, about, units)
+            _tidy(folder)
     return folder
+
+
+def _prepared(folder: Path, spec: Spec, shared: Blueprint, images_folder: Path | None, *, download: bool) -> Description:
+    """Writes all that a worker needs, and clears away what earlier workers left."""
+    image_set = images.load(spec.images, path=images_folder, download=download)
+    check_trainable(spec.recipe, image_set)
+    about = Description(spec, shared, image_set.digest())
+    _begin(folder, about)
+    plan.extend(folder, spec)
+    files.write(folder / "units" / IMAGES, safetensors.torch.save(image_set.tensors()))
+    for unit in plan.units(folder):
+        unit.failures(folder).unlink(missing_ok=True)
+        if not unit.is_done(folder):
+            unit.receipt(folder).unlink(missing_ok=True)  # of rows that are gone
+    return about
+
+
+def _train(folder: Path, workers: int, ray: str | None, report: Callable[[Status], None]) -> None:
+    if ray is None:
+        run(folder, workers=workers, report=report)
+    else:
+        from zoo.cluster import run_on_ray
+
+        run_on_ray(folder, ray, workers=workers, report=report)
+    check_failures(folder)
 
 
 @contextmanager
@@ -148,8 +160,6 @@ def _begin(folder: Path, about: Description) -> None:
     """Writes what the zoo is, unless it stands there already; then the images must be the same."""
     for name in ("units", "data"):
         (folder / name).mkdir(exist_ok=True)
-    for leftover in [*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")]:
-        leftover.unlink()
     if not (folder / description.FILE).exists():
         description.write(folder, about)
     elif (found := description.read(folder).images_sha256) != about.images_sha256:
@@ -157,64 +167,6 @@ def _begin(folder: Path, about: Description) -> None:
             f"{folder} was begun with other images (sha256 {found[:12]}..., now {about.images_sha256[:12]}...); "
             f"give --images the ones from the first time"
         )
-
-
-def _extents(folder: Path) -> list[int]:
-    """How many nets the zoo was to have after each build that began so far."""
-    return files.read_json(folder / PLAN)["extents"] if (folder / PLAN).exists() else []
-
-
-def _held(folder: Path) -> int:
-    """How many nets the shards of the manifest hold: they always end where a build did."""
-    if not (folder / MANIFEST).exists():
-        return 0
-    names = [name for name in read_manifest(folder) if name.startswith("data/")]
-    return sum(len(shards.read(folder / name).weights) for name in names)
-
-
-def _plan(folder: Path, about: Description, reach: int) -> list[Unit]:
-    """The units, those of earlier builds first and unchanged; the nets a unit are decided once, at the first build."""
-    extents = _extents(folder)
-    size = files.read_json(folder / PLAN)["nets_a_unit"] if extents else nets_a_unit(about.spec)
-    if reach not in extents:
-        extents = [*extents, reach]
-        files.write_json(folder / PLAN, {"nets_a_unit": size, "extents": extents})
-    edges = [(start, min(start + size, stop)) for low, stop in pairwise([0, *extents]) for start in range(low, stop, size)]
-    return [Unit(number, start, stop) for number, (start, stop) in enumerate(edges)]
-
-
-def nets_a_unit(spec: Spec) -> int:
-    """How many nets a unit has: as many as PyTorch trains fastest together on a CPU."""
-    size = spec.images.size or images.TASKS[spec.images.task].size
-    first_stage = layout_of(spec)[0].shape[0]
-    return min(64, max(1, STACKED // (spec.recipe.batch * size**2 * first_stage)))
-
-
-def _train(
-    folder: Path,
-    about: Description,
-    plan: list[Unit],
-    missing: list[Unit],
-    *,
-    workers: int,
-    report: Callable[[Progress], None],
-) -> None:
-    spec = about.spec
-    epochs = sum(int(draw(spec.recipe, seed=net_seed(spec.seed, i))["epochs"]) for unit in missing for i in unit.nets)
-    done, finished = 0, len(plan) - len(missing)
-
-    def after_epoch(nets: int) -> None:
-        nonlocal done
-        done += nets
-        report(Progress(done, epochs, finished, len(plan)))
-
-    def after_unit(unit: Unit) -> None:
-        nonlocal finished
-        finished += 1
-        report(Progress(done, epochs, finished, len(plan)))
-
-    report(Progress(0, epochs, finished, len(plan)))
-    run(folder, missing, workers=workers, after_epoch=after_epoch, after_unit=after_unit)
 
 
 def _write_shards(folder: Path, about: Description, units: list[Unit]) -> None:
@@ -235,8 +187,7 @@ def _write_shards(folder: Path, about: Description, units: list[Unit]) -> None:
             weights, columns = _gather(folder, units, chosen)
             files.write(folder / name, shards.image(weights, columns, attributes))
             names.append(name)
-    lines = [f"{files.sha256(folder / name)}  {name}\n" for name in names]
-    files.write(folder / MANIFEST, "".join(lines).encode())
+    write_manifest(folder, names)
 
 
 def _gather(folder: Path, units: list[Unit], chosen: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -253,17 +204,6 @@ def _gather(folder: Path, units: list[Unit], chosen: np.ndarray) -> tuple[np.nda
 
 def _tidy(folder: Path) -> None:
     """Removes what the shards now hold; the receipts stay, as the record of how the nets were made."""
-    for path in [folder / "units" / IMAGES, *folder.glob("units/*.h5")]:
-        path.unlink(missing_ok=True)
-
-
-def read_manifest(folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file of the zoo, by its path in the folder. Raises ValueError on a malformed line."""
-    digests = {}
-    for line in (folder / MANIFEST).read_text().splitlines():
-        digest, _, name = line.partition("  ")
-        path = Path(name)
-        if len(digest) != 64 or not name or path.is_absolute() or ".." in path.parts:
-            raise ValueError(f"{folder / MANIFEST} is damaged: {line[:100]!r}; expected `sha256  path in the zoo`")
-        digests[name] = digest
-    return digests
+    for pattern in (f"units/{IMAGES}", "units/*.h5", "units/*.lease*", "units/*.failed.json", *TEMPORARY):
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)

@@ -3,8 +3,13 @@
 import hashlib
 import json
 import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+TEMPORARY = ".*.tmp"  # what a killed process may leave behind
 
 
 def write(path: Path, data: bytes) -> None:
@@ -13,13 +18,32 @@ def write(path: Path, data: bytes) -> None:
     Raises OSError naming the path and the bytes needed where the disk is full or the folder not writable; the
     temporary file is removed then.
     """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with _aside(path, data) as aside:
+        aside.replace(path)
+
+
+def publish(path: Path, data: bytes) -> bool:
+    """Writes a new file like `write`, unless it is there already: of many processes, on any machines, one gets True."""
+    with _aside(path, data) as aside:
+        try:
+            os.link(aside, path)
+        except FileExistsError:
+            return False
+        finally:
+            aside.unlink()
+    return True
+
+
+@contextmanager
+def _aside(path: Path, data: bytes) -> Iterator[Path]:
+    """A durable file of these bytes beside `path`; the folder is made durable after it has got its name."""
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:
         with aside.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        aside.replace(path)
+        yield aside
         _sync_folder(path.parent)
     except OSError as error:
         aside.unlink(missing_ok=True)
@@ -36,7 +60,12 @@ def _sync_folder(folder: Path) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Writes a JSON file, whole or not at all."""
-    write(path, (json.dumps(value, indent=1) + "\n").encode())
+    write(path, to_json(value))
+
+
+def to_json(value: Any) -> bytes:
+    """A value as the bytes of a JSON file."""
+    return (json.dumps(value, indent=1) + "\n").encode()
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zoo import description, files, shards
-from zoo.build import MANIFEST, PLAN, read_manifest
 from zoo.choices import unknown
 from zoo.layout import Layout, total, views
+from zoo.manifest import MANIFEST, read_manifest
 from zoo.nets import Blueprint
 from zoo.recipe import HYPER_PARAMETERS, SPLITS
 from zoo.spec import Spec
@@ -120,10 +120,8 @@ def open(folder: Path | str) -> Zoo:
     folder = Path(folder)
     about = description.read(folder)
     if not (folder / MANIFEST).exists():
-        done = len(list(folder.glob("units/[0-9]*.json")))
         raise FileNotFoundError(
-            f"{folder} is an unfinished zoo ({done} units done, {PLAN} says how many there are); "
-            f"run its `metazoo build` again to finish it"
+            f"{folder} is an unfinished zoo (see `metazoo status {folder}`); run its `metazoo build` again to finish it"
         )
     manifest = read_manifest(folder)
     parts: dict[str, tuple[shards.Shard, ...]] = dict.fromkeys(SPLITS, ())

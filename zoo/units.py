@@ -13,7 +13,7 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from zoo import description, files, shards
+from zoo import description, files, native, shards
 from zoo.images import ImageSet
 from zoo.nets import Blueprint
 from zoo.recipe import draw
@@ -23,6 +23,7 @@ from zoo.train import measure, train
 
 IMAGES = "images.safetensors"  # the task's images, beside the units while a zoo is built, for every worker to map
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's mallopt names
+ATTEMPTS = 3  # that a unit gets in a build: errors that pass, such as a lack of memory, rarely come three times
 HALF_TOLERANCE = 0.002  # the accuracy that storing in float16 may cost a net, beyond 3 images
 
 
@@ -39,27 +40,68 @@ class Unit:
         """The indices of the unit's nets."""
         return range(self.start, self.stop)
 
-    def rows(self, folder: Path) -> Path:
-        """The file of the unit's rows: a shard that holds all splits, kept until the zoo's shards are written."""
-        return folder / "units" / f"{self.number:05}.h5"
-
     def receipt(self, folder: Path) -> Path:
-        """The receipt, written after the rows are durable; rows without it do not exist."""
+        """The receipt, written after the rows are durable: the first one wins, and rows without one do not exist."""
         return folder / "units" / f"{self.number:05}.json"
+
+    def rows(self, folder: Path, sha256: str) -> Path:
+        """The file of rows with that digest: a shard of all splits, kept until the zoo's shards are written.
+
+        It is named by its content, so that two workers which train one unit never write to one file.
+        """
+        return folder / "units" / f"{self.number:05}.{sha256[:12]}.h5"
+
+    def failures(self, folder: Path) -> Path:
+        """The file of the unit's failed attempts, with their tracebacks."""
+        return folder / "units" / f"{self.number:05}.failed.json"
 
     def is_done(self, folder: Path) -> bool:
         """Whether the receipt is there and its rows have the size it says; their bytes are checked when they are read."""
-        if not (self.receipt(folder).exists() and self.rows(folder).exists()):
+        if not self.receipt(folder).exists():
             return False
         receipt = files.read_json(self.receipt(folder))
-        return receipt.get("bytes") == self.rows(folder).stat().st_size and receipt.get("nets") == [self.start, self.stop]
+        rows = self.rows(folder, receipt.get("sha256", ""))
+        return (
+            rows.exists() and receipt.get("bytes") == rows.stat().st_size and receipt.get("nets") == [self.start, self.stop]
+        )
 
     def read(self, folder: Path) -> shards.Shard:
         """The unit's rows, their bytes checked. On a mismatch they are thrown away, so that the next build redoes them."""
-        if files.sha256(self.rows(folder)) != files.read_json(self.receipt(folder)).get("sha256"):
+        digest = files.read_json(self.receipt(folder))["sha256"]
+        rows = self.rows(folder, digest)
+        if files.sha256(rows) != digest:
             self.receipt(folder).unlink()
-            raise ValueError(f"{self.rows(folder)} is not what was written there; run the build again to train it anew")
-        return shards.read(self.rows(folder))
+            rows.unlink()
+            raise ValueError(f"{rows} is not what was written there; run the build again to train it anew")
+        return shards.read(rows)
+
+    def commit(self, folder: Path, data: bytes, about: dict[str, Any]) -> None:
+        """Makes the rows durable, then their receipt. Where another worker was faster its rows stay, and these go."""
+        digest = files.hash_of(data)
+        files.write(self.rows(folder, digest), data)
+        receipt = {"nets": [self.start, self.stop], "bytes": len(data), "sha256": digest, **about}
+        if not files.publish(self.receipt(folder), files.to_json(receipt)):
+            other = files.read_json(self.receipt(folder)).get("sha256")
+            if other != digest:
+                self.rows(folder, digest).unlink()
+                print(
+                    f"metazoo: unit {self.number} was trained twice, with different results (another processor, or other "
+                    f"versions); the first one stays",
+                    file=sys.stderr,
+                )
+
+    def attempts(self, folder: Path) -> list[str]:
+        """Why earlier attempts at this unit failed."""
+        path = self.failures(folder)
+        return files.read_json(path)["attempts"] if path.exists() else []
+
+    def has_failed(self, folder: Path) -> bool:
+        """Whether the unit failed so often that no worker tries it again in this build."""
+        return len(self.attempts(folder)) >= ATTEMPTS
+
+    def note_failure(self, folder: Path, why: str) -> None:
+        """Notes one more failed attempt."""
+        files.write_json(self.failures(folder), {"attempts": [*self.attempts(folder), why]})
 
 
 class Workshop:
@@ -86,18 +128,14 @@ class Workshop:
             **{name: np.array([values[name] for values in draws]) for name in draws[0]},
             **targets,
         }
-        data = shards.image(stored, columns, self.attributes)
-        files.write(unit.rows(self.folder), data)
-        receipt = {
-            "nets": [unit.start, unit.stop],
-            "bytes": len(data),
-            "sha256": files.hash_of(data),
+        about = {
             "seconds": round(time.time() - begun, 3),
             "epochs": int(columns["epochs"].sum()),
             "begun": round(begun),
             "environment": environment(),
+            "engine": "native" if native.serves(blueprint, spec.precision, self.images.train.device) else "torch",
         }
-        files.write_json(unit.receipt(self.folder), receipt)
+        unit.commit(self.folder, shards.image(stored, columns, self.attributes), about)
 
 
 def measured(

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from zoo import description, files, images
-from zoo.build import MANIFEST, read_manifest
+from zoo.manifest import MANIFEST, read_manifest
 from zoo.reader import Zoo, open
 from zoo.recipe import draw, split_of
 from zoo.streams import net_seed, stream

@@ -1,9 +1,13 @@
-"""Worker processes on one machine: each takes a unit, trains it, commits it, and takes the next."""
+"""Workers: each takes a unit that is free, trains it, commits it, and takes the next, until none is left.
+
+They agree through the zoo's folder alone, so that any number of them, on any machines that share it, may come and go.
+"""
 
 import multiprocessing
 import os
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,53 +15,112 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from zoo.units import Unit, Workshop
+from zoo import leases, plan
+from zoo.status import Status, status
+from zoo.units import ATTEMPTS, Unit, Workshop
+
+LOOK_EVERY = 0.5  # seconds between looks at the folder, while there is nothing else to do
+DEATHS = 3  # workers killed in a row without a unit done, after which no more are started
 
 
-def run(
-    folder: Path,
-    units: list[Unit],
-    *,
-    workers: int,
-    after_epoch: Callable[[int], None],
-    after_unit: Callable[[Unit], None],
-) -> None:
-    """Trains and commits all units; each is handed out once, in order.
+def work(folder: Path, *, alive: Callable[[], None] = lambda: None) -> None:
+    """Trains and commits units of the zoo in `folder` until all are done or have failed ATTEMPTS times.
 
-    Raises the ValueError or OSError that a worker met, RuntimeError with the worker's traceback for any other error,
-    or where a worker was killed. Finished units stay; workers are gone when this returns or raises.
+    Waits while others train the last ones, to take over where they end. A unit's error is noted with its traceback, and
+    the work goes on; a full disk or a damaged folder ends it (OSError, ValueError). `alive` is called after each epoch.
     """
-    spawn = multiprocessing.get_context("spawn")  # a forked torch may hang on its own locks
-    waiting, busy = list(reversed(units)), {}
-    processes = []
+    left = [unit for unit in plan.units(folder) if not unit.is_done(folder)]
+    workshop = Workshop(folder) if left else None
+    while left and workshop is not None:
+        left = [unit for unit in left if not unit.receipt(folder).exists() and not unit.has_failed(folder)]
+        free = next(_claims(folder, left), None)
+        if free is None:
+            time.sleep(LOOK_EVERY if left else 0)
+            continue
+        unit, lease = free
+        with lease.held():
+            if not unit.is_done(folder):  # finished between the look and the claim
+                _attempt(workshop, unit, lease, alive)
+        left.sort(key=lambda other: other is unit)  # after a failure, the others first
+
+
+def _claims(folder: Path, units: list[Unit]) -> Iterator[tuple[Unit, leases.Lease]]:
+    for unit in units:
+        lease = leases.claim(folder, unit)
+        if lease is not None:
+            yield unit, lease
+
+
+def _attempt(workshop: Workshop, unit: Unit, lease: leases.Lease, alive: Callable[[], None]) -> None:
+    def after_epoch(nets: int) -> None:
+        alive()
+        lease.note(nets)
+
     try:
-        for _ in range(min(workers, len(units))):
-            ours, theirs = spawn.Pipe()
-            process = spawn.Process(target=_serve, args=(theirs, str(folder)), daemon=True)
-            with interrupts_ignored():  # Ctrl-C reaches all processes at once; it is the driver that stops the workers
-                process.start()
-            theirs.close()
-            processes.append(process)
-            busy[ours] = waiting.pop()
-            ours.send(busy[ours])
-        while busy:
-            for connection in wait(list(busy)):
+        workshop.make(unit, after_epoch)
+    except OSError:  # no fault of the unit's: the disk is full, the folder is gone
+        raise
+    except Exception:
+        unit.note_failure(workshop.folder, traceback.format_exc())
+
+
+def run(folder: Path, *, workers: int, report: Callable[[Status], None]) -> None:
+    """Starts so many worker processes on this machine and waits until all units are done or have failed.
+
+    Killed workers are replaced. Raises the OSError or ValueError that a worker ended with, RuntimeError where workers
+    are killed again and again. Finished units stay; workers are gone when this returns or raises.
+    """
+    leases.release_gone(folder)
+    spawn = multiprocessing.get_context("spawn")  # a forked torch may hang on its own locks
+    processes: dict[Connection, Any] = {}
+    deaths, done = 0, -1
+
+    def start() -> None:
+        ours, theirs = spawn.Pipe()
+        process = spawn.Process(target=_serve, args=(theirs, str(folder)), daemon=True)
+        with interrupts_ignored():  # Ctrl-C reaches all processes at once; it is the driver that stops the workers
+            process.start()
+        theirs.close()
+        processes[ours] = process
+
+    try:
+        for _ in range(min(workers, sum(not unit.is_done(folder) for unit in plan.units(folder)))):
+            start()
+        while processes:
+            for connection in wait(list(processes), timeout=LOOK_EVERY):
                 assert isinstance(connection, Connection)
-                kind, value = _receive(connection, busy[connection])
-                if kind == "epoch":
-                    after_epoch(value)
-                elif kind == "failed":
-                    raise value
-                else:
-                    after_unit(busy.pop(connection))
-                    if waiting:
-                        busy[connection] = waiting.pop()
-                        connection.send(busy[connection])
+                error = _last_word(connection)
+                processes.pop(connection).join()
+                if isinstance(error, Exception):
+                    raise error
+                if error == "killed":
+                    deaths += 1
+                    _check_deaths(deaths)
+                    start()
+            now = status(folder)
+            deaths, done = (0 if now.done > done else deaths), now.done
+            report(now)
     finally:
-        for process in processes:
+        for process in processes.values():
             process.terminate()
-        for process in processes:
+        for process in processes.values():
             process.join()
+        leases.release_gone(folder)
+
+
+def _check_deaths(deaths: int) -> None:
+    if deaths >= DEATHS:
+        raise RuntimeError(
+            f"{deaths} workers were killed, one after the other (out of memory?); run the same command again to go on, "
+            f"with fewer --workers if memory is short"
+        )
+
+
+def _last_word(connection: Connection) -> Exception | str:
+    try:
+        return connection.recv()
+    except EOFError:
+        return "killed"
 
 
 @contextmanager
@@ -73,33 +136,33 @@ def interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _receive(connection: Connection, unit: Unit) -> tuple[str, Any]:
-    try:
-        return connection.recv()
-    except EOFError:
-        raise RuntimeError(
-            f"the worker that trained nets {unit.start} to {unit.stop - 1} was killed (out of memory?); "
-            f"run the same command again to go on, with fewer --workers if memory is short"
-        ) from None
-
-
 def _serve(connection: Connection, folder: str) -> None:
-    """A worker's life: it ends when told to, or when its parent is gone, even by `kill -9`."""
+    """A worker's life: it ends when there is nothing left, or when its parent is gone, even by `kill -9`."""
     parent = os.getppid()
 
-    def after_epoch(nets: int) -> None:
+    def alive() -> None:
         if os.getppid() != parent:
             os._exit(1)
-        connection.send(("epoch", nets))
 
     try:
-        workshop = Workshop(Path(folder))
-        while True:
-            workshop.make(connection.recv(), after_epoch)
-            connection.send(("done", None))
-    except (EOFError, BrokenPipeError):
-        return
+        work(Path(folder), alive=alive)
+        connection.send("done")
     except (ValueError, OSError) as error:
-        connection.send(("failed", error))
+        connection.send(error)
     except Exception:
-        connection.send(("failed", RuntimeError(f"a worker failed:\n{traceback.format_exc()}")))
+        connection.send(RuntimeError(f"a worker failed:\n{traceback.format_exc()}"))
+
+
+def check_failures(folder: Path) -> None:
+    """Raises RuntimeError that names the units which failed and why, where there are some."""
+    failed = [unit for unit in plan.units(folder) if unit.has_failed(folder) and not unit.is_done(folder)]
+    if failed:
+        lines = [
+            f"nets {unit.start} to {unit.stop - 1}: {unit.attempts(folder)[-1].strip().splitlines()[-1]} "
+            f"(all of it in {unit.failures(folder)})"
+            for unit in failed[:5]
+        ]
+        raise RuntimeError(
+            f"{len(failed)} unit(s) failed {ATTEMPTS} times; the others are kept, and the same command tries again\n  "
+            + "\n  ".join(lines)
+        )

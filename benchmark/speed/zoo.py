@@ -28,9 +28,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo import native
-from zoo.build import nets_a_unit
 from zoo.images import TASKS, Augmentation, ImageSet, augment, draw_augmentation
 from zoo.nets import blueprint, layout_of
+from zoo.plan import nets_a_unit
 from zoo.spec import Spec, load
 from zoo.train import train
 from zoo.units import one_thread_that_keeps_its_memory

@@ -1,0 +1,49 @@
+"""The plan: how a zoo's nets are cut into units. Decided once, so that any number of machines can work at it."""
+
+from itertools import pairwise
+from pathlib import Path
+
+from zoo import files, images
+from zoo.manifest import held
+from zoo.nets import layout_of
+from zoo.spec import Spec
+from zoo.units import Unit
+
+PLAN = "plan.json"
+STACKED = 2**20  # values in the first activations of all nets of a unit, where PyTorch is fastest on a CPU
+NETS_A_UNIT = 64  # at most: a killed worker loses no more than these
+
+
+def nets_a_unit(spec: Spec) -> int:
+    """How many nets a unit has: as many as PyTorch trains fastest together on a CPU."""
+    size = spec.images.size or images.TASKS[spec.images.task].size
+    first_stage = layout_of(spec)[0].shape[0]
+    return min(NETS_A_UNIT, max(1, STACKED // (spec.recipe.batch * size**2 * first_stage)))
+
+
+def extend(folder: Path, spec: Spec) -> None:
+    """Plans the spec's nets behind those that are planned already; units once planned stay as they are."""
+    extents = _extents(folder)
+    reach = max([spec.nets, *extents])
+    if reach not in extents:
+        size = files.read_json(folder / PLAN)["nets_a_unit"] if extents else nets_a_unit(spec)
+        files.write_json(folder / PLAN, {"nets_a_unit": size, "extents": [*extents, reach]})
+
+
+def _extents(folder: Path) -> list[int]:
+    """How many nets the zoo was to have after each build that began so far."""
+    return files.read_json(folder / PLAN)["extents"] if (folder / PLAN).exists() else []
+
+
+def units(folder: Path) -> list[Unit]:
+    """The units whose nets are in no shard yet. Raises FileNotFoundError where nothing is planned."""
+    if not (folder / PLAN).is_file():
+        raise FileNotFoundError(f"{folder} has no {PLAN}; `metazoo build SPEC --out {folder} --workers 0` makes one")
+    size, done = files.read_json(folder / PLAN)["nets_a_unit"], held(folder)
+    edges = [
+        (start, min(start + size, stop))
+        for low, stop in pairwise([0, *_extents(folder)])
+        for start in range(low, stop, size)
+    ]
+    planned = [Unit(number, start, stop) for number, (start, stop) in enumerate(edges)]
+    return [unit for unit in planned if unit.start >= done]

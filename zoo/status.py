@@ -1,0 +1,73 @@
+"""How far a build is, from the files in its folder alone: for progress bars, and for `metazoo status`."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from zoo import description, files, leases, plan
+from zoo.recipe import draw
+from zoo.spec import Spec
+from zoo.streams import net_seed
+from zoo.units import Unit
+
+
+@dataclass(frozen=True)
+class Status:
+    """Counts of units and of net-epochs (one net, once through the images), of those that are in no shard yet.
+
+    `nets_per_hour` is that of the workers now running, from the time that finished units took; None before the first.
+    """
+
+    units: int
+    done: int
+    running: int
+    failed: int
+    epochs: int
+    all_epochs: int
+    nets: int
+    nets_per_hour: float | None
+    seconds_left: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields, as JSON values."""
+        return asdict(self)
+
+
+def status(folder: Path) -> Status:
+    """Reads a folder in which a build was begun. Raises FileNotFoundError where none was."""
+    spec, units = description.read(folder).spec, plan.units(folder)
+    epochs = dict(zip(units, _epochs(spec, tuple(units)), strict=True))
+    done = [unit for unit in units if unit.receipt(folder).exists()]
+    failed = [unit for unit in units if unit not in set(done) and unit.has_failed(folder)]
+    running = leases.alive(folder)
+    finished = sum(epochs[unit] for unit in done)
+    begun = sum(lease.epochs for stem, lease in running.items() if not (folder / "units" / f"{stem}.json").exists())
+    rate = _epochs_a_second(folder, tuple(done[-32:])) * max(1, len(running)) if done else None
+    left = sum(epochs[unit] for unit in units if unit not in set(failed)) - finished - begun
+    nets = sum(len(unit.nets) for unit in done)
+    return Status(
+        units=len(units),
+        done=len(done),
+        running=len(running),
+        failed=len(failed),
+        epochs=finished + begun,
+        all_epochs=sum(epochs.values()),
+        nets=nets,
+        nets_per_hour=3600 * rate * nets / finished if rate else None,
+        seconds_left=left / rate if rate else None,
+    )
+
+
+@lru_cache(maxsize=4)
+def _epochs(spec: Spec, units: Sequence[Unit]) -> tuple[int, ...]:
+    """The net-epochs that each unit takes, by the draws of its nets."""
+    return tuple(sum(int(draw(spec.recipe, seed=net_seed(spec.seed, i))["epochs"]) for i in unit.nets) for unit in units)
+
+
+@lru_cache(maxsize=4)
+def _epochs_a_second(folder: Path, units: Sequence[Unit]) -> float:
+    """The net-epochs a second of one worker, by these units' receipts."""
+    receipts = [files.read_json(unit.receipt(folder)) for unit in units]
+    return sum(receipt["epochs"] for receipt in receipts) / max(1e-3, sum(receipt["seconds"] for receipt in receipts))
