@@ -16,6 +16,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from zoo.durations import duration
+
 if TYPE_CHECKING:
     from zoo.status import Status
 
@@ -34,6 +36,14 @@ ImagesOption = Annotated[Path | None, typer.Option("--images", help="Folder of P
 DownloadOption = Annotated[bool, typer.Option("--download", help="Fetch the images from the hub, into data/images.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 WorkersOption = Annotated[int | None, typer.Option(min=1, help="Processes of one thread each; default: physical cores.")]
+SpecArgument = Annotated[
+    str, typer.Argument(help="A built-in spec's name (see `metazoo specs`), or a TOML or JSON file.", metavar="SPEC")
+]
+NetsOption = Annotated[int | None, typer.Option(help="How many nets.")]
+SeedOption = Annotated[int | None, typer.Option(help="The zoo's seed.")]
+SettingsOption = Annotated[
+    list[str] | None, typer.Option("--set", help="FIELD=VALUE, for any field of the spec; may be repeated.")
+]
 TargetOption = Annotated[str, typer.Option(help="A target, or a hyper-parameter.")]
 
 
@@ -87,7 +97,6 @@ class _Bar:
         left = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[units]}"))
         self.bar = Progress(*left, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console)
         self.tasks: dict[str, Any] = {}
-        self.begun: dict[str, float] = {}
         self.said = time.monotonic()
 
     def __enter__(self) -> "_Bar":
@@ -98,19 +107,18 @@ class _Bar:
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
 
-    def show(self, name: str, progress: "Status") -> None:
+    def show(self, name: str, status: "Status") -> None:
         """Draws how far the zoo of that name is."""
         now = time.monotonic()
-        begun = self.begun.setdefault(name, now)
-        units = f"{progress.done}/{progress.units} units"
+        units = f"{status.done}/{status.units} units" + f", {status.failed} failed" * bool(status.failed)
         if console.is_terminal:
             if name not in self.tasks:
-                self.tasks[name] = self.bar.add_task(name, total=progress.all_epochs, units=units)
-            self.bar.update(self.tasks[name], completed=progress.epochs, units=units)
-        elif now - self.said > SAY_EVERY and progress.epochs:
+                self.tasks[name] = self.bar.add_task(name, total=status.all_epochs, units=units)
+            self.bar.update(self.tasks[name], completed=status.epochs, units=units)
+        elif now - self.said > SAY_EVERY:
             self.said = now
-            left = (now - begun) * (progress.all_epochs / progress.epochs - 1)
-            console.print(f"{name}: {units}, {progress.epochs / progress.all_epochs:.0%}, about {left:.0f} s left")
+            left = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
+            console.print(f"{name}: {units}, {status.epochs / status.all_epochs:.0%}{left}")
 
 
 @app.command()
@@ -125,23 +133,54 @@ def specs(name: Annotated[str | None, typer.Argument(help="Print this spec as JS
 
 
 @app.command()
+def plan(
+    spec: SpecArgument,
+    nets: NetsOption = None,
+    settings: SettingsOption = None,
+    workers: WorkersOption = None,
+    machines: Annotated[int, typer.Option(min=1, help="How many machines like this one.")] = 1,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long to try, at least.")] = 4,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Estimate the time, memory and disk that a zoo will take, from a few seconds of training on random images."""
+    import zoo
+    from zoo.estimate import estimate
+
+    loaded = zoo.load(spec, _overrides(settings or [], nets, None))
+    found = estimate(loaded, workers=_workers(workers), machines=machines, seconds=seconds)
+    if as_json:
+        print(json.dumps(found.to_json(), indent=1))
+        return
+    console.print("\n".join(found.lines()), highlight=False, soft_wrap=True)
+
+
+@app.command()
 def build(
-    spec: Annotated[str, typer.Argument(help="A built-in spec's name (see `metazoo specs`), or a TOML or JSON file.")],
+    spec: SpecArgument,
     out: Annotated[Path, typer.Option(help="The zoo's folder; an unfinished or smaller zoo of this spec goes on.")],
-    nets: Annotated[int | None, typer.Option(help="How many nets.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The zoo's seed.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="FIELD=VALUE, for any field of the spec; may be repeated.")
+    nets: NetsOption = None,
+    seed: SeedOption = None,
+    settings: SettingsOption = None,
+    trajectory: Annotated[
+        str | None, typer.Option(help="Epochs, such as 0,1,5, after which each net's weights are kept too; 0: the start.")
     ] = None,
     images: ImagesOption = None,
     download: DownloadOption = False,
     masks: Annotated[Path | None, typer.Option(help="Folder of the paper's W-asymmetric mask files.")] = None,
-    workers: WorkersOption = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Processes of one thread each; default: physical cores. 0: prepare the folder only."),
+    ] = None,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Run the workers on this Ray cluster; `auto` finds it.")
+    ] = None,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Train a zoo, or go on with one."""
     import zoo
 
+    if trajectory is not None:
+        settings = [*(settings or []), f"trajectory=[{trajectory}]"]
     loaded = zoo.load(spec, _overrides(settings or [], nets, seed))
     begun = time.monotonic()
     with _stoppable(), _Bar() as bar:
@@ -151,11 +190,42 @@ def build(
             images_folder=images,
             download=download,
             masks_folder=masks,
-            workers=_workers(workers),
+            workers=0 if workers == 0 else _workers(workers),
+            ray=ray,
             overwrite=overwrite,
             report=lambda progress: bar.show(loaded.name, progress),
         )
+    if workers == 0 and not (out / "MANIFEST.sha256").exists():
+        console.print(f"{out} is ready: run `metazoo work {out}` as often and on as many machines as you like,")
+        console.print("then this command again without --workers 0, to write the shards", soft_wrap=True)
+        return
     console.print(f"{out}: {len(zoo.open(out))} nets, {time.monotonic() - begun:.0f} s")
+
+
+@app.command()
+def work(zoo_folder: Folder) -> None:
+    """Train units of a zoo that is being built, beside any other workers, until none is left."""
+    import zoo
+    from zoo.workers import check_failures
+
+    with _stoppable():
+        zoo.work(zoo_folder)
+    check_failures(zoo_folder)
+    console.print(f"{zoo_folder}: no unit is left; `metazoo build` with the zoo's spec writes the shards")
+
+
+@app.command()
+def status(zoo_folder: Folder, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """Show how far a build is: units done, running and failed, nets an hour, the time left."""
+    import zoo
+
+    found = zoo.status(zoo_folder)
+    if as_json:
+        print(json.dumps(found.to_json(), indent=1))
+    else:
+        console.print("\n".join(found.lines()), highlight=False)
+    if found.failed:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import description, files, leases, plan
+from zoo.durations import duration
 from zoo.recipe import draw
 from zoo.spec import Spec
 from zoo.streams import net_seed
@@ -29,6 +30,17 @@ class Status:
     nets: int
     nets_per_hour: float | None
     seconds_left: float | None
+
+    def lines(self) -> list[str]:
+        """What a person wants to know, a line each."""
+        lines = [
+            f"units        {self.done} of {self.units} done, {self.running} running, {self.failed} failed",
+            f"net-epochs   {self.epochs:,} of {self.all_epochs:,} ({self.epochs / max(1, self.all_epochs):.0%})",
+        ]
+        if self.nets_per_hour is not None and self.seconds_left is not None:
+            workers = f"by the {self.running} workers now running" if self.running else "for each worker; none is running"
+            lines += [f"nets/hour    {self.nets_per_hour:,.0f} {workers}", f"time left    {duration(self.seconds_left)}"]
+        return lines
 
     def to_json(self) -> dict[str, Any]:
         """The fields, as JSON values."""

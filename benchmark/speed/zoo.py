@@ -28,6 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo import native
+from zoo.estimate import random_images
 from zoo.images import TASKS, Augmentation, ImageSet, augment, draw_augmentation
 from zoo.nets import blueprint, layout_of
 from zoo.plan import nets_a_unit
@@ -151,16 +152,6 @@ def contenders(spec: Spec) -> dict[str, tuple[int, Callable[..., None], dict[str
     }
 
 
-def random_images(spec: Spec) -> ImageSet:
-    """Images of the setting's size, BATCHES batches of them."""
-    task, count = TASKS[spec.images.task], BATCHES * spec.recipe.batch
-    size, rng = spec.images.size or task.size, torch.Generator().manual_seed(0)
-    pixels = torch.randint(256, (count, task.channels, size, size), generator=rng, dtype=torch.uint8)
-    labels = torch.randint(task.classes, (count,), generator=rng)
-    mean, std = torch.full((task.channels,), 128.0), torch.full((task.channels,), 74.0)
-    return ImageSet(pixels, labels, pixels[:0], labels[:0], pixels[:1], labels[:1], mean, std, torch.tensor(task.classes))
-
-
 def flops(spec: Spec) -> float:
     """Floating-point operations of training on one image: two a product and sum; backward twice as many as forward."""
     side, total = float(spec.images.size or TASKS[spec.images.task].size), 0.0
@@ -175,7 +166,12 @@ def flops(spec: Spec) -> float:
 def _serve(connection: Connection, run: Callable[..., None], options: dict[str, Any], device: str, seconds: float) -> None:
     clock = Clock(seconds)
     try:
-        run(images=random_images(options["spec"]), device=torch.device(device), clock=clock, **options)
+        run(
+            images=random_images(options["spec"], BATCHES * options["spec"].recipe.batch),
+            device=torch.device(device),
+            clock=clock,
+            **options,
+        )
     except TimeIsUp:
         connection.send(clock.rate)
 

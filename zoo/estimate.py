@@ -1,0 +1,151 @@
+"""What a zoo will take: time, memory and disk, from a few seconds of its own work on random images."""
+
+import dataclasses
+import multiprocessing
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+import torch
+
+from zoo.durations import duration
+from zoo.images import TASKS, ImageSet
+from zoo.layout import total
+from zoo.nets import blueprint
+from zoo.plan import nets_a_unit
+from zoo.recipe import draw
+from zoo.spec import Spec
+from zoo.streams import net_seed
+from zoo.train import measure, train
+from zoo.units import one_thread_that_keeps_its_memory
+
+BATCHES = 4  # in an epoch of the trial
+SIZES = {  # images of each task for training and test, where the spec asks for all
+    "digits": (1348, 449),
+    "cifar10": (50_000, 10_000),
+    "cifar100": (50_000, 10_000),
+    "mnist": (60_000, 10_000),
+    "fashion_mnist": (60_000, 10_000),
+    "svhn": (73_257, 26_032),
+}
+SAMPLED = 1000  # nets whose draws give the mean number of epochs
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Of a whole zoo: seconds on so many machines of so many workers, bytes on disk at the most, bytes of a worker."""
+
+    nets: int
+    workers: int
+    machines: int
+    seconds: float
+    nets_per_hour: float
+    images_per_s: float
+    disk_bytes: int
+    worker_bytes: int
+
+    def lines(self) -> list[str]:
+        """What a person wants to know, a line each."""
+        where = f"{self.machines} machine(s) of {self.workers} workers"
+        return [
+            f"time         {duration(self.seconds)} for {self.nets:,} nets on {where}",
+            f"speed        {self.nets_per_hour:,.0f} nets/hour; {self.images_per_s:,.0f} training images/s a machine",
+            f"memory       {self.worker_bytes / 1e9:.1f} GB a worker",
+            f"disk         {self.disk_bytes / 1e9:.2f} GB while it is finished, half of it then",
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields, as JSON values."""
+        return dataclasses.asdict(self)
+
+
+def estimate(spec: Spec, *, workers: int, machines: int = 1, seconds: float = 4) -> Estimate:
+    """Trains and measures nets like the spec's on random images, with all workers at once, for so many seconds each."""
+    spawn = multiprocessing.get_context("spawn")
+    pipes = []
+    for _ in range(workers):
+        ours, theirs = spawn.Pipe()
+        spawn.Process(target=_serve, args=(theirs, spec, seconds), daemon=True).start()
+        theirs.close()
+        pipes.append(ours)
+    trials = [pipe.recv() for pipe in pipes]
+    trained, measured = (sum(trial[name] for trial in trials) for name in ("trained", "measured"))
+    train_images, test_images = image_counts(spec)
+    used = train_images - round(train_images * spec.images.held_out)
+    epochs = np.mean([draw(spec.recipe, seed=net_seed(spec.seed, i))["epochs"] for i in range(min(spec.nets, SAMPLED))])
+    kept = len(spec.trajectory)
+    net_seconds = float(epochs) * used / trained + (1 + kept) * (train_images + test_images) / measured
+    row = trials[0]["weights"] * np.dtype(spec.dtype).itemsize * (1 + kept)
+    return Estimate(
+        nets=spec.nets,
+        workers=workers,
+        machines=machines,
+        seconds=spec.nets * net_seconds / machines,
+        nets_per_hour=3600 / net_seconds * machines,
+        images_per_s=trained,
+        disk_bytes=2 * spec.nets * row,
+        worker_bytes=max(trial["bytes"] for trial in trials) + (train_images + test_images) * trials[0]["image_bytes"],
+    )
+
+
+def image_counts(spec: Spec) -> tuple[int, int]:
+    """The images for training, held-out ones included, and for test."""
+    train_all, test_all = SIZES[spec.images.task]
+    return spec.images.train or train_all, spec.images.test or test_all
+
+
+def random_images(spec: Spec, count: int) -> ImageSet:
+    """So many random images of the spec's size: the speed does not depend on what they show."""
+    task = TASKS[spec.images.task]
+    channels = 1 if spec.images.grey else task.channels
+    size, rng = spec.images.size or task.size, torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (count, channels, size, size), generator=rng, dtype=torch.uint8)
+    labels = torch.randint(task.classes, (count,), generator=rng)
+    mean, std = torch.full((channels,), 128.0), torch.full((channels,), 74.0)
+    return ImageSet(pixels, labels, pixels[:0], labels[:0], pixels, labels, mean, std, torch.tensor(task.classes))
+
+
+class _TimeIsUp(Exception):  # noqa: N818 - it is no error
+    pass
+
+
+def _serve(connection: Connection, spec: Spec, seconds: float) -> None:
+    """One worker's trial: images trained on and measured in a second, and the memory that it took."""
+    one_thread_that_keeps_its_memory()
+    spec = dataclasses.replace(spec, trajectory=(), recipe=dataclasses.replace(spec.recipe, epochs=(10**6, 10**6)))
+    images = random_images(spec, BATCHES * spec.recipe.batch)
+    net = blueprint(dataclasses.replace(spec, net=dataclasses.replace(spec.net, masks_sha256=None)))
+    indices, begun, done = range(nets_a_unit(spec)), 0.0, 0
+
+    def after_epoch(nets: int) -> None:
+        nonlocal begun, done
+        now = time.perf_counter()
+        done += nets * len(images.train) if begun else 0  # the first epoch pays for first touches of memory
+        begun = begun or now
+        if done and now - begun > seconds:
+            raise _TimeIsUp
+
+    try:
+        train(spec, net, images, indices, after_epoch=after_epoch)
+    except _TimeIsUp:
+        trained = done / (time.perf_counter() - begun)
+    weights = torch.stack([net.initial(index) for index in indices])
+    begun, passes = time.perf_counter(), 0
+    while passes == 0 or time.perf_counter() - begun < seconds / 4:
+        measure(net, weights, images)
+        passes += 1
+    measured = passes * 2 * len(images.train) * len(indices) / (time.perf_counter() - begun)
+    unit = 1024 if sys.platform == "linux" else 1  # of ru_maxrss
+    connection.send(
+        {
+            "trained": trained,
+            "measured": measured,
+            "bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
+            "weights": total(net.layout),
+            "image_bytes": images.train[0].numel(),
+        }
+    )
