@@ -253,3 +253,27 @@ def test_the_papers_masks_make_a_zoo_with_60634_trained_entries(tmp_path):
     spec = zoo.spec.parse({"name": "masks", "nets": 1, "images": images, "net": {"family": "w_asymmetric"}})
     with pytest.raises(ValueError, match="conv_f"):  # grey images: another first convolution
         zoo.build(spec, tmp_path / "zoo", masks_folder=SHARED / "masks")
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_trajectories_begin_with_the_initial_net_and_end_with_the_trained_one(tmp_path, precision):
+    spec = small(nets=24, trajectory=(0, 1, 3), precision=precision)
+    made = zoo.open(zoo.build(spec, tmp_path / "zoo", workers=2))
+    assert zoo.verify(made.folder, nets=3) == []
+    for split in made.parts:
+        frame = made.columns[made.columns["split"] == split]
+        points, curves = np.concatenate(made.trajectories(split)), made.curves(split)
+        assert points.shape == (len(frame), 3, len(made.blueprint.trained))
+        for row, seed, epochs in zip(points, frame["seed"], frame["epochs"], strict=True):
+            assert np.array_equal(row[0], made.blueprint.effective(made.blueprint.initial(seed)[None])[0].numpy())
+            assert np.isnan(row[2]).all() == (epochs < 3)
+        ended = (frame["epochs"] == 1).to_numpy()
+        assert np.array_equal(curves["test_accuracy"][ended, 1], frame["test_accuracy"].to_numpy()[ended])
+        assert curves["train_loss"][:, 0].mean() > np.nanmean(curves["train_loss"][:, 2])
+
+
+def test_a_zoo_with_trajectories_has_the_nets_of_one_without(standard, tmp_path):
+    made, plain = zoo.open(zoo.build(small(trajectory=(0,)), tmp_path / "zoo", workers=2)), zoo.open(standard)
+    assert (made.nets("train").weights == plain.nets("train").weights).all()
+    assert plain.trajectories("train") == []
+    assert plain.curves("train") == {}

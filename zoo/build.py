@@ -177,7 +177,7 @@ def _write_shards(folder: Path, about: Description, units: list[Unit]) -> None:
     attributes = description.shard_attributes(about)
     names = list(read_manifest(folder)) if (folder / MANIFEST).exists() else [description.FILE, description.FIXED]
     indices = [index for unit in units for index in unit.nets]
-    row_bytes = total(about.blueprint.layout) * np.dtype(about.spec.dtype).itemsize
+    row_bytes = total(about.blueprint.layout) * np.dtype(about.spec.dtype).itemsize * (1 + len(about.spec.trajectory))
     for split in SPLITS:
         members = [index for index in indices if split_of(about.spec, index) == split]
         before = sum(name.startswith(f"data/{split}-") for name in names)
@@ -196,9 +196,9 @@ def _gather(folder: Path, units: list[Unit], chosen: np.ndarray) -> tuple[np.nda
     for unit in units:
         rows = chosen[(chosen >= unit.start) & (chosen < unit.stop)] - unit.start
         if len(rows):
-            part = unit.read(folder)
-            weights.append(part.weights[rows])
-            columns.append({name: values[rows] for name, values in part.columns.items()})
+            part, values = unit.read(folder).rows(rows)
+            weights.append(part)
+            columns.append(values)
     return np.concatenate(weights), {name: np.concatenate([part[name] for part in columns]) for name in columns[0]}
 
 

@@ -30,6 +30,11 @@ COLUMNS = {
     "diverged": "a weight or a loss is not finite; the targets are NaN then",
 }
 
+TRAJECTORY_COLUMNS = {  # of zoos whose spec has a `trajectory`: the epochs of its checkpoints
+    "trajectory": "[net, checkpoint, weight]: the weights after that many epochs; NaN where training ended before",
+    "trajectory_*": "[net, checkpoint]: the target of that name, of those weights",
+}
+
 
 @dataclass(frozen=True)
 class Description:
@@ -49,7 +54,8 @@ def write(folder: Path, description: Description) -> None:
     for name, matrix in (description.blueprint.gate or {}).items():
         shared[f"{name}.F_mat"] = matrix
     files.write(folder / FIXED, safetensors.torch.save(shared))
-    value = {"format": FORMAT, "columns": COLUMNS, **attributes_of(description)}
+    columns = COLUMNS | (TRAJECTORY_COLUMNS if description.spec.trajectory else {})
+    value = {"format": FORMAT, "columns": columns, **attributes_of(description)}
     files.write_json(folder / FILE, value)
 
 

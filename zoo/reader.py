@@ -66,6 +66,19 @@ class Zoo:
         """The weights [net, weight] of a split, memory-mapped: one array a shard, fixed entries included."""
         return [part.weights for part in self._parts(split)]
 
+    def trajectories(self, split: str) -> list[np.ndarray]:
+        """The weights during training [net, checkpoint, weight], memory-mapped: one array a shard, rows as `arrays`.
+
+        Checkpoints are those of `spec.trajectory`; NaN where a net was trained for fewer epochs. Empty without any.
+        """
+        return [part.trajectory for part in self._parts(split) if part.trajectory is not None]
+
+    def curves(self, split: str) -> dict[str, np.ndarray]:
+        """Test and train accuracy and loss [net, checkpoint] by name, rows as `trajectories`; empty without any."""
+        parts = [part.columns for part in self._parts(split)]
+        names = [name for name in parts[0] if shards.is_curve(name)] if parts else []
+        return {name.removeprefix("trajectory_"): np.concatenate([part[name] for part in parts]) for name in names}
+
     def tensors(self, split: str) -> list[dict[str, np.ndarray]]:
         """Each tensor by name, [net, *shape], as views of `arrays`."""
         return [views(array, self.layout) for array in self.arrays(split)]
@@ -131,7 +144,8 @@ def open(folder: Path | str) -> Zoo:
         if name.startswith("data/") and split in parts:
             shard = _shard(folder / name, about)
             parts[split] = (*parts[split], shard)
-            frames.append(pd.DataFrame(shard.columns).assign(split=split))
+            columns = {name: values for name, values in shard.columns.items() if not shards.is_curve(name)}
+            frames.append(pd.DataFrame(columns).assign(split=split))
     if not frames:
         raise ValueError(f"{folder / MANIFEST} names no shards; rebuild the zoo")
     columns = pd.concat(frames).sort_values("index", ignore_index=True)

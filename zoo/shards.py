@@ -8,15 +8,25 @@ import h5py
 import numpy as np
 
 FORMAT = "metazoo-1"
+TRAJECTORY = "trajectory"  # the column of weights during training
 
 
 @dataclass(frozen=True)
 class Shard:
-    """The nets of one file: `weights` [net, weight], memory-mapped, and columns [net] by name."""
+    """The nets of one file: `weights` [net, weight], memory-mapped, and columns [net] by name.
+
+    Opt-in: `trajectory` [net, checkpoint, weight], memory-mapped too, and columns `trajectory_...` [net, checkpoint].
+    """
 
     weights: np.ndarray
     columns: dict[str, np.ndarray]
     attributes: dict[str, str]
+    trajectory: np.ndarray | None = None
+
+    def rows(self, rows: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """The weights and all columns of these rows, as `image` takes them."""
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        return self.weights[rows], columns if self.trajectory is None else {**columns, TRAJECTORY: self.trajectory[rows]}
 
 
 def image(weights: np.ndarray, columns: dict[str, np.ndarray], attributes: dict[str, str]) -> bytes:
@@ -48,15 +58,32 @@ def read(path: Path) -> Shard:
             for name in file:
                 if not isinstance(file.get(name, getlink=True), h5py.HardLink) or not isinstance(file[name], h5py.Dataset):
                     raise ValueError(f"{path}: {name} is not a plain column; a shard holds nothing else")
-            columns = {name: file[name][()] for name in file if name != "weights"}
-            weights = file["weights"]
-            offset, shape, dtype = weights.id.get_offset(), weights.shape, weights.dtype
+            columns = {name: file[name][()] for name in file if name not in ("weights", TRAJECTORY)}
+            weights = _mapped(path, file["weights"], "[net, weight]")
+            trajectory = _mapped(path, file[TRAJECTORY], "[net, checkpoint, weight]") if TRAJECTORY in file else None
     except (OSError, KeyError, RuntimeError) as error:
         raise ValueError(f"{path} is damaged or no shard: {error}") from None
-    if offset is None or dtype not in (np.float16, np.float32) or len(shape) != 2:
-        raise ValueError(f"{path}: weights must be [net, weight], contiguous float16 or float32; found {shape} {dtype}")
-    if any(column.shape != shape[:1] for column in columns.values()):
-        raise ValueError(f"{path}: its columns differ in length; expected {shape[0]} rows in each")
-    if path.stat().st_size < offset + shape[0] * shape[1] * dtype.itemsize:
-        raise ValueError(f"{path} is truncated: {path.stat().st_size:,} bytes do not hold weights {shape} {dtype}")
-    return Shard(np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape), columns, attributes)
+    for name, column in columns.items():
+        expected = (len(weights),) if not is_curve(name) or trajectory is None else trajectory.shape[:2]
+        if column.shape != expected:
+            raise ValueError(
+                f"{path}: column {name} has shape {column.shape}, expected {expected}: its columns differ in length"
+            )
+    if trajectory is not None and (len(trajectory), trajectory.shape[2]) != weights.shape:
+        raise ValueError(f"{path}: trajectory {trajectory.shape} does not fit weights {weights.shape}")
+    return Shard(weights, columns, attributes, trajectory)
+
+
+def is_curve(column: str) -> bool:
+    """Whether a column has a value a checkpoint, [net, checkpoint], instead of one a net."""
+    return column.startswith(f"{TRAJECTORY}_")
+
+
+def _mapped(path: Path, dataset: h5py.Dataset, axes: str) -> np.ndarray:
+    offset, shape, dtype = dataset.id.get_offset(), dataset.shape, dataset.dtype
+    name = dataset.name.lstrip("/")
+    if offset is None or dtype not in (np.float16, np.float32) or len(shape) != axes.count(",") + 1:
+        raise ValueError(f"{path}: {name} must be {axes}, contiguous float16 or float32; found {shape} {dtype}")
+    if path.stat().st_size < offset + dataset.size * dtype.itemsize:
+        raise ValueError(f"{path} is truncated: {path.stat().st_size:,} bytes do not hold {name} {shape} {dtype}")
+    return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)

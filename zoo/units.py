@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import torch
+from jaxtyping import Float
 
 from zoo import description, files, native, shards
 from zoo.images import ImageSet
@@ -21,6 +22,7 @@ from zoo.spec import Spec
 from zoo.streams import net_seed
 from zoo.train import measure, train
 
+CURVES = ("test_accuracy", "test_loss", "train_accuracy", "train_loss")  # measured at each checkpoint of a trajectory
 IMAGES = "images.safetensors"  # the task's images, beside the units while a zoo is built, for every worker to map
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's mallopt names
 ATTEMPTS = 3  # that a unit gets in a build: errors that pass, such as a lack of memory, rarely come three times
@@ -118,8 +120,8 @@ class Workshop:
         """Trains and measures the unit, then commits it: rows first, receipt last."""
         begun = time.time()
         spec, blueprint = self.about.spec, self.about.blueprint
-        weights = train(spec, blueprint, self.images, unit.nets, after_epoch=after_epoch).weights
-        stored, targets = measured(spec, blueprint, weights, self.images)
+        trained = train(spec, blueprint, self.images, unit.nets, after_epoch=after_epoch)
+        stored, targets = measured(spec, blueprint, trained.weights, self.images)
         seeds = [net_seed(spec.seed, index) for index in unit.nets]
         draws = [draw(spec.recipe, seed=seed) for seed in seeds]
         columns = {
@@ -127,6 +129,7 @@ class Workshop:
             "seed": np.array(seeds, np.int64),
             **{name: np.array([values[name] for values in draws]) for name in draws[0]},
             **targets,
+            **_trajectory(spec, blueprint, trained.trajectory, self.images),
         }
         about = {
             "seconds": round(time.time() - begun, 3),
@@ -136,6 +139,18 @@ class Workshop:
             "engine": "native" if native.serves(blueprint, spec.precision, self.images.train.device) else "torch",
         }
         unit.commit(self.folder, shards.image(stored, columns, self.attributes), about)
+
+
+def _trajectory(
+    spec: Spec, blueprint: Blueprint, weights: Float[torch.Tensor, "net checkpoint weight"], images: ImageSet
+) -> dict[str, np.ndarray]:
+    """The columns of a zoo with trajectories: the weights as they are stored, and the curves of these."""
+    if not spec.trajectory:
+        return {}
+    stored = weights.half() if spec.dtype == "float16" else weights
+    points = [measure(blueprint, point.float(), images) for point in stored.unbind(1)]
+    curves = {f"{shards.TRAJECTORY}_{name}": np.stack([point[name] for point in points], axis=1) for name in CURVES}
+    return {shards.TRAJECTORY: stored.numpy(), **curves}
 
 
 def measured(

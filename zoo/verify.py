@@ -10,6 +10,7 @@ from zoo import description, files, images
 from zoo.manifest import MANIFEST, read_manifest
 from zoo.reader import Zoo, open
 from zoo.recipe import draw, split_of
+from zoo.shards import Shard
 from zoo.streams import net_seed, stream
 from zoo.train import measure
 
@@ -74,6 +75,22 @@ def _weights(zoo: Zoo) -> Iterator[str]:
                     yield f"{zoo.folder}: {split} net {index} has weights that are not finite, and is not marked diverged"
                 if not np.array_equal(row[~trained], fixed[~trained]):
                     yield f"{zoo.folder}: {split} net {index} has fixed entries that are not the zoo's"
+            if part.trajectory is not None:
+                yield from _ends(zoo, part)
+
+
+def _ends(zoo: Zoo, part: Shard) -> Iterator[str]:
+    """A line for each net whose trajectory does not end in its weights, or goes on behind its last epoch."""
+    assert part.trajectory is not None
+    epochs = np.array(zoo.spec.trajectory)
+    for row, points, index, last in zip(
+        part.weights, part.trajectory, part.columns["index"], part.columns["epochs"], strict=True
+    ):
+        ends = points[epochs == last]
+        if len(ends) and not np.array_equal(ends[0], row, equal_nan=True):
+            yield f"{zoo.folder}: net {index}'s trajectory ends in other weights than the net's own"
+        if not np.isnan(points[epochs > last]).all():
+            yield f"{zoo.folder}: net {index} was trained for {last} epochs, and has checkpoints of later ones"
 
 
 def _measured_again(zoo: Zoo, nets: int, folder: Path | None, *, download: bool, seed: int) -> Iterator[str]:
