@@ -36,7 +36,7 @@ def cluster():
     paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
     os.environ["PYTHONPATH"] = paths  # workers find what this process finds
     node = {"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False}
-    made = Cluster(initialize_head=True, head_node_args={**node, "_system_config": QUICK, "node_ip_address": "127.0.0.1"})
+    made = Cluster(initialize_head=True, head_node_args={**node, "_system_config": QUICK})
     made.add_node(num_cpus=1, object_store_memory=80_000_000)
     yield made
     made.shutdown()
@@ -101,5 +101,5 @@ def test_a_node_dies_and_every_unit_is_done_once(cluster, tmp_path, undisturbed)
 
 
 def test_without_a_cluster_the_error_says_so(tmp_path):
-    with pytest.raises(ConnectionError):
+    with pytest.raises(ConnectionError, match=r"no Ray cluster answers at 127\.0\.0\.1:1"):
         zoo.build(small(nets=8), tmp_path / "zoo", ray="127.0.0.1:1", workers=1)

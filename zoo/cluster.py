@@ -4,6 +4,7 @@ Ray starts the workers, moves them when a node dies, and ends them with the driv
 decided by the folder, as for any other worker. Nothing but a path goes through Ray.
 """
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def run_on_ray(folder: Path, address: str, *, workers: int, report: Callable[[St
         import ray
     except ImportError:
         raise ImportError("Ray is not installed; `pip install 'metazoo[ray]'` brings it") from None
+    _check_answers(address)
     ray.init(address=address, log_to_driver=False)
     try:
         task = ray.remote(num_cpus=1, max_retries=-1)(_work)  # a node's death costs its workers, not the build
@@ -37,6 +39,16 @@ def run_on_ray(folder: Path, address: str, *, workers: int, report: Callable[[St
             report(status(folder))
     finally:
         ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Raises ConnectionError where nobody listens at HOST:PORT: Ray itself would try for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), timeout=5).close()
+        except OSError as error:
+            raise ConnectionError(f"no Ray cluster answers at {address} ({error}); give what `ray start` printed") from None
 
 
 def _work(folder: str) -> None:

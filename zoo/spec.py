@@ -110,7 +110,7 @@ class Spec:
     seed: Annotated[int, Field(ge=0)] = 0  # of hyper-parameters, splits, masks, and every net's own stream
     split: tuple[Positive, Positive, Positive] = (0.5, 0.25, 0.25)  # train, validation, test; by hash of the net index
     dtype: Literal["float32", "float16"] = "float32"  # of the stored weights
-    precision: Literal["float32", "bfloat16"] = "float32"  # of the products in training; weights are float32 in both
+    precision: Literal["float32", "bfloat16"] = "float32"  # of products in training, at least; bfloat16 where it is faster
     trajectory: tuple[Annotated[int, Field(ge=0)], ...] = ()  # epochs after which weights are kept too; 0: the initial ones
 
     @field_validator("trajectory")
@@ -170,7 +170,7 @@ def built_in(name: str) -> dict[str, Any]:
     """The fields of a built-in spec, such as `digits-resnet8-standard`. Raises ValueError with the nearest names."""
     base, family = choose(SPECS, name, "spec")
     fields = BASES[base]
-    return {**fields, "name": name, "net": {**fields.get("net", {}), "family": family}}
+    return {"precision": "bfloat16", **fields, "name": name, "net": {**fields.get("net", {}), "family": family}}
 
 
 def load(source: str, overrides: dict[str, Any] | None = None) -> Spec:

@@ -155,7 +155,8 @@ def _train_together(
 
     rate, decay, smoothing = column("learning_rate"), column("weight_decay"), column("label_smoothing")
     plain = not (recipe.flip or recipe.shift or recipe.cutout)
-    cast = torch.autocast(device.type, torch.bfloat16) if spec.precision == "bfloat16" else nullcontext()
+    half = spec.precision == "bfloat16" and device.type == "cuda"  # on a CPU it is slower than float32, but for tiles
+    cast = torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
     steps = len(images.train) // recipe.batch
     step = 0
     for epoch in range(max(epochs)):
