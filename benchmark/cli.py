@@ -16,8 +16,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from zoo.durations import duration
-
 if TYPE_CHECKING:
     from zoo.status import Status
 
@@ -116,6 +114,8 @@ class _Bar:
                 self.tasks[name] = self.bar.add_task(name, total=status.all_epochs, units=units)
             self.bar.update(self.tasks[name], completed=status.epochs, units=units)
         elif now - self.said > SAY_EVERY:
+            from zoo.durations import duration
+
             self.said = now
             left = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
             console.print(f"{name}: {units}, {status.epochs / status.all_epochs:.0%}{left}")

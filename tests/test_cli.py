@@ -166,3 +166,60 @@ def test_an_interrupted_build_says_how_to_go_on_and_does(metazoo, tmp_path, numb
 def test_help_is_quick_because_it_imports_nothing_heavy():
     code = "import sys, benchmark.cli; print([m for m in ('torch', 'datasets', 'sklearn', 'pandas') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_many_workers_by_hand_make_the_zoo_of_one_command(metazoo, tmp_path):
+    folder, options = tmp_path / "zoo", ["digits-resnet8-standard", *SMALLER, "--nets", 24]
+    code, out, _ = metazoo("build", *options, "--out", folder, "--workers", "0")
+    assert code == 0
+    assert f"metazoo work {folder}" in " ".join(out.split())
+    assert "0 of 1 done" in metazoo("status", folder)[1]
+    code, out, _ = metazoo("work", folder)
+    assert (code, "no unit is left" in out) == (0, True)
+    status = json.loads(metazoo("status", folder, "--json")[1])
+    assert (status["done"], status["units"], status["failed"], status["running"]) == (1, 1, 0, 0)
+    assert status["nets_per_hour"] > 0
+    assert metazoo("build", *options, "--out", folder)[0] == 0
+    assert metazoo("build", *options, "--out", tmp_path / "other")[0] == 0
+    assert (folder / "MANIFEST.sha256").read_bytes() == (tmp_path / "other" / "MANIFEST.sha256").read_bytes()
+
+
+def test_a_failed_unit_shows_in_the_status_and_in_the_exit_code(metazoo, tmp_path):
+    wild = ["digits-resnet8-w_asymmetric", *SMALLER, "--nets", 4, "--set", "dtype=float16", "--set", "net.kappa=1e6"]
+    code, _, err = metazoo("build", *wild, "--out", tmp_path / "zoo")
+    assert code == 1
+    assert "failed 3 times" in err
+    assert "do not fit into float16" in err
+    assert "Traceback" not in err
+    code, out, _ = metazoo("status", tmp_path / "zoo")
+    assert code == 1
+    assert "1 failed" in out
+
+
+def test_plan_prints_what_the_zoo_will_take(metazoo):
+    code, out, _ = metazoo("plan", "digits-resnet8-standard", *SMALLER, "--nets", 24, "--seconds", "0.2", "--machines", "3")
+    assert code == 0
+    for word in ("time", "nets/hour", "GB a worker", "disk", "3 machine(s)"):
+        assert word in out
+
+
+def test_trajectories_are_opted_in_by_a_list_of_epochs(metazoo, tmp_path):
+    assert (
+        metazoo(
+            "build", "digits-resnet8-standard", *SMALLER, "--nets", 24, "--out", tmp_path / "zoo", "--trajectory", "0,1"
+        )[0]
+        == 0
+    )
+    assert json.loads((tmp_path / "zoo" / "zoo.json").read_text())["spec"]["trajectory"] == [0, 1]
+    code, _, err = metazoo(
+        "build", "digits-resnet8-standard", *SMALLER, "--nets", 24, "--out", tmp_path / "other", "--trajectory", "1,0"
+    )
+    assert code == 1
+    assert "rise" in err
+
+
+@pytest.mark.parametrize("verb", ["work", "status"])
+def test_a_folder_without_a_build_is_an_error_with_the_next_step(metazoo, tmp_path, verb):
+    code, _, err = metazoo(verb, tmp_path)
+    assert code == 1
+    assert "metazoo build" in err
