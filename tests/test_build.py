@@ -40,8 +40,11 @@ def start(folder: Path, nets: int = 64) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, script, folder, str(nets)], env=environment)
 
 
-def test_one_worker_and_two_give_the_same_bytes(standard, tmp_path):
-    assert content(zoo.build(small(), tmp_path / "one", workers=1)) == content(standard)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_one_worker_and_two_give_the_same_bytes(tmp_path, monkeypatch, precision):
+    monkeypatch.setattr("zoo.plan.NETS_A_UNIT", 16)
+    one, two = (zoo.build(small(precision=precision), tmp_path / str(n), workers=n) for n in (1, 2))
+    assert content(one) == content(two)
 
 
 @pytest.mark.parametrize("moment", ["units/00000.json", "units/00000.*.h5", "data/train-00000-of-00001.h5", MANIFEST])

@@ -223,3 +223,20 @@ def test_a_folder_without_a_build_is_an_error_with_the_next_step(metazoo, tmp_pa
     code, _, err = metazoo(verb, tmp_path)
     assert code == 1
     assert "metazoo build" in err
+
+
+def test_a_worker_that_is_told_to_stop_gives_its_lease_back(metazoo, tmp_path):
+    folder = tmp_path / "zoo"
+    command = ["build", "digits-resnet8-standard", *SMALLER, "--nets", 2000, "--out", folder, "--workers", "0"]
+    assert metazoo(*command)[0] == 0
+    (tmp_path / "run.py").write_text("import benchmark.cli\nif __name__ == '__main__':\n    benchmark.cli.main()\n")
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    run = [sys.executable, tmp_path / "run.py", "work", folder]
+    process = subprocess.Popen(run, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not list(folder.glob("units/*.lease")) and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)  # as Slurm does before the time is up
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (143, "")
+    assert not list(folder.glob("units/*.lease"))
+    assert zoo.status(folder).failed == 0

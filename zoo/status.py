@@ -11,7 +11,7 @@ from zoo.durations import duration
 from zoo.recipe import draw
 from zoo.spec import Spec
 from zoo.streams import net_seed
-from zoo.units import Unit
+from zoo.units import Unit, present
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,15 @@ def status(folder: Path) -> Status:
     """Reads a folder in which a build was begun. Raises FileNotFoundError where none was."""
     spec, units = description.read(folder).spec, plan.units(folder)
     epochs = dict(zip(units, _epochs(spec, tuple(units)), strict=True))
-    done = [unit for unit in units if unit.receipt(folder).exists()]
-    failed = [unit for unit in units if unit not in set(done) and unit.has_failed(folder)]
+    names = present(folder)
+    done = [unit for unit in units if unit.receipt(folder).name in names]
+    noted = [unit for unit in units if unit.failures(folder).name in names]
+    failed = {unit for unit in noted if unit.receipt(folder).name not in names and unit.has_failed(folder)}
     running = leases.alive(folder)
     finished = sum(epochs[unit] for unit in done)
-    begun = sum(lease.epochs for stem, lease in running.items() if not (folder / "units" / f"{stem}.json").exists())
+    begun = sum(lease.epochs for stem, lease in running.items() if f"{stem}.json" not in names)
     rate = _epochs_a_second(folder, tuple(done[-32:])) * max(1, len(running)) if done else None
-    left = sum(epochs[unit] for unit in units if unit not in set(failed)) - finished - begun
+    left = sum(epochs[unit] for unit in units if unit not in failed) - finished - begun
     nets = sum(len(unit.nets) for unit in done)
     return Status(
         units=len(units),

@@ -158,13 +158,17 @@ def _train_together(
     half = spec.precision == "bfloat16" and device.type == "cuda"  # on a CPU it is slower than float32, but for tiles
     cast = torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
     steps = len(images.train) // recipe.batch
-    step = 0
     for epoch in range(max(epochs)):
         active = sum(epoch < last for last in epochs)
         orders, changes = zip(*(net.epoch() for net in data[:active]), strict=True)
         chosen = torch.stack(orders).to(device)  # net image
         change = [torch.stack(parts).to(device) for parts in zip(*((c.flip, c.shift, c.cut) for c in changes), strict=True)]
         w, m, v = weights[:active], first[:active], second[:active]
+        now_steps = range(epoch * steps, (epoch + 1) * steps)
+        heights = [
+            [triangle(s, steps=steps * last, peak=steps * recipe.peak_epoch) for last in epochs[:active]] for s in now_steps
+        ]
+        rates = rate[:active] * torch.tensor(heights, dtype=torch.float64).to(rate)  # step net: one transfer an epoch
         for start in range(0, steps * recipe.batch, recipe.batch):
             now = slice(start, start + recipe.batch)
             batch, labels = images.train[chosen[:, now]], images.train_labels[chosen[:, now]]
@@ -180,9 +184,8 @@ def _train_together(
             loss = smoothed_cross_entropy(logits.to(dtype), labels, smoothing[:active])
             (gradient,) = torch.autograd.grad(loss.sum(), w)
             w.requires_grad_(False)
-            height = [triangle(step, steps=steps * last, peak=steps * recipe.peak_epoch) for last in epochs[:active]]
-            _adamw(w, gradient, m, v, rate=rate[:active] * torch.tensor(height).to(rate), decay=decay[:active], step=step)
-            step += 1
+            step = start // recipe.batch
+            _adamw(w, gradient, m, v, rate=rates[step], decay=decay[:active], step=epoch * steps + step)
         _keep(ended, spec, order[:active], epoch + 1, blueprint.effective(w))
         after_epoch(active)
     ended.weights[order] = blueprint.effective(weights)

@@ -1,6 +1,7 @@
 """Units: the nets trained together, the atom of work, of resuming and of commit."""
 
 import ctypes
+import os
 import platform
 import sys
 import time
@@ -104,6 +105,11 @@ class Unit:
     def note_failure(self, folder: Path, why: str) -> None:
         """Notes one more failed attempt."""
         files.write_json(self.failures(folder), {"attempts": [*self.attempts(folder), why]})
+
+
+def present(folder: Path) -> set[str]:
+    """The names of the files beside the units: one listing, where asking for each would be slow on a network."""
+    return {entry.name for entry in os.scandir(folder / "units")} if (folder / "units").is_dir() else set()
 
 
 class Workshop:

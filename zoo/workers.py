@@ -17,7 +17,7 @@ from typing import Any
 
 from zoo import leases, plan
 from zoo.status import Status, status
-from zoo.units import ATTEMPTS, Unit, Workshop
+from zoo.units import ATTEMPTS, Unit, Workshop, present
 
 LOOK_EVERY = 0.5  # seconds between looks at the folder, while there is nothing else to do
 DEATHS = 3  # workers killed in a row without a unit done, after which no more are started
@@ -32,7 +32,7 @@ def work(folder: Path, *, alive: Callable[[], None] = lambda: None) -> None:
     left = [unit for unit in plan.units(folder) if not unit.is_done(folder)]
     workshop = Workshop(folder) if left else None
     while left and workshop is not None:
-        left = [unit for unit in left if not unit.receipt(folder).exists() and not unit.has_failed(folder)]
+        left = _left(folder, left)
         free = next(_claims(folder, left), None)
         if free is None:
             time.sleep(LOOK_EVERY if left else 0)
@@ -42,6 +42,16 @@ def work(folder: Path, *, alive: Callable[[], None] = lambda: None) -> None:
             if not unit.is_done(folder):  # finished between the look and the claim
                 _attempt(workshop, unit, lease, alive)
         left.sort(key=lambda other: other is unit)  # after a failure, the others first
+
+
+def _left(folder: Path, units: list[Unit]) -> list[Unit]:
+    """Those of the units that are neither done nor have failed for good."""
+    names = present(folder)
+    return [
+        unit
+        for unit in units
+        if unit.receipt(folder).name not in names and not (unit.failures(folder).name in names and unit.has_failed(folder))
+    ]
 
 
 def _claims(folder: Path, units: list[Unit]) -> Iterator[tuple[Unit, leases.Lease]]:
