@@ -90,7 +90,9 @@ def test_killed_at_random_moments_the_rows_are_those_of_an_undisturbed_build(fol
     while killed < KILLS:
         process = server.Process(target=work_and_die, args=(folder,))
         process.start()
-        process.join(moments.uniform(0.0, 0.6))
+        while not list(folder.glob("units/*.lease")) and process.is_alive():
+            time.sleep(0.001)
+        process.join(moments.uniform(0.0, 0.3))
         process.kill()
         process.join()
         killed += 1
