@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 
-from zoo import description, files, images, plan, shards
+from zoo import description, files, images, native, plan, shards
 from zoo.asymmetric import masks_digest, read_masks
 from zoo.description import Description
 from zoo.layout import total
@@ -105,6 +105,7 @@ def _prepared(folder: Path, spec: Spec, shared: Blueprint, images_folder: Path |
 
 def _train(folder: Path, workers: int, ray: str | None, report: Callable[[Status], None]) -> None:
     if ray is None:
+        native.missing()  # compiles the engine, where it is not yet, before many workers would
         run(folder, workers=workers, report=report)
     else:
         from zoo.cluster import run_on_ray

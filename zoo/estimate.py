@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from zoo import native
 from zoo.durations import duration
 from zoo.images import TASKS, ImageSet
 from zoo.layout import total
-from zoo.nets import blueprint
+from zoo.nets import Blueprint, blueprint
 from zoo.plan import nets_a_unit
 from zoo.recipe import draw
 from zoo.spec import Spec
@@ -40,6 +41,7 @@ class Estimate:
     """Of a whole zoo: seconds on so many machines of so many workers, bytes on disk at the most, bytes of a worker."""
 
     nets: int
+    engine: str
     workers: int
     machines: int
     seconds: float
@@ -54,6 +56,7 @@ class Estimate:
         return [
             f"time         {duration(self.seconds)} for {self.nets:,} nets on {where}",
             f"speed        {self.nets_per_hour:,.0f} nets/hour; {self.images_per_s:,.0f} training images/s a machine",
+            f"engine       {self.engine}",
             f"memory       {self.worker_bytes / 1e9:.1f} GB a worker",
             f"disk         {self.disk_bytes / 1e9:.2f} GB while it is finished, half of it then",
         ]
@@ -82,6 +85,7 @@ def estimate(spec: Spec, *, workers: int, machines: int = 1, seconds: float = 4)
     row = trials[0]["weights"] * np.dtype(spec.dtype).itemsize * (1 + kept)
     return Estimate(
         nets=spec.nets,
+        engine=_engine(spec),
         workers=workers,
         machines=machines,
         seconds=spec.nets * net_seconds / machines,
@@ -90,6 +94,18 @@ def estimate(spec: Spec, *, workers: int, machines: int = 1, seconds: float = 4)
         disk_bytes=2 * spec.nets * row,
         worker_bytes=max(trial["bytes"] for trial in trials) + (train_images + test_images) * trials[0]["image_bytes"],
     )
+
+
+def _engine(spec: Spec) -> str:
+    if native.serves(_blueprint(spec), spec.precision, torch.device("cpu")):
+        return "native, bfloat16 products"
+    why = native.missing() or ("only with precision=bfloat16" if spec.precision == "float32" else "not for this family")
+    return f"PyTorch, float32; the native one: {why}"
+
+
+def _blueprint(spec: Spec) -> Blueprint:
+    """What the nets share; masks given as files are as good as any for a trial."""
+    return blueprint(dataclasses.replace(spec, net=dataclasses.replace(spec.net, masks_sha256=None)))
 
 
 def image_counts(spec: Spec) -> tuple[int, int]:
@@ -118,7 +134,7 @@ def _serve(connection: Connection, spec: Spec, seconds: float) -> None:
     one_thread_that_keeps_its_memory()
     spec = dataclasses.replace(spec, trajectory=(), recipe=dataclasses.replace(spec.recipe, epochs=(10**6, 10**6)))
     images = random_images(spec, BATCHES * spec.recipe.batch)
-    net = blueprint(dataclasses.replace(spec, net=dataclasses.replace(spec.net, masks_sha256=None)))
+    net = _blueprint(spec)
     indices, begun, done = range(nets_a_unit(spec)), 0.0, 0
 
     def after_epoch(nets: int) -> None:
