@@ -41,9 +41,7 @@ inline void store(float* at, Vector x) { *(Vector*)at = x; }
 inline Words widen(const bf16* at) { return __builtin_convertvector(*(const Halves*)at, Words); }
 inline Vector load(const bf16* at) { return (Vector)(widen(at) << 16); }
 
-inline Halves rounded(Vector x) {  // to nearest, ties to even
-    return (Halves)_mm512_cvtneps_pbh((__m512)x);
-}
+inline Halves rounded(Vector x) { return (Halves)_mm512_cvtneps_pbh((__m512)x); }  // to nearest, ties to even
 inline void store(bf16* at, Vector x) { *(Halves*)at = rounded(x); }
 
 inline bf16 rounded(float x) { return rounded(Vector{x})[0]; }
@@ -91,8 +89,8 @@ struct Arithmetic {  // of the calling thread: tiles, and denormals (of the opti
 // out[i] = sum over kernel rows r and depths d of a[i](r, d) * b(r, d), for M tiles that share b. Row j of a[i](r, d)
 // is the DEPTH numbers at a[i] + r * row_step + d * DEPTH + j * stride; b's tiles lie one after the other.
 template <int M>
-__attribute__((noinline)) void convolve(const bf16* const* a, int rows, int stride, int row_step, int kernel_rows, int depths, const bf16* b,
-              float* out) {
+__attribute__((noinline)) void convolve(const bf16* const* a, int rows, int stride, int row_step, int kernel_rows,
+                                        int depths, const bf16* b, float* out) {
     BARRIER;
     configure(rows);
     _tile_zero(0);

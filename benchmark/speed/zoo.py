@@ -225,16 +225,16 @@ def main() -> None:
     print(f"native engine: {native.missing() or 'yes'}")
     ratios = {}
     for name in given.settings:
-        print(f"\n{name:24} {'images/s':>10} {'nets/hour':>10} {'GFLOP/s':>8} {'of peak':>8}")
-        found = {}
+        print(f"\n{name:24} {'images/s':>10} {'nets/hour':>10} {'GFLOP/s':>8} {'of peak':>8} {'ratio':>6}")
+        found: dict[str, float] = {}
         for contender, numbers in measure(name, given.seconds, given.device):
+            found[contender] = numbers["images_per_s"]
             share = numbers["gflops"] / peaks[contender.split(", ")[1]]
             print(
                 f"{contender:24} {numbers['images_per_s']:10,.0f} {numbers['nets_per_hour']:10,.1f} "
-                f"{numbers['gflops']:8,.0f} {share:8.1%}",
+                f"{numbers['gflops']:8,.0f} {share:8.1%} {numbers['images_per_s'] / next(iter(found.values())):6.2f}",
                 flush=True,
             )
-            found[contender] = numbers["images_per_s"]
         ours = max(found["metazoo, bfloat16"], found["metazoo, float32"])
         ratios[name] = {
             "vs_float32": round(ours / found["plain loop, float32"], 2),
