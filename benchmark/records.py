@@ -38,12 +38,17 @@ class Record:
     environment: dict[str, Any]
 
     def label(self) -> str:
-        """The zoo's name, with the beginning of its manifest's hash: two zoos of one name stay apart."""
-        return f"{self.task['zoo']}-{self.task['manifest_sha256'][:8]}"
+        """The zoo's label."""
+        return label(self.task["zoo"], self.task["manifest_sha256"])
+
+
+def label(zoo: str, manifest_sha256: str) -> str:
+    """A zoo's name, with the beginning of its manifest's hash: two zoos of one name stay apart."""
+    return f"{zoo}-{manifest_sha256[:8]}"
 
 
 def path_of(folder: Path, *, zoo: str, target: str, metanet: str, seed: int) -> Path:
-    """Where a record lies under the results' folder; `zoo` as in `Record.label`."""
+    """Where a record lies under the results' folder; `zoo` as `label` gives it."""
     return folder / zoo / target / metanet / f"seed-{seed}.json"
 
 

@@ -137,7 +137,7 @@ def run(job: Job) -> list[Path]:
     torch.set_num_threads(1)
     zoo = zoos.open(job.zoo)
     metanet = find_metanet(job.metanet)
-    label = f"{zoo.spec.name}-{zoo.manifest_sha256[:8]}"
+    label = records.label(zoo.spec.name, zoo.manifest_sha256)
     paths = [
         records.path_of(job.out, zoo=label, target=job.target, metanet=job.metanet.replace(":", "."), seed=seed)
         for seed in job.seeds
