@@ -3,7 +3,6 @@
 import dataclasses
 import time
 
-import numpy as np
 import pytest
 from conftest import small
 
@@ -60,5 +59,10 @@ def test_durations_are_for_people(seconds, text):
 
 def test_a_status_is_of_the_folder(standard):
     found = zoo.status(standard)
-    assert (found.units, found.running, found.failed) == (0, 0, 0)  # all of its nets are in shards
-    assert np.isfinite(found.all_epochs)
+    assert (found.held, found.units, found.running, found.failed) == (64, 0, 0, 0)
+    assert found.lines() == ["finished     64 nets in shards"]
+
+
+def test_a_recipe_that_the_images_cannot_serve_is_refused_before_the_trial():
+    with pytest.raises(ValueError, match="must fit into images"):
+        estimate(small(recipe__cutout=9), workers=1)

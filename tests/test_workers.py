@@ -276,6 +276,18 @@ def test_a_lease_renewed_in_the_very_moment_is_put_back(folder, monkeypatch):
     assert renewed.holder.pid == 2
 
 
+def test_rows_that_vanish_during_a_build_are_an_error_not_a_zoo_without_them(folder, monkeypatch):
+    def vanish(folder, **_):
+        zoo.work(folder)
+        next(folder.glob("units/00001.*.h5")).unlink()
+
+    monkeypatch.setattr(sys.modules["zoo.build"], "run", vanish)
+    with pytest.raises(RuntimeError, match=r"1 unit\(s\) that were done are gone"):
+        zoo.build(SPEC, folder, workers=1)
+    monkeypatch.undo()
+    assert len(zoo.open(zoo.build(SPEC, folder, workers=1))) == SPEC.nets
+
+
 def test_work_needs_a_prepared_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"has no plan\.json"):
         zoo.work(tmp_path)

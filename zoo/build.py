@@ -82,9 +82,12 @@ def build(
         units = plan.units(folder)
         if workers and not all(unit.is_done(folder) for unit in units):
             _train(folder, workers, ray, report)
-        if all(unit.is_done(folder) for unit in units):
+        missing = sum(not unit.is_done(folder) for unit in units)
+        if not missing:
             _write_shards(folder, about, units)
             _tidy(folder)
+        elif workers:
+            raise RuntimeError(f"{folder}: {missing} unit(s) that were done are gone; run the same command again")
     return folder
 
 

@@ -21,7 +21,7 @@ from zoo.plan import nets_a_unit
 from zoo.recipe import draw
 from zoo.spec import Spec
 from zoo.streams import net_seed
-from zoo.train import measure, train
+from zoo.train import check_trainable, measure, train
 from zoo.units import one_thread_that_keeps_its_memory
 
 BATCHES = 4  # in an epoch of the trial
@@ -67,7 +67,11 @@ class Estimate:
 
 
 def estimate(spec: Spec, *, workers: int, machines: int = 1, seconds: float = 4) -> Estimate:
-    """Trains and measures nets like the spec's on random images, with all workers at once, for so many seconds each."""
+    """Trains and measures nets like the spec's on random images, with all workers at once, for so many seconds each.
+
+    Raises ValueError where the images cannot serve the recipe, RuntimeError where a trial is killed.
+    """
+    check_trainable(spec.recipe, random_images(spec, BATCHES * spec.recipe.batch))
     spawn = multiprocessing.get_context("spawn")
     pipes = []
     for _ in range(workers):
@@ -75,7 +79,10 @@ def estimate(spec: Spec, *, workers: int, machines: int = 1, seconds: float = 4)
         spawn.Process(target=_serve, args=(theirs, spec, seconds), daemon=True).start()
         theirs.close()
         pipes.append(ours)
-    trials = [pipe.recv() for pipe in pipes]
+    try:
+        trials = [pipe.recv() for pipe in pipes]
+    except EOFError:
+        raise RuntimeError("a trial was killed (out of memory?); try with fewer --workers") from None
     trained, measured = (sum(trial[name] for trial in trials) for name in ("trained", "measured"))
     train_images, test_images = image_counts(spec)
     used = train_images - round(train_images * spec.images.held_out)

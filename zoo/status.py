@@ -8,6 +8,7 @@ from typing import Any
 
 from zoo import description, files, leases, plan
 from zoo.durations import duration
+from zoo.manifest import held
 from zoo.recipe import draw
 from zoo.spec import Spec
 from zoo.streams import net_seed
@@ -16,11 +17,12 @@ from zoo.units import Unit, present
 
 @dataclass(frozen=True)
 class Status:
-    """Counts of units and of net-epochs (one net, once through the images), of those that are in no shard yet.
+    """`held` nets are in shards; of the others, counts of units and of net-epochs (one net, once through the images).
 
     `nets_per_hour` is that of the workers now running, from the time that finished units took; None before the first.
     """
 
+    held: int
     units: int
     done: int
     running: int
@@ -33,6 +35,8 @@ class Status:
 
     def lines(self) -> list[str]:
         """What a person wants to know, a line each."""
+        if not self.units:
+            return [f"finished     {self.held:,} nets in shards"]
         lines = [
             f"units        {self.done} of {self.units} done, {self.running} running, {self.failed} failed",
             f"net-epochs   {self.epochs:,} of {self.all_epochs:,} ({self.epochs / max(1, self.all_epochs):.0%})",
@@ -62,6 +66,7 @@ def status(folder: Path) -> Status:
     left = sum(epochs[unit] for unit in units if unit not in failed) - finished - begun
     nets = sum(len(unit.nets) for unit in done)
     return Status(
+        held=held(folder),
         units=len(units),
         done=len(done),
         running=len(running),
