@@ -66,3 +66,5 @@ def test_a_status_is_of_the_folder(standard):
 def test_a_recipe_that_the_images_cannot_serve_is_refused_before_the_trial():
     with pytest.raises(ValueError, match="must fit into images"):
         estimate(small(recipe__cutout=9), workers=1)
+    with pytest.raises(ValueError, match="a batch of 200 needs as many training images; there are 192"):
+        estimate(small(recipe__batch=200), workers=1)

@@ -94,7 +94,7 @@ def build(
 def _prepared(folder: Path, spec: Spec, shared: Blueprint, images_folder: Path | None, *, download: bool) -> Description:
     """Writes all that a worker needs, and clears away what earlier workers left."""
     image_set = images.load(spec.images, path=images_folder, download=download)
-    check_trainable(spec.recipe, image_set)
+    check_trainable(spec.recipe, count=len(image_set.train), size=image_set.train.shape[-1])
     about = Description(spec, shared, image_set.digest())
     _begin(folder, about)
     plan.extend(folder, spec)

@@ -71,7 +71,9 @@ def estimate(spec: Spec, *, workers: int, machines: int = 1, seconds: float = 4)
 
     Raises ValueError where the images cannot serve the recipe, RuntimeError where a trial is killed.
     """
-    check_trainable(spec.recipe, random_images(spec, BATCHES * spec.recipe.batch))
+    train_images, test_images = image_counts(spec)
+    used = train_images - round(train_images * spec.images.held_out)
+    check_trainable(spec.recipe, count=used, size=spec.images.size or TASKS[spec.images.task].size)
     spawn = multiprocessing.get_context("spawn")
     pipes = []
     for _ in range(workers):
@@ -84,8 +86,6 @@ def estimate(spec: Spec, *, workers: int, machines: int = 1, seconds: float = 4)
     except EOFError:
         raise RuntimeError("a trial was killed (out of memory?); try with fewer --workers") from None
     trained, measured = (sum(trial[name] for trial in trials) for name in ("trained", "measured"))
-    train_images, test_images = image_counts(spec)
-    used = train_images - round(train_images * spec.images.held_out)
     epochs = np.mean([draw(spec.recipe, seed=net_seed(spec.seed, i))["epochs"] for i in range(min(spec.nets, SAMPLED))])
     kept = len(spec.trajectory)
     net_seconds = float(epochs) * used / trained + (1 + kept) * (train_images + test_images) / measured

@@ -47,9 +47,8 @@ class _Data:
         return order, change
 
 
-def check_trainable(recipe: Recipe, images: ImageSet) -> None:
-    """Raises ValueError where the images are too few or too small for the recipe."""
-    count, size = len(images.train), images.train.shape[-1]
+def check_trainable(recipe: Recipe, *, count: int, size: int) -> None:
+    """Raises ValueError where so many training images, of so many pixels a side, are too few or too small."""
     if count < recipe.batch:
         raise ValueError(f"recipe.batch: a batch of {recipe.batch} needs as many training images; there are {count}")
     if max(recipe.cutout, recipe.shift) > size:
@@ -82,7 +81,7 @@ def train(
     (beyond rounding, where PyTorch trains them together). `after_epoch` gets the number of nets that just finished an
     epoch. Raises as `check_trainable` does.
     """
-    check_trainable(spec.recipe, images)
+    check_trainable(spec.recipe, count=len(images.train), size=images.train.shape[-1])
     seeds = [net_seed(spec.seed, index) for index in indices]
     blueprint = blueprint.to(images.train.device, dtype)
     alone = dtype == torch.float32 and native.serves(blueprint, spec.precision, images.train.device)
