@@ -42,6 +42,7 @@ SeedOption = Annotated[int | None, typer.Option(help="The zoo's seed.")]
 SettingsOption = Annotated[
     list[str] | None, typer.Option("--set", help="FIELD=VALUE, for any field of the spec; may be repeated.")
 ]
+DeviceOption = Annotated[str, typer.Option(help="Where nets are trained: cpu, cuda, or cuda:1 and so on.")]
 TargetOption = Annotated[str, typer.Option(help="A target, or a hyper-parameter.")]
 
 
@@ -169,11 +170,12 @@ def build(
     masks: Annotated[Path | None, typer.Option(help="Folder of the paper's W-asymmetric mask files.")] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=0, help="Processes of one thread each; default: physical cores. 0: prepare the folder only."),
+        typer.Option(min=0, help="Processes of one thread each; default: physical cores, on a GPU one. 0: prepare only."),
     ] = None,
     ray: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Run the workers on this Ray cluster; `auto` finds it.")
     ] = None,
+    device: DeviceOption = "cpu",
     overwrite: OverwriteOption = False,
 ) -> None:
     """Train a zoo, or go on with one."""
@@ -190,8 +192,9 @@ def build(
             images_folder=images,
             download=download,
             masks_folder=masks,
-            workers=0 if workers == 0 else _workers(workers),
+            workers=0 if workers == 0 else _workers(workers) if device == "cpu" else workers or 1,
             ray=ray,
+            device=device,
             overwrite=overwrite,
             report=lambda progress: bar.show(loaded.name, progress),
         )
@@ -203,13 +206,13 @@ def build(
 
 
 @app.command()
-def work(zoo_folder: Folder) -> None:
+def work(zoo_folder: Folder, device: DeviceOption = "cpu") -> None:
     """Train units of a zoo that is being built, beside any other workers, until none is left."""
     import zoo
     from zoo.workers import check_failures
 
     with _stoppable():
-        zoo.work(zoo_folder)
+        zoo.work(zoo_folder, device=device)
     check_failures(zoo_folder)
     console.print(f"{zoo_folder}: no unit is left; `metazoo build` with the zoo's spec writes the shards")
 

@@ -14,7 +14,7 @@ from zoo import native, resnet8
 from zoo.images import Augmentation, ImageSet, augment, draw_augmentation
 from zoo.layout import total, views
 from zoo.nets import blueprint
-from zoo.train import _adamw, train
+from zoo.train import _adamw, _bias_corrections, train
 
 pytestmark = pytest.mark.skipif(native.missing() is not None, reason=f"no native engine: {native.missing()}")
 
@@ -112,7 +112,15 @@ def test_training_is_adamw_on_the_gradients_and_fixed_entries_stay(family):
         shown, decay = order[step * batch : (step + 1) * batch], 0.05
         gradient = trainer.gradient(found, shown, unchanged(batch), **options).unsqueeze(0)
         expected, first, second = found.clone().unsqueeze(0), *moments.clone().unsqueeze(1)
-        _adamw(expected, gradient, first, second, rate=torch.tensor([rate]), decay=torch.tensor([decay]), step=step)
+        _adamw(
+            expected,
+            gradient,
+            first,
+            second,
+            rate=torch.tensor([rate]),
+            decay=torch.tensor([decay]),
+            corrections=torch.tensor(_bias_corrections(step)),
+        )
         corrections = torch.tensor([[1 - 0.9 ** (step + 1), 1 - 0.999 ** (step + 1)]])
         rates, change = torch.tensor([rate]), unchanged(batch)
         trainer.train(

@@ -13,7 +13,7 @@ from zoo.layout import views
 from zoo.nets import blueprint
 from zoo.recipe import draw, triangle
 from zoo.streams import net_seed, stream
-from zoo.train import _adamw, evaluate, measure, train
+from zoo.train import _adamw, _bias_corrections, evaluate, measure, train
 
 PICTURES = images.load(small().images)
 
@@ -29,7 +29,7 @@ def test_adamw_is_torchs_net_by_net():
     ]
     for step in range(6):
         gradient = torch.randn(3, 40).double()
-        _adamw(mine, gradient, first, second, rate=rates, decay=decays, step=step)
+        _adamw(mine, gradient, first, second, rate=rates, decay=decays, corrections=torch.tensor(_bias_corrections(step)))
         for parameter, row, optimizer in zip(parameters, gradient, optimizers, strict=True):
             parameter.grad = row
             optimizer.step()
@@ -150,3 +150,14 @@ def test_bfloat16_trains_to_about_the_same_loss():
 def test_fewer_images_than_a_batch_are_refused():
     with pytest.raises(ValueError, match="a batch of 4096"):
         train(small(recipe__batch=4096), blueprint(small()), PICTURES, range(1))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("family", ["standard", "w_asymmetric", "sigma_asymmetric"])
+def test_a_cuda_device_trains_the_same_nets_but_for_rounding(family):
+    spec = small(family=family, precision="float32")
+    net, there = blueprint(spec), torch.device("cuda")
+    expected = train(spec, net, PICTURES, range(4)).weights
+    found = train(spec, net, PICTURES.to(there), range(4)).weights
+    losses = [measure(net, weights.cpu(), PICTURES)["train_loss"] for weights in (expected, found)]
+    np.testing.assert_allclose(*losses, atol=0.02)

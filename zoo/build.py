@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import safetensors.torch
+import torch
 
 from zoo import description, files, images, native, plan, shards
 from zoo.asymmetric import masks_digest, read_masks
@@ -33,7 +34,7 @@ from zoo.recipe import SPLITS, split_of
 from zoo.spec import Spec, to_json
 from zoo.status import Status
 from zoo.train import check_trainable
-from zoo.units import IMAGES, Unit
+from zoo.units import IMAGES, Unit, checked_device
 from zoo.workers import check_failures, run
 
 TEMPORARY = (files.TEMPORARY, f"*/{files.TEMPORARY}")
@@ -50,6 +51,7 @@ def build(
     masks_folder: Path | None = None,
     workers: int = 1,
     ray: str | None = None,
+    device: str = "cpu",
     overwrite: bool = False,
     report: Callable[[Status], None] = lambda status: None,
 ) -> Path:
@@ -57,11 +59,13 @@ def build(
 
     `images_folder` holds Parquet files, `masks_folder` the paper's mask files (see `images.load`, `read_masks`). A
     build that was stopped in any way goes on behind its last finished unit. `workers` are processes on this machine, or
-    tasks on the Ray cluster at the address `ray`; with 0 the folder is only prepared for others (`zoo.work`), and a
-    second call writes the shards. Raises FileExistsError where the folder holds something else (with `overwrite` an old
-    zoo is removed, but nothing else), BlockingIOError where another build is at work in it, RuntimeError where units
-    failed.
+    tasks on the Ray cluster at the address `ray`, and train on `device` (`cpu` or `cuda`); with 0 the folder is only
+    prepared for others (`zoo.work`), and a second call writes the shards. Raises FileExistsError where the folder holds
+    something else (with `overwrite` an old zoo is removed, but nothing else), BlockingIOError where another build is at
+    work in it, RuntimeError where units failed, ValueError where there is no such device.
     """
+    if workers and ray is None:
+        checked_device(device)
     masks = None
     if masks_folder is not None:
         masks = read_masks(masks_folder, layout_of(spec))
@@ -78,10 +82,10 @@ def build(
         if spec.nets <= held(folder):
             _tidy(folder)
             return folder
-        about = _prepared(folder, spec, shared, images_folder, download=download)
+        about = _prepared(folder, spec, shared, images_folder, device, download=download)
         units = plan.units(folder)
         if workers and not all(unit.is_done(folder) for unit in units):
-            _train(folder, workers, ray, report)
+            _train(folder, workers, ray, device, report)
         missing = sum(not unit.is_done(folder) for unit in units)
         if not missing:
             _write_shards(folder, about, units)
@@ -91,13 +95,15 @@ def build(
     return folder
 
 
-def _prepared(folder: Path, spec: Spec, shared: Blueprint, images_folder: Path | None, *, download: bool) -> Description:
+def _prepared(
+    folder: Path, spec: Spec, shared: Blueprint, images_folder: Path | None, device: str, *, download: bool
+) -> Description:
     """Writes all that a worker needs, and clears away what earlier workers left."""
     image_set = images.load(spec.images, path=images_folder, download=download)
     check_trainable(spec.recipe, count=len(image_set.train), size=image_set.train.shape[-1])
     about = Description(spec, shared, image_set.digest())
     _begin(folder, about)
-    plan.extend(folder, spec)
+    plan.extend(folder, spec, torch.device(device).type)
     files.write(folder / "units" / IMAGES, safetensors.torch.save(image_set.tensors()))
     for unit in plan.units(folder):
         unit.failures(folder).unlink(missing_ok=True)
@@ -106,14 +112,14 @@ def _prepared(folder: Path, spec: Spec, shared: Blueprint, images_folder: Path |
     return about
 
 
-def _train(folder: Path, workers: int, ray: str | None, report: Callable[[Status], None]) -> None:
+def _train(folder: Path, workers: int, ray: str | None, device: str, report: Callable[[Status], None]) -> None:
     if ray is None:
         native.missing()  # compiles the engine, where it is not yet, before many workers would
-        run(folder, workers=workers, report=report)
+        run(folder, workers=workers, device=device, report=report)
     else:
         from zoo.cluster import run_on_ray
 
-        run_on_ray(folder, ray, workers=workers, report=report)
+        run_on_ray(folder, ray, workers=workers, device=device, report=report)
     check_failures(folder)
 
 

@@ -14,11 +14,12 @@ from zoo.workers import work
 LOOK_EVERY = 1.0  # seconds
 
 
-def run_on_ray(folder: Path, address: str, *, workers: int, report: Callable[[Status], None]) -> None:
-    """Runs so many workers, one CPU each, on the cluster at that address, until all units are done or have failed.
+def run_on_ray(folder: Path, address: str, *, workers: int, device: str = "cpu", report: Callable[[Status], None]) -> None:
+    """Runs so many workers on the cluster at that address, until all units are done or have failed.
 
-    `auto` finds the cluster that this machine belongs to. Raises ImportError without Ray, ConnectionError where there
-    is no cluster, and what a worker raised: OSError where a node does not see the folder.
+    Each takes one CPU, and with the device `cuda` one GPU. `auto` finds the cluster that this machine belongs to. Raises
+    ImportError without Ray, ConnectionError where there is no cluster, and what a worker raised: OSError where a node
+    does not see the folder.
     """
     try:
         import ray
@@ -27,8 +28,11 @@ def run_on_ray(folder: Path, address: str, *, workers: int, report: Callable[[St
     _check_answers(address)
     ray.init(address=address, log_to_driver=False)
     try:
-        task = ray.remote(num_cpus=1, max_retries=-1)(_work)  # a node's death costs its workers, not the build
-        waiting = [task.remote(str(folder.resolve())) for _ in range(workers)]
+        gpus = 1 if device == "cuda" else 0
+        task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=-1)(
+            _work
+        )  # a node's death costs its workers, not the build
+        waiting = [task.remote(str(folder.resolve()), device) for _ in range(workers)]
         while waiting:
             ready, waiting = ray.wait(waiting, timeout=LOOK_EVERY)
             for result in ready:
@@ -51,7 +55,7 @@ def _check_answers(address: str) -> None:
             raise ConnectionError(f"no Ray cluster answers at {address} ({error}); give what `ray start` printed") from None
 
 
-def _work(folder: str) -> None:
+def _work(folder: str, device: str) -> None:
     if not Path(folder).is_dir():
         raise FileNotFoundError(f"{folder}: this node of the cluster does not see the zoo's folder; all must share it")
-    work(Path(folder))
+    work(Path(folder), device=device)

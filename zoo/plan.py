@@ -10,23 +10,26 @@ from zoo.spec import Spec
 from zoo.units import Unit
 
 PLAN = "plan.json"
-STACKED = 2**20  # values in the first activations of all nets of a unit, where PyTorch is fastest on a CPU
+STACKED = {  # device -> values in the first activations of all nets of a unit
+    "cpu": 2**20,  # where PyTorch is fastest
+    "cuda": 2**28,  # a step keeps some 20 activations of 4 bytes for each: 20 GB, which any data-centre GPU has
+}
 NETS_A_UNIT = 64  # at most: a killed worker loses no more than these
 
 
-def nets_a_unit(spec: Spec) -> int:
-    """How many nets a unit has: as many as PyTorch trains fastest together on a CPU."""
+def nets_a_unit(spec: Spec, device: str = "cpu") -> int:
+    """How many nets a unit has: as many as PyTorch trains fastest together on that kind of device, `cpu` or `cuda`."""
     size = spec.images.size or images.TASKS[spec.images.task].size
     first_stage = layout_of(spec)[0].shape[0]
-    return min(NETS_A_UNIT, max(1, STACKED // (spec.recipe.batch * size**2 * first_stage)))
+    return min(NETS_A_UNIT, max(1, STACKED[device] // (spec.recipe.batch * size**2 * first_stage)))
 
 
-def extend(folder: Path, spec: Spec) -> None:
+def extend(folder: Path, spec: Spec, device: str = "cpu") -> None:
     """Plans the spec's nets behind those that are planned already; units once planned stay as they are."""
     extents = _extents(folder)
     reach = max([spec.nets, *extents])
     if reach not in extents:
-        size = files.read_json(folder / PLAN)["nets_a_unit"] if extents else nets_a_unit(spec)
+        size = files.read_json(folder / PLAN)["nets_a_unit"] if extents else nets_a_unit(spec, device)
         files.write_json(folder / PLAN, {"nets_a_unit": size, "extents": [*extents, reach]})
 
 

@@ -18,6 +18,7 @@ from zoo.spec import Recipe, Spec
 from zoo.streams import net_seed, stream
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # AdamW's defaults, as in the paper
+WARM_UPS = 3  # steps before a CUDA graph is captured, as PyTorch's documentation advises
 EVALUATED_AT_ONCE = 2**21  # values of input images over all nets: keeps the activations of a pass in a few hundred MB
 
 TARGETS = {  # column -> what it is; measured on clean images, without label smoothing
@@ -137,7 +138,7 @@ def _train_alone(
 def _train_together(
     spec: Spec, blueprint: Blueprint, images: ImageSet, seeds: list[int], after_epoch: Callable[[int], None]
 ) -> Trained:
-    """All nets at once by PyTorch, as groups of one convolution."""
+    """All nets at once by PyTorch, as groups of one convolution; nothing waits for the device inside an epoch."""
     recipe, device, dtype = spec.recipe, images.train.device, blueprint.fixed.dtype
     mean, std = images.mean.to(dtype), images.std.to(dtype)
     draws = [draw(recipe, seed=seed) for seed in seeds]
@@ -155,40 +156,76 @@ def _train_together(
     rate, decay, smoothing = column("learning_rate"), column("weight_decay"), column("label_smoothing")
     plain = not (recipe.flip or recipe.shift or recipe.cutout)
     half = spec.precision == "bfloat16" and device.type == "cuda"  # on a CPU it is slower than float32, but for tiles
-    cast = torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
+    cast = torch.autocast(device.type, torch.bfloat16, cache_enabled=False) if half else nullcontext()
+
+    def update(chosen: Tensor, flip: Tensor, shift: Tensor, cut: Tensor, rates: Tensor, corrections: Tensor) -> None:
+        """One step of the first so many nets, on tensors alone, so that a device can replay it."""
+        active = len(chosen)
+        batch, labels = images.train[chosen], images.train_labels[chosen]
+        if plain:
+            inputs = normalise(batch, mean, std)
+        else:
+            inputs = augment(batch, Augmentation(flip, shift, cut), cutout=recipe.cutout, mean=mean, std=std)
+        w = weights[:active].detach().requires_grad_()
+        with cast:
+            logits = blueprint.logits(blueprint.effective(w), inputs)
+        loss = smoothed_cross_entropy(logits.to(dtype), labels, smoothing[:active])
+        (gradient,) = torch.autograd.grad(loss.sum(), w)
+        moments = first[:active], second[:active]
+        _adamw(w.detach(), gradient, *moments, rate=rates, decay=decay[:active], corrections=corrections)
+
+    run: Callable[..., None] = _Replayed(update, (weights, first, second)) if device.type == "cuda" else update
     steps = len(images.train) // recipe.batch
     for epoch in range(max(epochs)):
         active = sum(epoch < last for last in epochs)
         orders, changes = zip(*(net.epoch() for net in data[:active]), strict=True)
-        chosen = torch.stack(orders).to(device)  # net image
-        change = [torch.stack(parts).to(device) for parts in zip(*((c.flip, c.shift, c.cut) for c in changes), strict=True)]
-        w, m, v = weights[:active], first[:active], second[:active]
-        now_steps = range(epoch * steps, (epoch + 1) * steps)
+        changed = (torch.stack(parts) for parts in zip(*((c.flip, c.shift, c.cut) for c in changes), strict=True))
+        whole = [part.to(device) for part in (torch.stack(orders), *changed)]  # net image ...: one transfer an epoch
+        now = range(epoch * steps, (epoch + 1) * steps)
         heights = [
-            [triangle(s, steps=steps * last, peak=steps * recipe.peak_epoch) for last in epochs[:active]] for s in now_steps
+            [triangle(s, steps=steps * last, peak=steps * recipe.peak_epoch) for last in epochs[:active]] for s in now
         ]
-        rates = rate[:active] * torch.tensor(heights, dtype=torch.float64).to(rate)  # step net: one transfer an epoch
-        for start in range(0, steps * recipe.batch, recipe.batch):
-            now = slice(start, start + recipe.batch)
-            batch, labels = images.train[chosen[:, now]], images.train_labels[chosen[:, now]]
-            if plain:
-                inputs = normalise(batch, mean, std)
-            else:
-                inputs = augment(
-                    batch, Augmentation(*(part[:, now] for part in change)), cutout=recipe.cutout, mean=mean, std=std
-                )
-            w.requires_grad_()
-            with cast:
-                logits = blueprint.logits(blueprint.effective(w), inputs)
-            loss = smoothed_cross_entropy(logits.to(dtype), labels, smoothing[:active])
-            (gradient,) = torch.autograd.grad(loss.sum(), w)
-            w.requires_grad_(False)
-            step = start // recipe.batch
-            _adamw(w, gradient, m, v, rate=rates[step], decay=decay[:active], step=epoch * steps + step)
-        _keep(ended, spec, order[:active], epoch + 1, blueprint.effective(w))
+        rates = rate[:active] * torch.tensor(heights, dtype=torch.float64).to(rate)  # step net
+        corrections = torch.tensor([_bias_corrections(s) for s in now], dtype=torch.float64).to(rate)
+        for number in range(steps):
+            part = slice(number * recipe.batch, (number + 1) * recipe.batch)
+            run(*(tensor[:, part] for tensor in whole), rates[number], corrections[number])
+        _keep(ended, spec, order[:active], epoch + 1, blueprint.effective(weights[:active]))
         after_epoch(active)
     ended.weights[order] = blueprint.effective(weights)
     return ended
+
+
+class _Replayed:
+    """A step that a CUDA device replays as one graph, captured anew when the shapes of its inputs change.
+
+    A step of small nets is hundreds of kernels that take less time to run than a CPU takes to launch them.
+    """
+
+    def __init__(self, step: Callable[..., None], state: tuple[Tensor, ...]) -> None:
+        self.step, self.state = step, state
+        self.inputs: list[Tensor] = []
+
+    def __call__(self, *inputs: Tensor) -> None:
+        if [part.shape for part in self.inputs] != [part.shape for part in inputs]:
+            self._capture(inputs)
+        for held, given in zip(self.inputs, inputs, strict=True):
+            held.copy_(given)
+        self.graph.replay()
+
+    def _capture(self, inputs: tuple[Tensor, ...]) -> None:
+        self.inputs, before = [part.clone() for part in inputs], [part.clone() for part in self.state]
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):  # libraries choose their kernels in the first runs, which no graph may hold
+            for _ in range(WARM_UPS):
+                self.step(*self.inputs)
+        torch.cuda.current_stream().wait_stream(aside)
+        for part, value in zip(self.state, before, strict=True):
+            part.copy_(value)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self.step(*self.inputs)
 
 
 def _bias_corrections(step: int) -> tuple[float, float]:
@@ -204,10 +241,10 @@ def _adamw(
     *,
     rate: Float[Tensor, " net"],
     decay: Float[Tensor, " net"],
-    step: int,
+    corrections: Float[Tensor, "2"],
 ) -> None:
     """One step of AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) in place, each net with its own constants."""
-    small_first, small_second = _bias_corrections(step)
+    small_first, small_second = corrections
     m.lerp_(gradient, 1 - BETA1)
     v.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
     denominator = (v / small_second).sqrt_().add_(EPSILON)

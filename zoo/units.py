@@ -27,6 +27,7 @@ CURVES = ("test_accuracy", "test_loss", "train_accuracy", "train_loss")  # measu
 IMAGES = "images.safetensors"  # the task's images, beside the units while a zoo is built, for every worker to map
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's mallopt names
 ATTEMPTS = 3  # that a unit gets in a build: errors that pass, such as a lack of memory, rarely come three times
+CPU = torch.device("cpu")
 HALF_TOLERANCE = 0.002  # the accuracy that storing in float16 may cost a net, beyond 3 images
 
 
@@ -115,11 +116,11 @@ def present(folder: Path) -> set[str]:
 class Workshop:
     """What a worker needs to train any unit of the zoo in `folder`, read once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: torch.device = CPU) -> None:
         one_thread_that_keeps_its_memory()
         self.folder = folder
         self.about = description.read(folder)
-        self.images = ImageSet(**safetensors.torch.load_file(folder / "units" / IMAGES))
+        self.images = ImageSet(**safetensors.torch.load_file(folder / "units" / IMAGES)).to(device)
         self.attributes = description.shard_attributes(self.about)
 
     def make(self, unit: Unit, after_epoch: Callable[[int], None]) -> None:
@@ -141,7 +142,7 @@ class Workshop:
             "seconds": round(time.time() - begun, 3),
             "epochs": int(columns["epochs"].sum()),
             "begun": round(begun),
-            "environment": environment(),
+            "environment": environment(self.images.train.device),
             "engine": "native" if native.serves(blueprint, spec.precision, self.images.train.device) else "torch",
         }
         unit.commit(self.folder, shards.image(stored, columns, self.attributes), about)
@@ -156,7 +157,7 @@ def _trajectory(
     stored = weights.half() if spec.dtype == "float16" else weights
     points = [measure(blueprint, point.float(), images) for point in stored.unbind(1)]
     curves = {f"{shards.TRAJECTORY}_{name}": np.stack([point[name] for point in points], axis=1) for name in CURVES}
-    return {shards.TRAJECTORY: stored.numpy(), **curves}
+    return {shards.TRAJECTORY: stored.cpu().numpy(), **curves}
 
 
 def measured(
@@ -167,7 +168,7 @@ def measured(
     Raises ValueError where float16 overflows or costs a net more accuracy than HALF_TOLERANCE.
     """
     if spec.dtype == "float32":
-        return weights.numpy(), measure(blueprint, weights, images)
+        return weights.cpu().numpy(), measure(blueprint, weights, images)
     half = weights.half()
     if (weights.isfinite() & ~half.isfinite()).any():
         raise ValueError(f"weights up to {weights.abs().max():.3g} do not fit into float16; build with dtype=float32")
@@ -175,10 +176,22 @@ def measured(
     lost = np.abs(targets["test_accuracy"] - exact["test_accuracy"])
     if np.nanmax(lost, initial=0) > HALF_TOLERANCE + 3 / len(images.test):
         raise ValueError(f"float16 changes a net's test accuracy by {np.nanmax(lost):.3f}; build with dtype=float32")
-    return half.numpy(), targets
+    return half.cpu().numpy(), targets
 
 
-def environment() -> dict[str, Any]:
+def checked_device(name: str) -> torch.device:
+    """The device of that name: `cpu`, `cuda`, `cuda:1`. Raises ValueError where this machine has it not."""
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"no device {name!r} here: {str(error).splitlines()[0]}") from None
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"no zoo is trained on {name!r}; the devices are cpu, cuda, and cuda:1 and so on")
+    return device
+
+
+def environment(device: torch.device = CPU) -> dict[str, Any]:
     """What the numbers depend on besides the spec."""
     return {
         "python": platform.python_version(),
@@ -188,6 +201,7 @@ def environment() -> dict[str, Any]:
         "system": platform.system(),
         "cpu": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
     }
 
 

@@ -17,20 +17,21 @@ from typing import Any
 
 from zoo import leases, plan
 from zoo.status import Status, status
-from zoo.units import ATTEMPTS, Unit, Workshop, present
+from zoo.units import ATTEMPTS, Unit, Workshop, checked_device, present
 
 LOOK_EVERY = 0.5  # seconds between looks at the folder, while there is nothing else to do
 DEATHS = 3  # workers killed in a row without a unit done, after which no more are started
 
 
-def work(folder: Path, *, alive: Callable[[], None] = lambda: None) -> None:
+def work(folder: Path, *, device: str = "cpu", alive: Callable[[], None] = lambda: None) -> None:
     """Trains and commits units of the zoo in `folder` until all are done or have failed ATTEMPTS times.
 
     Waits while others train the last ones, to take over where they end. A unit's error is noted with its traceback, and
-    the work goes on; a full disk or a damaged folder ends it (OSError, ValueError). `alive` is called after each epoch.
+    the work goes on; a full disk, a damaged folder or a device that is not there ends it (OSError,
+    ValueError). `alive` is called after each epoch.
     """
     left = [unit for unit in plan.units(folder) if not unit.is_done(folder)]
-    workshop = Workshop(folder) if left else None
+    workshop = Workshop(folder, checked_device(device)) if left else None
     while left and workshop is not None:
         left = _left(folder, left)
         free = next(_claims(folder, left), None)
@@ -74,7 +75,7 @@ def _attempt(workshop: Workshop, unit: Unit, lease: leases.Lease, alive: Callabl
         unit.note_failure(workshop.folder, traceback.format_exc())
 
 
-def run(folder: Path, *, workers: int, report: Callable[[Status], None]) -> None:
+def run(folder: Path, *, workers: int, device: str = "cpu", report: Callable[[Status], None]) -> None:
     """Starts so many worker processes on this machine and waits until all units are done or have failed.
 
     Killed workers are replaced. Raises the OSError or ValueError that a worker ended with, RuntimeError where workers
@@ -87,7 +88,7 @@ def run(folder: Path, *, workers: int, report: Callable[[Status], None]) -> None
 
     def start() -> None:
         ours, theirs = spawn.Pipe()
-        process = spawn.Process(target=_serve, args=(theirs, str(folder)), daemon=True)
+        process = spawn.Process(target=_serve, args=(theirs, str(folder), device), daemon=True)
         with interrupts_ignored():  # Ctrl-C reaches all processes at once; it is the driver that stops the workers
             process.start()
         theirs.close()
@@ -146,7 +147,7 @@ def interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _serve(connection: Connection, folder: str) -> None:
+def _serve(connection: Connection, folder: str, device: str) -> None:
     """A worker's life: it ends when there is nothing left, or when its parent is gone, even by `kill -9`."""
     parent = os.getppid()
 
@@ -155,7 +156,7 @@ def _serve(connection: Connection, folder: str) -> None:
             os._exit(1)
 
     try:
-        work(Path(folder), alive=alive)
+        work(Path(folder), device=device, alive=alive)
         connection.send("done")
     except (ValueError, OSError) as error:
         connection.send(error)

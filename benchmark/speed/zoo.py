@@ -134,7 +134,7 @@ def plain_loop(spec: Spec, images: ImageSet, device: torch.device, clock: Clock,
 def engine(spec: Spec, images: ImageSet, device: torch.device, clock: Clock) -> None:
     """What a worker of `metazoo build` does, on nets that would train for ever."""
     one_thread_that_keeps_its_memory()
-    nets = range(nets_a_unit(spec))
+    nets = range(nets_a_unit(spec, device.type))
     train(spec, blueprint(spec), images.to(device), nets, after_epoch=lambda nets: clock.count(nets * len(images.train)))
 
 
