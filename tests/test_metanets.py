@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
 import zoo
-from metanets import METANETS, Examples, Training
+from metanets import METANETS, Examples, Training, dmc
 from metanets.deepsets import LARGEST, NODES, DeepSets, distribution, nodes
 from metanets.dmc import DMC
 from metanets.fit import by_gradient, fit_module, predict, validation_r2
@@ -89,6 +91,43 @@ def test_mlp_and_dmc_see_the_order_of_the_weights(name):
     module = {"mlp": MLP, "dmc": DMC}[name](2100).double().eval()
     weights = torch.randn(3, 2100).double()
     assert not torch.allclose(module(weights), module(weights[:, torch.randperm(2100)]), atol=1e-6)
+
+
+def test_dmc_can_be_copied_and_goes_backward_once_for_each_forward():
+    module, inputs = DMC(2044), torch.randn(3, 2044)
+    copied = copy.deepcopy(module)
+    torch.testing.assert_close(module(inputs), copied(inputs))
+    if module.native is not None:
+        first, _ = module(inputs), module(inputs)
+        with pytest.raises(RuntimeError, match="last forward"):
+            first.sum().backward()
+        with pytest.raises(ValueError, match="2044 weights, found 3000"):
+            module(torch.randn(3, 3000))
+
+
+@pytest.mark.skipif(dmc.missing() is not None, reason=f"no native code: {dmc.missing()}")
+@pytest.mark.parametrize(("weights", "nets"), [(2044, 5), (2045, 3), (5142, 4), (20_011, 2)])
+def test_dmcs_native_convolutions_are_the_plain_ones_but_for_rounding(weights, nets):
+    torch.manual_seed(0)
+    fast, plain = DMC(weights), DMC(weights, plain=True).double()
+    for name, parameter in fast.named_parameters():
+        if parameter.dim() == 1 and "bias" not in name:
+            parameter.data = torch.randn_like(parameter)  # the norms' scales, of both signs
+    plain.load_state_dict(fast.state_dict())
+    inputs, target = torch.randn(nets, weights) * 0.1, torch.randn(nets)
+    for _ in range(2):  # the second step goes from running means that have moved
+        losses = [(m(x) - target.to(x)).square().mean() for m, x in ((fast, inputs), (plain, inputs.double()))]
+        torch.testing.assert_close(losses[0].double(), losses[1], rtol=1e-3, atol=1e-5)
+        for one, other in zip(
+            torch.autograd.grad(losses[0], list(fast.parameters())),
+            torch.autograd.grad(losses[1], list(plain.parameters())),
+            strict=True,
+        ):
+            assert (one - other).norm() <= 2e-3 * other.norm() + 1e-6
+    for (name, one), other in zip(fast.named_buffers(), plain.buffers(), strict=True):
+        if "running" in name:
+            torch.testing.assert_close(one.to(other), other, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(fast.eval()(inputs).double(), plain.eval()(inputs.double()), rtol=1e-3, atol=1e-4)
 
 
 @given(st.lists(st.floats(-2e4, 2e4, width=32), min_size=1, max_size=40))

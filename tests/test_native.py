@@ -10,7 +10,7 @@ from conftest import small
 from plain_resnet8 import PlainResNet8
 
 import zoo.images
-from zoo import native, resnet8
+from zoo import compiled, native, resnet8
 from zoo.images import Augmentation, ImageSet, augment, draw_augmentation
 from zoo.layout import total, views
 from zoo.nets import blueprint
@@ -156,15 +156,21 @@ def test_other_nets_and_precisions_are_left_to_pytorch(monkeypatch):
     assert native.serves(blueprint(small()), "bfloat16", cpu)
     assert not native.serves(blueprint(small()), "float32", cpu)
     assert not native.serves(blueprint(small(net__family="sigma_asymmetric")), "bfloat16", cpu)
-    native._library.cache_clear()
+    forget()
     monkeypatch.setenv("METAZOO_ENGINE", "torch")
     assert not native.serves(blueprint(small()), "bfloat16", cpu)
+    forget()
     monkeypatch.delenv("METAZOO_ENGINE")
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert "no-such-compiler" in (native.missing() or "")
 
 
+def forget():
+    native._library.cache_clear()
+    compiled.library.cache_clear()
+
+
 @pytest.fixture(autouse=True)
 def _library_anew():
     yield
-    native._library.cache_clear()
+    forget()

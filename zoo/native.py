@@ -7,25 +7,19 @@ PyTorch as before. `METAZOO_ENGINE=torch` forces that.
 
 import ctypes
 import functools
-import hashlib
-import os
-import shlex
-import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from zoo import files, resnet8
+from zoo import resnet8
+from zoo.compiled import at, library
 from zoo.images import Augmentation, ImageSet
 from zoo.nets import Blueprint
 
 SOURCE = Path(__file__).with_name("resnet8.cpp")
-FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-march=native", "-shared", "-fPIC")
-COMPILE_SECONDS = 120  # it takes three; a compiler that hangs must not hang a build
 
 
 def missing() -> str | None:
@@ -46,40 +40,11 @@ def serves(blueprint: Blueprint, precision: str, device: torch.device) -> bool:
 @functools.cache
 def _library() -> ctypes.CDLL:
     """The compiled engine. Raises OSError or SubprocessError, saying what is missing."""
-    if os.environ.get("METAZOO_ENGINE", "native") != "native":
-        raise OSError("METAZOO_ENGINE says otherwise")
-    compiler = shlex.split(os.environ.get("CXX", "")) or [shutil.which("c++") or shutil.which("g++") or ""]
-    if not compiler[0]:
-        raise OSError("there is no C++ compiler (c++ or g++, or one named by CXX)")
-    macros = _output([*compiler, "-march=native", "-dM", "-E", "-x", "c++", os.devnull])
-    if "__AMX_BF16__" not in macros or "__linux__" not in macros:
-        raise OSError("the processor or the compiler has no AMX, or the system is not Linux")
-    key = hashlib.sha256("\n".join([macros, *FLAGS, SOURCE.read_text()]).encode()).hexdigest()[:16]
-    path = cache() / f"resnet8-{key}.so"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            made = Path(folder) / path.name
-            _output([*compiler, *FLAGS, str(SOURCE), "-o", str(made)])
-            files.write(path, made.read_bytes())
-    library = ctypes.CDLL(str(path))
-    if not library.allowed():
+    found = library(SOURCE, needs=("__AMX_BF16__", "__linux__"))
+    if not found.allowed():
         raise OSError("the system does not let this process use AMX")
-    library.net_new.restype = ctypes.c_void_p
-    return library
-
-
-def _output(command: list[str]) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=COMPILE_SECONDS)
-    except subprocess.CalledProcessError as error:
-        raise OSError(f"{command[0]} failed: {error.stderr.strip()[:500]}") from None
-    return done.stdout
-
-
-def cache() -> Path:
-    """Where the compiled engine is kept: `metazoo` in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "metazoo"
+    found.net_new.restype = ctypes.c_void_p
+    return found
 
 
 class _Epoch(ctypes.Structure):
@@ -96,7 +61,7 @@ class _Epoch(ctypes.Structure):
         self, images: ImageSet, order: Tensor, change: Augmentation, *, cutout: int, batch: int, smoothing: float
     ) -> None:
         self.tensors = (images.train, images.train_labels, order, change.flip, change.shift, change.cut)
-        super().__init__(*(_at(tensor) for tensor in self.tensors), cutout, batch, smoothing)
+        super().__init__(*(at(tensor) for tensor in self.tensors), cutout, batch, smoothing)
 
 
 class Trainer:
@@ -109,7 +74,7 @@ class Trainer:
         widths = [entry.shape[0] for entry in blueprint.layout if entry.name.endswith("conv2.weight")]
         self.classes, stages = int(images.classes), torch.tensor(widths, dtype=torch.int32)
         self.net = ctypes.c_void_p(
-            self.library.net_new(size, channels, self.classes, _at(stages), _at(images.mean), _at(images.std))
+            self.library.net_new(size, channels, self.classes, at(stages), at(images.mean), at(images.std))
         )
         if self.library.net_weights(self.net) != len(self.trained):
             raise ValueError(f"the layout has {len(self.trained)} weights, natively {self.library.net_weights(self.net)}")
@@ -122,7 +87,7 @@ class Trainer:
     def logits(self, weights: Float[Tensor, " weight"], images: Tensor) -> Float[Tensor, "image cls"]:
         """The logits of the net with these effective weights on clean images, uint8."""
         found = torch.empty(len(images), self.classes)
-        self.library.net_logits(self.net, _at(weights), _at(images), ctypes.c_int64(len(images)), _at(found))
+        self.library.net_logits(self.net, at(weights), at(images), ctypes.c_int64(len(images)), at(found))
         return found
 
     def gradient(
@@ -130,7 +95,7 @@ class Trainer:
     ) -> Float[Tensor, " weight"]:
         """The gradient of the mean smoothed cross-entropy over the training images `order`, augmented."""
         epoch = _Epoch(self.images, order, change, cutout=cutout, batch=len(order), smoothing=smoothing)
-        self.library.net_gradient(self.net, _at(weights), ctypes.byref(epoch), ctypes.c_int64(0), _at(self.room))
+        self.library.net_gradient(self.net, at(weights), ctypes.byref(epoch), ctypes.c_int64(0), at(self.room))
         return self.room.clone()
 
     def train(
@@ -149,11 +114,6 @@ class Trainer:
     ) -> None:
         """One epoch of AdamW steps on effective weights and their two moments, in place; fixed entries stay."""
         epoch = _Epoch(self.images, order, change, cutout=cutout, batch=batch, smoothing=smoothing)
-        state = (_at(weights), _at(moments[0]), _at(moments[1]), _at(self.trained))
-        steps = ctypes.c_int64(len(rates)), _at(rates), _at(corrections)
-        self.library.net_train(self.net, *state, ctypes.byref(epoch), *steps, ctypes.c_float(decay), _at(self.room))
-
-
-def _at(tensor: Tensor) -> ctypes.c_void_p:
-    assert tensor.is_contiguous(), "the engine reads memory as it lies"
-    return ctypes.c_void_p(tensor.data_ptr())
+        state = (at(weights), at(moments[0]), at(moments[1]), at(self.trained))
+        steps = ctypes.c_int64(len(rates)), at(rates), at(corrections)
+        self.library.net_train(self.net, *state, ctypes.byref(epoch), *steps, ctypes.c_float(decay), at(self.room))

@@ -1,0 +1,50 @@
+"""C++ compiled at first use, and what happens where it cannot be."""
+
+import ctypes
+
+import pytest
+
+from zoo import compiled
+
+SOURCE = 'extern "C" int twice(int x) { return 2 * x; }\n'
+
+
+@pytest.fixture
+def source(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "twice.cpp").write_text(SOURCE)
+    try:
+        compiled.library(tmp_path / "twice.cpp")
+    except OSError as error:
+        pytest.skip(f"no compiler: {error}")
+    compiled.library.cache_clear()
+    yield tmp_path / "twice.cpp"
+    compiled.library.cache_clear()
+
+
+def test_a_source_is_compiled_once_and_anew_when_it_changes(source):
+    assert compiled.library(source).twice(21) == 42
+    (first,) = compiled.cache().glob("twice-*.so")
+    before = first.stat().st_mtime_ns
+    compiled.library.cache_clear()
+    assert compiled.library(source).twice(4) == 8
+    assert first.stat().st_mtime_ns == before
+    source.write_text(SOURCE.replace("2 *", "3 *"))
+    compiled.library.cache_clear()
+    assert compiled.library(source).twice(21) == 63
+    assert isinstance(compiled.library(source), ctypes.CDLL)
+
+
+def test_what_is_missing_is_said(source, monkeypatch):
+    with pytest.raises(OSError, match="lacks __NO_SUCH_PROCESSOR__"):
+        compiled.library(source, needs=("__NO_SUCH_PROCESSOR__",))
+    source.write_text("this is no C++")
+    with pytest.raises(OSError, match="failed"):
+        compiled.library(source)
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    compiled.library.cache_clear()
+    with pytest.raises(OSError, match="no-such-compiler"):
+        compiled.library(source)
+    monkeypatch.setenv("METAZOO_ENGINE", "torch")
+    with pytest.raises(OSError, match="METAZOO_ENGINE"):
+        compiled.library(source)

@@ -1,0 +1,63 @@
+"""C++ sources compiled at first use by the machine's compiler, for this processor, and kept in the user's cache."""
+
+import ctypes
+import functools
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import torch
+
+from zoo import files
+
+FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-march=native", "-shared", "-fPIC")
+COMPILE_SECONDS = 120  # it takes three; a compiler that hangs must not hang a build
+
+
+@functools.cache
+def library(source: Path, *, needs: tuple[str, ...] = ()) -> ctypes.CDLL:
+    """The compiled source. Raises OSError or SubprocessError, saying what is missing.
+
+    `needs` are macros that the compiler must define for this machine. `METAZOO_ENGINE=torch` forbids all compiled code.
+    """
+    if os.environ.get("METAZOO_ENGINE", "native") != "native":
+        raise OSError("METAZOO_ENGINE says otherwise")
+    compiler = shlex.split(os.environ.get("CXX", "")) or [shutil.which("c++") or shutil.which("g++") or ""]
+    if not compiler[0]:
+        raise OSError("there is no C++ compiler (c++ or g++, or one named by CXX)")
+    macros = _output([*compiler, "-march=native", "-dM", "-E", "-x", "c++", os.devnull])
+    missing = [macro for macro in needs if macro not in macros]
+    if missing:
+        raise OSError(f"the processor, the compiler or the system lacks {', '.join(missing)}")
+    key = hashlib.sha256("\n".join([macros, *FLAGS, source.read_text()]).encode()).hexdigest()[:16]
+    path = cache() / f"{source.stem}-{key}.so"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            made = Path(folder) / path.name
+            _output([*compiler, *FLAGS, str(source), "-o", str(made)])
+            files.write(path, made.read_bytes())
+    return ctypes.CDLL(str(path))
+
+
+def _output(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=COMPILE_SECONDS)
+    except subprocess.CalledProcessError as error:
+        raise OSError(f"{command[0]} failed: {error.stderr.strip()[:500]}") from None
+    return done.stdout
+
+
+def cache() -> Path:
+    """Where compiled code is kept: `metazoo` in the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "metazoo"
+
+
+def at(tensor: torch.Tensor) -> ctypes.c_void_p:
+    """The address of a tensor's numbers; the tensor must live as long as it is used."""
+    assert tensor.is_contiguous(), "compiled code reads memory as it lies"
+    return ctypes.c_void_p(tensor.data_ptr())
