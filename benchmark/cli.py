@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -274,6 +275,25 @@ def verify(
 
 
 @app.command()
+def audit(
+    zoo_folder: Folder,
+    target: TargetOption = "test_accuracy",
+    seed: Annotated[int, typer.Option(help="Shuffles the labels.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Look for leaks: floors fitted to shuffled labels, nets or seeds met twice, bad labels."""
+    from benchmark.audit import audit
+
+    found = audit(zoo_folder, target, seed=seed)
+    if as_json:
+        print(json.dumps(found.to_json(), indent=1))
+    else:
+        console.print("\n".join(found.lines()), markup=False, highlight=False, soft_wrap=True)
+    if found.findings:
+        raise typer.Exit(1)
+
+
+@app.command()
 def plot(
     zoo_folders: Folders,
     out: Annotated[Path, typer.Option(help="Where the pictures go.")],
@@ -296,16 +316,24 @@ def plot(
 @app.command()
 def export(
     zoo_folder: Folder,
-    net: Annotated[int, typer.Option(help="The net's index.")],
-    out: Annotated[Path, typer.Option(help="The file to write.")],
-    kind: Annotated[Literal["safetensors", "state_dict"], typer.Option(help="What to write.")] = "safetensors",
+    out: Annotated[Path, typer.Option(help="The file to write; of kind official, the folder.")],
+    net: Annotated[int | None, typer.Option(help="The net's index; of kind official, none: all nets.")] = None,
+    kind: Annotated[
+        Literal["safetensors", "state_dict", "official"],
+        typer.Option(help="What to write; official: the whole zoo, as the paper's code reads it."),
+    ] = "safetensors",
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Write one net with the paper's tensor names."""
+    """Write one net with the paper's tensor names, or the whole zoo in the paper's layout."""
     import zoo
-    from zoo.export import export
+    from zoo.export import export, export_official
 
-    print(export(zoo.open(zoo_folder), net, out, kind=kind, overwrite=overwrite))
+    if (net is None) != (kind == "official"):
+        raise typer.BadParameter("give --net INDEX for one net, or --kind official without --net for the whole zoo")
+    if net is None or kind == "official":
+        print(export_official(zoo.open(zoo_folder), out, overwrite=overwrite))
+    else:
+        print(export(zoo.open(zoo_folder), net, out, kind=kind, overwrite=overwrite))
 
 
 @app.command()
@@ -321,16 +349,24 @@ def score(
     learning_rate: Annotated[
         list[float] | None, typer.Option(min=0, help="A rate to choose from on validation; may be repeated.")
     ] = None,
+    permute: Annotated[bool, typer.Option("--permute", help="Train on nets with their channels in random orders.")] = False,
+    transfer: Annotated[bool, typer.Option("--transfer", help="Test each fit on every one of the zoos.")] = False,
+    shift: Annotated[
+        str | None, typer.Option(help="A hyper-parameter: fit on nets up to its median, test on those beyond.")
+    ] = None,
+    train_nets: Annotated[
+        list[int] | None, typer.Option(min=8, help="Fit on so many nets only; may be repeated, for a curve.")
+    ] = None,
     workers: WorkersOption = None,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Fit metanets on zoos and write a record for each seed."""
-    from benchmark.leaderboard import from_records
-    from benchmark.records import read
+    from benchmark.leaderboard import from_paths
     from benchmark.score import score
     from metanets.metanet import LEARNING_RATES, Training
 
-    training = Training(epochs=epochs, batch=batch, learning_rates=tuple(learning_rate or LEARNING_RATES))
+    rates = tuple(learning_rate or LEARNING_RATES)
+    training = Training(epochs=epochs, batch=batch, learning_rates=rates, permute=permute)
     with _stoppable():
         paths = score(
             zoo_folders,
@@ -340,32 +376,89 @@ def score(
             seeds=seeds,
             training=training,
             inputs=inputs,
+            transfer=transfer,
+            shift=shift,
+            train_nets=train_nets,
             workers=_workers(workers),
             overwrite=overwrite,
             command=_command(),
-            report=console.print,
+            report=lambda line: console.print(line, markup=False, highlight=False),
         )
-    _print_board(from_records([read(path) for path in paths]), "terminal")
+    _print_board(from_paths(paths), "terminal")
     console.print(f"{len(paths)} records under {out}")
+
+
+@app.command()
+def symmetry(
+    zoo_folder: Folder,
+    metanet: Annotated[list[str], typer.Option(help="A metanet's name, `package.module:NAME`, or all; may be repeated.")],
+    target: TargetOption = "test_accuracy",
+    seed: Annotated[int, typer.Option(help="Of the metanets and of the symmetries.")] = 0,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each metanet.")] = 50,
+    batch: Annotated[int, typer.Option(min=2, help="Nets a step; for a small zoo, take fewer.")] = 128,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Fit metanets on a zoo, and show how far its nets' symmetries move their predictions."""
+    from benchmark.symmetry import symmetry
+    from metanets.metanet import Training
+
+    with _stoppable():
+        found = symmetry(zoo_folder, metanet, target=target, training=Training(epochs=epochs, batch=batch), seed=seed)
+    if as_json:
+        print(found.to_json(orient="records", indent=1))
+        return
+    note = "mean change of predictions under random symmetries; in brackets, in their standard deviations"
+    table = Table(title=escape(f"{zoo_folder}, {target}"), caption=note)
+    for head in ("metanet", "validation R²", "permutation", "scaling"):
+        table.add_column(head, justify="left" if head == "metanet" else "right")
+    for row in found.to_dict("records"):
+        moved = (f"{row[kind]:.2g} ({row[f'{kind}_relative']:.2g})" for kind in ("permutation", "scaling"))
+        table.add_row(escape(row["metanet"]), f"{row['r2']:.3f}", *moved)
+    console.print(table)
 
 
 @app.command()
 def leaderboard(
     results: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("data/results"),
     kind: Annotated[Literal["terminal", "markdown", "json"], typer.Option("--format", help="How to print it.")] = "terminal",
+    pairs: Annotated[bool, typer.Option("--pairs", help="Compare all pairs of metanets instead, Holm-corrected.")] = False,
 ) -> None:
     """Print the leaderboard of all records in a folder."""
-    from benchmark.leaderboard import leaderboard
+    from benchmark.leaderboard import frame_table, leaderboard
 
-    _print_board(leaderboard(results), kind)
+    board = leaderboard(results)
+    if not pairs:
+        _print_board(board, kind)
+    elif kind == "json":
+        print(board.pairs().to_json(orient="records", indent=1))
+    else:
+        for (task, zoo), found in board.pairs().groupby(["task", "zoo"], sort=False):
+            frame = found.drop(columns=["task", "zoo"]).set_index("one")
+            console.print(frame_table(frame, f"{task}, {zoo}: differences in R², 95% intervals"))
+
+
+@app.command()
+def curve(
+    results: Annotated[Path, typer.Argument(help="A folder of records of `score --train-nets`.")],
+    out: Annotated[Path, typer.Option(help="The picture, .png or .svg.")],
+) -> None:
+    """Draw scores against the number of training nets."""
+    from benchmark.leaderboard import leaderboard
+    from benchmark.plots import sample_efficiency
+    from zoo.plots import save
+
+    print(save(sample_efficiency(leaderboard(results).cells), out))
 
 
 def _print_board(board: Any, kind: str) -> None:
-    from benchmark.leaderboard import to_markdown, to_table
+    from benchmark.leaderboard import frame_table, to_markdown, to_table
 
     if kind == "json":
         print(board.cells.to_json(orient="records", indent=1))
         return
+    if kind == "terminal":
+        for (task, metanet), matrix in board.matrices().items():
+            console.print(frame_table(matrix, f"{metanet}, {task}: R² fitted on one zoo (row), tested on another (column)"))
     for cells in board.boards():
         if kind == "markdown":
             print(to_markdown(cells))

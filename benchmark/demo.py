@@ -8,8 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 import zoo as zoos
-from benchmark import records
-from benchmark.leaderboard import Leaderboard, from_records
+from benchmark.leaderboard import Leaderboard, from_paths
 from benchmark.plots import predicted_against_true
 from benchmark.score import score
 from metanets import METANETS, Training
@@ -70,7 +69,7 @@ def demo(
         plots.save(plots.against_hyper_parameters(opened, TARGET), out / "hyper_parameters.png"),
         plots.save(predicted_against_true(paths, folders), out / "predicted.png"),
     ]
-    board = from_records([records.read(path) for path in paths])
+    board = from_paths(paths)
     return Demo(board, pictures, sentence(board.cells))
 
 

@@ -1,8 +1,10 @@
 """How well predictions fit: each metric a function of (true, predicted), and what its edge cases mean."""
 
+import math
+
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, spearmanr
 
 Values = Float[np.ndarray, " net"]
 
@@ -23,9 +25,43 @@ def kendall_tau(true: Values, predicted: Values) -> float:
     return 0.0 if is_constant(predicted) else float(kendalltau(true, predicted).statistic)
 
 
+def spearman(true: Values, predicted: Values) -> float:
+    """Spearman's rho (Spearman 1904): the correlation of the ranks, where ties share their mean rank.
+
+    0 where the prediction is constant, which ranks nothing; NaN where `true` is.
+    """
+    if is_constant(true):
+        return float("nan")
+    return 0.0 if is_constant(predicted) else float(spearmanr(true, predicted).statistic)
+
+
 def mean_absolute_error(true: Values, predicted: Values) -> float:
     """The mean distance, in the target's units."""
     return float(np.mean(np.abs(true - predicted)))
+
+
+def worst_decile(true: Values, predicted: Values) -> float:
+    """The mean distance over the tenth of the nets that is predicted worst, rounded up to a net; in the target's units."""
+    distances = np.sort(np.abs(true - predicted))
+    return float(np.mean(distances[-math.ceil(len(distances) / 10) :]))
+
+
+def recalibrated_r2(
+    true: Values,
+    predicted: Values,
+    *,
+    validation_true: Float[np.ndarray, " validation"],
+    validation_predicted: Float[np.ndarray, " validation"],
+) -> float:
+    """R² after the least-squares line from prediction to target that is fitted on the validation nets alone.
+
+    Far above `r2` where a metanet orders the nets well and gets their scale wrong. The same for every prediction
+    a + b * `predicted` with b != 0, on both splits. A constant validation prediction has slope 0: every net is then
+    predicted as the validation mean. NaN where `true` is constant, and below 0 where the line misleads.
+    """
+    centre, distances = validation_true.mean(), validation_predicted - validation_predicted.mean()
+    slope = 0.0 if is_constant(validation_predicted) else distances @ (validation_true - centre) / (distances @ distances)
+    return r2(true, centre + slope * (predicted - validation_predicted.mean()))
 
 
 def is_constant(values: Values) -> bool:
@@ -33,7 +69,13 @@ def is_constant(values: Values) -> bool:
     return bool(np.ptp(values) == 0)
 
 
-METRICS = {"r2": r2, "tau": kendall_tau, "mae": mean_absolute_error}
+METRICS = {
+    "r2": r2,
+    "tau": kendall_tau,
+    "spearman": spearman,
+    "mae": mean_absolute_error,
+    "worst_decile": worst_decile,
+}
 
 
 def scores(true: Values, predicted: Float[np.ndarray, "..."]) -> dict[str, float]:

@@ -1,99 +1,165 @@
-"""Records: one JSON file for each (zoo, target, metanet, seed), with its predictions beside it as Parquet."""
+"""Records: one JSON file for each (task, metanet, seed), with its predictions beside it as Parquet.
+
+The format is `record.schema.json`, a JSON Schema that is derived from the classes here.
+"""
 
 import io
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pandas as pd
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from zoo import files
 
-SCHEMA = "metazoo-record-1"
+SCHEMA: Literal["metazoo-record-2"] = "metazoo-record-2"
+STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+TEST_READ: Literal["once, after all choices"] = "once, after all choices"
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Count = Annotated[int, Field(ge=0)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
+class ZooReference:
+    """Which zoo: its name, its family, and the SHA-256 of its manifest, which identifies its content."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    family: Name
+    manifest_sha256: Sha256
+
+    def label(self) -> str:
+        """The name with the beginning of the manifest's hash: two zoos of one name stay apart."""
+        return f"{self.name}-{self.manifest_sha256[:8]}"
+
+
+@dataclass(frozen=True, config=STRICT)
+class Task:
+    """What is predicted, from what, fitted on which nets and tested on which.
+
+    `zoo` has the nets of training and validation, `test_zoo` those of the test. With `shift`, a hyper-parameter, nets up to
+    the median of the training nets are fitted on, and nets beyond it tested on. With `train_nets`, only so many are fitted
+    on, and half as many validated on. `nets` counts those used of each split, `diverged_left_out` those that cannot be.
+    """
+
+    target: Name
+    inputs: Literal["trained", "all"]
+    zoo: ZooReference
+    test_zoo: ZooReference
+    shift: Name | None
+    train_nets: Count | None
+    nets: dict[Literal["train", "validation", "test"], Count]
+    diverged_left_out: Count
+
+    def name(self) -> str:
+        """The task's flat name: the target, and what sets it apart from the plain task of its test zoo."""
+        parts = [
+            self.target,
+            *["inputs=all"] * (self.inputs == "all"),
+            *[f"shift={self.shift}"] * (self.shift is not None),
+            *[f"nets={self.train_nets}"] * (self.train_nets is not None),
+            *[f"from={self.zoo.label()}"] * (self.zoo != self.test_zoo),
+        ]
+        return ",".join(parts)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Method:
+    """Which metanet: its name in METANETS or `package.module:NAME`, its version, and how many parameters it trains."""
+
+    name: Name
+    version: Count
+    floor: bool
+    parameters: Count | None  # None: not counted
+
+
+@dataclass(frozen=True, config=STRICT)
+class PredictionsFile:
+    """The Parquet file beside the record: index, split, target, prediction; a row for each validation and test net."""
+
+    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.parquet$")]
+    sha256: Sha256
+
+
+@dataclass(frozen=True, config=STRICT)
 class Record:
     """One result. Aggregates over records are always derived, never stored.
 
-    `task`: zoo (name, manifest_sha256), target, inputs, and the nets of each split. `metanet`: name, floor, parameters
-    (None: not counted). `chosen`: what was chosen on validation, `tuned`: over which grid and with which seed.
-    `validation` and `test`: metric -> score. `predictions`: file (beside the record) and sha256.
+    `tuned`: what was tuned on validation, over which grid and with which seed; `chosen`: what came out. `validation` and
+    `test`: metric -> score. `test_split`: how the test nets were used.
     """
 
-    schema: str
-    task: dict[str, Any]
-    metanet: dict[str, Any]
-    seed: int
+    schema: Literal["metazoo-record-2"]
+    task: Task
+    metanet: Method
+    seed: Count
     tuned: dict[str, Any]
     chosen: dict[str, Any]
     validation: dict[str, float]
     test: dict[str, float]
+    test_split: Literal["once, after all choices"]
     constant_prediction: bool
-    predictions: dict[str, str]
+    predictions: PredictionsFile
     command: str
     seconds: float
-    date: str
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
     environment: dict[str, Any]
 
-    def label(self) -> str:
-        """The zoo's label."""
-        return label(self.task["zoo"], self.task["manifest_sha256"])
+
+_ADAPTER = TypeAdapter(Record)
 
 
-def label(zoo: str, manifest_sha256: str) -> str:
-    """A zoo's name, with the beginning of its manifest's hash: two zoos of one name stay apart."""
-    return f"{zoo}-{manifest_sha256[:8]}"
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a record, as it is published in `record.schema.json`."""
+    return {"$id": SCHEMA, **_ADAPTER.json_schema()}
 
 
-def path_of(folder: Path, *, zoo: str, target: str, metanet: str, seed: int) -> Path:
-    """Where a record lies under the results' folder; `zoo` as `label` gives it."""
-    return folder / zoo / target / metanet / f"seed-{seed}.json"
+def path_of(folder: Path, task: Task, metanet: str, seed: int) -> Path:
+    """Where a record lies under the results' folder."""
+    return folder / task.test_zoo.label() / task.name() / metanet.replace(":", ".") / f"seed-{seed}.json"
 
 
-def write(path: Path, record: Record, predictions: pd.DataFrame) -> None:
-    """Writes predictions (index, split, prediction), then the record with their SHA-256."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def predictions_file(path: Path, predictions: pd.DataFrame) -> tuple[PredictionsFile, bytes]:
+    """The reference to the predictions of the record at `path`, and the bytes of their file."""
     memory = io.BytesIO()
     predictions.to_parquet(memory, index=False)
     data = memory.getvalue()
-    file = path.with_suffix(".parquet")
-    files.write(file, data)
-    value = asdict(record) | {"predictions": {"file": file.name, "sha256": files.hash_of(data)}}
-    files.write_json(path, value)
+    return PredictionsFile(file=path.with_suffix(".parquet").name, sha256=files.hash_of(data)), data
+
+
+def write(path: Path, record: Record, predictions: bytes) -> None:
+    """Writes the predictions, then the record."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write(path.with_name(record.predictions.file), predictions)
+    files.write_json(path, asdict(record))
 
 
 def read(path: Path) -> Record:
-    """One record. Raises ValueError where the file is no record of this schema or has fields missing or in excess."""
+    """One record. Raises ValueError that names the file and the fields at fault where it is none of this schema."""
     value = files.read_json(path)
     if value.get("schema") != SCHEMA:
         raise ValueError(f"{path}: record schema {value.get('schema')!r}, this release reads {SCHEMA!r}")
-    fields = Record.__dataclass_fields__
-    if value.keys() != fields.keys():
-        differing = sorted(value.keys() ^ fields.keys())
-        raise ValueError(f"{path} is no whole record: fields missing or unknown: {', '.join(differing)}")
-    return Record(**value)
+    try:
+        return _ADAPTER.validate_json(json.dumps(value))
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors()[:5])
+        raise ValueError(f"{path} is no record: {faults}") from None
 
 
 def read_predictions(path: Path, record: Record) -> pd.DataFrame:
     """A record's predictions, their SHA-256 checked. Raises ValueError on a mismatch."""
-    name = record.predictions["file"]
-    if Path(name).name != name:
-        raise ValueError(f"{path}: the predictions' file is {name!r}; expected a name beside the record")
-    if files.sha256(path.with_name(name)) != record.predictions["sha256"]:
-        raise ValueError(f"{path.with_name(name)} is not the file that {path.name} was written with")
-    return pd.read_parquet(path.with_name(name))
+    file = path.with_name(record.predictions.file)
+    if files.sha256(file) != record.predictions.sha256:
+        raise ValueError(f"{file} is not the file that {path.name} was written with")
+    return pd.read_parquet(file)
 
 
-def read_all(folder: Path) -> list[Record]:
-    """All records under a folder, in order of their paths. Raises FileNotFoundError where there is none."""
-    paths = sorted(folder.glob("**/seed-*.json"))
-    if not paths:
+def paths(folder: Path) -> list[Path]:
+    """The paths of all records under a folder, in order. Raises FileNotFoundError where there is none."""
+    found = sorted(folder.glob("**/seed-*.json"))
+    if not found:
         raise FileNotFoundError(f"{folder}: no records there; `metazoo score` writes them")
-    return [read(path) for path in paths]
-
-
-def to_json(records: list[Record]) -> str:
-    """The records as a JSON list."""
-    return json.dumps([asdict(record) for record in records], indent=1)
+    return found

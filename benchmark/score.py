@@ -6,43 +6,54 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import zoo as zoos
 from benchmark import records
-from benchmark.metrics import is_constant, scores
+from benchmark.features import features
+from benchmark.metrics import is_constant, recalibrated_r2, scores
 from metanets import METANETS, Examples, Metanet, Training, by_gradient, flat
 from metanets.metanet import Fitted
 from zoo import Nets, Zoo
-from zoo.choices import unknown
+from zoo.choices import choose, unknown
 from zoo.manifest import MANIFEST
 from zoo.reader import Inputs
+from zoo.recipe import HYPER_PARAMETERS
+from zoo.symmetries import free_spaces, permuted
 from zoo.units import environment
 from zoo.verify import check_bytes
 from zoo.workers import interrupts_ignored
 
 FEWEST = 8  # nets in a split: below, no R² or tau means anything
+PERMUTED_AT_ONCE = 64  # nets: twice as fast as a thousand
 
 
 @dataclass(frozen=True)
 class Job:
-    """One metanet on one zoo and target, with all its seeds: they share what the first chose on validation."""
+    """One metanet fitted on one zoo and target, with all its seeds, and tested on one or more zoos.
+
+    The seeds share what the first chose on validation.
+    """
 
     zoo: Path
+    tests: tuple[Path, ...]
     metanet: str
     target: str
     seeds: range
     training: Training
-    inputs: Inputs
     out: Path
-    overwrite: bool
-    command: str
+    inputs: Inputs = "trained"
+    shift: str | None = None
+    train_nets: int | None = None
+    overwrite: bool = False
+    command: str = ""
 
 
 def score(
@@ -54,28 +65,50 @@ def score(
     seeds: int = 5,
     training: Training = Training(),
     inputs: Inputs = "trained",
+    transfer: bool = False,
+    shift: str | None = None,
+    train_nets: list[int] | None = None,
     workers: int = 1,
     overwrite: bool = False,
     command: str = "",
     report: Callable[[str], None] = lambda line: None,
 ) -> list[Path]:
-    """Scores each metanet on each zoo; returns the paths of the records, one for each (zoo, target, metanet, seed).
+    """Scores each metanet on each zoo; returns the paths of the records, one for each (task, metanet, seed).
 
-    `metanets` are names of METANETS, `package.module:NAME`, or `all`. Records that exist for the same zoo are kept,
-    unless `overwrite`; so a stopped run goes on where it was. The result does not depend on `workers`. Raises
-    ValueError on a zoo that is damaged, too small, or without the target, before anything is trained.
+    `metanets` are names of METANETS, `package.module:NAME`, or `all`. With `transfer` each is tested on every one of the
+    zoos; `shift` and `train_nets` (one task for each number) are those of `records.Task`. Records that exist are kept,
+    unless `overwrite`; so a stopped run goes on where it was. The result does not depend on `workers`. Raises ValueError
+    on a zoo that is damaged, too small, or without the target, before anything is trained.
     """
     names = dict.fromkeys(name for given in metanets for name in (METANETS if given == "all" else [given]))
     for name in names:
         find_metanet(name)
+    numbers: list[int | None] = [*train_nets] if train_nets else [None]
     for folder in zoo_folders:
         if (folder / MANIFEST).exists() and (problems := list(check_bytes(folder))):
             raise ValueError("\n  ".join([f"{folder} is damaged:", *problems]))
-        check_task(zoos.open(folder), target)
+        zoo = zoos.open(folder)
+        check_task(zoo, target)
+        for number in numbers:
+            _rows(zoo, zoo, target, shift, number)
     jobs = [
-        Job(folder, name, target, range(seeds), training, inputs, out, overwrite, command)
+        Job(
+            zoo=folder,
+            tests=tuple(zoo_folders) if transfer else (folder,),
+            metanet=name,
+            target=target,
+            seeds=range(seeds),
+            training=training,
+            inputs=inputs,
+            shift=shift,
+            train_nets=number,
+            out=out,
+            overwrite=overwrite,
+            command=command,
+        )
         for name in sorted(names, key=lambda name: name != "dmc")  # the slowest first, so that it is not waited for
         for folder in zoo_folders
+        for number in numbers
     ]
     paths = []
     spawn = multiprocessing.get_context("spawn")
@@ -86,7 +119,8 @@ def score(
             for future in as_completed(pending):
                 paths += future.result()
                 last = records.read(paths[-1])
-                report(f"{last.task['zoo']}, {last.metanet['name']}: R² {last.test['r2']:.3f}, tau {last.test['tau']:.3f}")
+                task, test = last.task, last.test
+                report(f"{task.zoo.name}, {task.name()}, {last.metanet.name}: R² {test['r2']:.3f}, tau {test['tau']:.3f}")
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for process in multiprocessing.active_children():
@@ -133,109 +167,197 @@ def check_task(zoo: Zoo, target: str) -> None:
 
 
 def run(job: Job) -> list[Path]:
-    """Fits and scores one job with one thread, so that equal jobs give equal results."""
+    """Fits one job with one thread, so that equal jobs give equal results, then opens the test nets and scores."""
     torch.set_num_threads(1)
-    zoo = zoos.open(job.zoo)
-    metanet = find_metanet(job.metanet)
-    label = records.label(zoo.spec.name, zoo.manifest_sha256)
-    paths = [
-        records.path_of(job.out, zoo=label, target=job.target, metanet=job.metanet.replace(":", "."), seed=seed)
-        for seed in job.seeds
-    ]
-    kept = [] if job.overwrite else [path for path in paths if path.exists()]
-    for path in kept:
-        _check_same(path, job)
-    missing = [(seed, path) for seed, path in zip(job.seeds, paths, strict=True) if path not in kept]
-    if not missing:
-        return paths
-    chosen = records.read(paths[0]).chosen if paths[0] in kept else None
-    train, validation = (_examples(zoo, metanet, split, job) for split in ("train", "validation"))
-    fits: list[tuple[Fitted, float]] = []
-    for seed, _ in missing:
-        begun = time.time()
-        fits.append((metanet.fit(train, validation, training=job.training, seed=seed, chosen=chosen), time.time() - begun))
-        chosen = fits[0][0].chosen if chosen is None else chosen
-    test = _examples(zoo, metanet, "test", job)  # read here for the first time, when nothing is left to choose
-    for (seed, path), (fitted, seconds) in zip(missing, fits, strict=True):
-        _record(zoo, job, metanet, seed, fitted, validation, test, path=path, seconds=seconds)
-    return paths
+    zoo, metanet = zoos.open(job.zoo), find_metanet(job.metanet)
+    tests = [zoos.open(folder) for folder in job.tests]
+    tasks = [_task(zoo, test, job) for test in tests]
+    paths = {
+        (i, seed): records.path_of(job.out, tasks[i], job.metanet, seed) for i in range(len(tests)) for seed in job.seeds
+    }
+    kept = set() if job.overwrite else {key for key, path in paths.items() if path.exists()}
+    for key in kept:
+        _check_same(paths[key], job)
+    missing = [seed for seed in job.seeds if any((i, seed) not in kept for i in range(len(tests)))]
+    if missing:
+        first = next((paths[key] for key in kept if key[1] == job.seeds[0]), None)
+        chosen = None if first is None else records.read(first).chosen
+        fits, validation = _fit(zoo, metanet, job, missing, chosen)
+        for i, test in enumerate(tests):
+            wanted = [seed for seed in missing if (i, seed) not in kept]
+            if wanted:
+                held = _examples(test, metanet, "test", job, _rows(zoo, test, job.target, job.shift, job.train_nets)["test"])
+                for seed in wanted:
+                    _record(tasks[i], job, metanet, seed, fits[seed], validation, held, path=paths[i, seed])
+    return list(paths.values())
+
+
+def _rows(zoo: Zoo, test: Zoo, target: str, shift: str | None, train_nets: int | None) -> dict[str, np.ndarray]:
+    """Split -> indices of the nets that are used of it, of `zoo` for training and validation, of `test` for the test."""
+    parts = {split: one.columns[one.columns["split"] == split] for split, one in _sources(zoo, test).items()}
+    parts = {split: frame[~frame["diverged"]] for split, frame in parts.items()}
+    if shift is not None:
+        choose(HYPER_PARAMETERS, shift, "hyper-parameter")
+        middle = parts["train"][shift].median()
+        parts = {split: frame[(frame[shift] > middle) == (split == "test")] for split, frame in parts.items()}
+    if train_nets is not None:
+        wanted = {"train": train_nets, "validation": max(FEWEST, train_nets // 2)}
+        parts |= {split: parts[split].head(count) for split, count in wanted.items()}
+        if len(parts["train"]) < train_nets:
+            raise ValueError(f"{zoo.folder}: {len(parts['train'])} nets for training; {train_nets} are asked for")
+    for split, frame in parts.items():
+        if len(frame) < FEWEST:
+            raise ValueError(f"{zoo.folder}: {len(frame)} nets of {split} for this task; scoring needs {FEWEST} or more")
+        if is_constant(frame[target].to_numpy()):
+            raise ValueError(f"{zoo.folder}: {target} is the same for every {split} net of this task; nothing to predict")
+    return {split: frame["index"].to_numpy() for split, frame in parts.items()}
+
+
+def _sources(zoo: Zoo, test: Zoo) -> dict[str, Zoo]:
+    return {"train": zoo, "validation": zoo, "test": test}
+
+
+def _reference(zoo: Zoo) -> records.ZooReference:
+    return records.ZooReference(name=zoo.spec.name, family=zoo.spec.net.family, manifest_sha256=zoo.manifest_sha256)
+
+
+def _task(zoo: Zoo, test: Zoo, job: Job) -> records.Task:
+    rows = _rows(zoo, test, job.target, job.shift, job.train_nets)
+    return records.Task(
+        target=job.target,
+        inputs=job.inputs,
+        zoo=_reference(zoo),
+        test_zoo=_reference(test),
+        shift=job.shift,
+        train_nets=job.train_nets,
+        nets={"train": len(rows["train"]), "validation": len(rows["validation"]), "test": len(rows["test"])},
+        diverged_left_out=int(
+            sum(one.columns["diverged"].sum() for one in {one.folder: one for one in (zoo, test)}.values())
+        ),
+    )
 
 
 def _check_same(path: Path, job: Job) -> None:
     """Raises FileExistsError where a record was made with other settings than those asked for now."""
-    record, asked = records.read(path), _tuned(job)["training"]
-    made = record.tuned["training"]
-    if made != asked or record.task["inputs"] != job.inputs:
-        raise FileExistsError(
-            f"{path} was made with {made}, inputs {record.task['inputs']}; now asked for {asked}, inputs {job.inputs}. "
-            f"Give another --out, or --overwrite"
-        )
+    made, asked = records.read(path).tuned["training"], _tuned(job)["training"]
+    if made != asked:
+        raise FileExistsError(f"{path} was made with {made}; now asked for {asked}. Give another --out, or --overwrite")
 
 
-def _tuned(job: Job) -> dict:
+def _tuned(job: Job) -> dict[str, Any]:
     training = asdict(job.training) if find_metanet(job.metanet).trained_by_gradient else None
     if training is not None:
         training["learning_rates"] = list(training["learning_rates"])
     return {"training": training, "with_seed": job.seeds[0], "on": "validation"}
 
 
-def _examples(zoo: Zoo, metanet: Metanet, split: str, job: Job) -> Examples:
-    """The features of a split's nets and the target; a hyper-parameter that is the target is hidden from the metanet."""
-    nets = zoo.nets(split, inputs=job.inputs)
-    hidden = nets.hyper_parameters.drop(columns=job.target, errors="ignore")
-    nets = Nets(nets.index, nets.weights, hidden, nets.segments)
-    if not bool(nets.weights.isfinite().all()):
-        raise ValueError(f"{zoo.folder}: {split} nets have weights that are not finite; see `metazoo verify`")
-    target = zoo.columns[job.target].to_numpy(np.float64)[nets.index]
-    return Examples(metanet.features(nets), target)
+def _fit(
+    zoo: Zoo, metanet: Metanet, job: Job, seeds: list[int], chosen: dict[str, Any] | None
+) -> tuple[dict[int, tuple[Fitted, float]], "Labelled"]:
+    """Each seed's fit and its seconds, from training and validation nets alone; and the validation nets.
+
+    `chosen` is what the first seed chose, where it has been fitted before.
+    """
+    rows = _rows(zoo, zoo, job.target, job.shift, job.train_nets)
+    train, validation = (_examples(zoo, metanet, split, job, rows[split]) for split in ("train", "validation"))
+    known = train.examples
+    if job.training.permute and metanet.trained_by_gradient:
+        known = replace(known, permuted=_permuted(zoo, metanet, train.index))
+    fits = {}
+    for seed in seeds:
+        begun = time.time()
+        fitted = metanet.fit(known, validation.examples, training=job.training, seed=seed, chosen=chosen)
+        fits[seed] = fitted, time.time() - begun
+        chosen = fitted.chosen if chosen is None else chosen
+    return fits, validation
+
+
+def _permuted(zoo: Zoo, metanet: Metanet, index: np.ndarray) -> Callable[[torch.Generator], Tensor]:
+    """The features of these training nets with their channels in random orders."""
+    spaces = free_spaces(zoo.layout, zoo.blueprint.trained, gated=zoo.blueprint.gate is not None)
+    if not spaces:
+        raise ValueError(f"{zoo.folder}: {zoo.spec.net.family} nets have no permutation symmetry; leave --permute away")
+    nets = zoo.nets("train")
+    chosen = np.isin(nets.index, index)
+    nets = Nets(nets.index[chosen], nets.weights[torch.from_numpy(chosen)], nets.hyper_parameters[chosen], nets.segments)
+
+    def permute(rng: torch.Generator) -> Tensor:
+        parts = [permuted(part, zoo.layout, rng, spaces=spaces) for part in nets.weights.split(PERMUTED_AT_ONCE)]
+        return metanet.features(replace(nets, weights=torch.cat(parts)))
+
+    return permute
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Examples, and the indices of their nets."""
+
+    index: np.ndarray
+    examples: Examples
+
+
+def _examples(zoo: Zoo, metanet: Metanet, split: str, job: Job, rows: np.ndarray) -> Labelled:
+    """These nets of a split with the target; a hyper-parameter that is the target is hidden from the metanet."""
+    index, found = features(zoo, metanet, split, inputs=job.inputs, hidden=job.target)
+    if len(rows) < len(index):
+        found = found[torch.from_numpy(np.isin(index, rows))]
+    return Labelled(rows, Examples(found, zoo.columns[job.target].to_numpy(np.float64)[rows]))
 
 
 def _record(
-    zoo: Zoo,
+    task: records.Task,
     job: Job,
     metanet: Metanet,
     seed: int,
-    fitted: Fitted,
-    validation: Examples,
-    test: Examples,
+    fit: tuple[Fitted, float],
+    validation: Labelled,
+    test: Labelled,
     *,
     path: Path,
-    seconds: float,
 ) -> None:
-    settled = zoo.columns[~zoo.columns["diverged"]]
-    frames, results, constant = [], {}, False
-    for split, examples in (("validation", validation), ("test", test)):
-        predicted = fitted.predict(examples.features)
+    fitted, seconds = fit
+    predicted = {"validation": _predictions(fitted, validation), "test": _predictions(fitted, test)}
+    truth = {"validation": validation.examples.target, "test": test.examples.target}
+    results, frames = {}, []
+    for split, part in (("validation", validation), ("test", test)):
         try:
-            results[split] = scores(examples.target, predicted)
+            results[split] = scores(truth[split], predicted[split])
         except ValueError as error:
-            raise ValueError(f"{job.metanet}, seed {seed}, on {zoo.folder}, {split}: {error}") from None
-        constant = is_constant(predicted)
-        index = settled.loc[settled["split"] == split, "index"]
-        frames.append(pd.DataFrame({"index": index, "split": split, "prediction": predicted}))
-    counts = settled["split"].value_counts().to_dict()
+            raise ValueError(f"{job.metanet}, seed {seed}, on {job.zoo}, {split}: {error}") from None
+        columns = {"index": part.index, "split": split, "target": truth[split], "prediction": predicted[split]}
+        frames.append(pd.DataFrame(columns))
+    recalibrated = recalibrated_r2(
+        truth["test"],
+        predicted["test"],
+        validation_true=truth["validation"],
+        validation_predicted=predicted["validation"],
+    )
+    reference, data = records.predictions_file(path, pd.concat(frames, ignore_index=True))
     record = records.Record(
         schema=records.SCHEMA,
-        task={
-            "zoo": zoo.spec.name,
-            "manifest_sha256": zoo.manifest_sha256,
-            "family": zoo.spec.net.family,
-            "target": job.target,
-            "inputs": job.inputs,
-            "nets": counts,
-            "diverged_left_out": len(zoo) - len(settled),
-        },
-        metanet={"name": job.metanet, "floor": metanet.floor, "parameters": fitted.parameters},
+        task=task,
+        metanet=records.Method(name=job.metanet, version=metanet.version, floor=metanet.floor, parameters=fitted.parameters),
         seed=seed,
         tuned=_tuned(job),
         chosen=fitted.chosen,
         validation=results["validation"],
-        test=results["test"],
-        constant_prediction=constant,
-        predictions={},
+        test={**results["test"], "r2_recalibrated": recalibrated},
+        test_split=records.TEST_READ,
+        constant_prediction=is_constant(predicted["test"]),
+        predictions=reference,
         command=job.command,
         seconds=round(seconds, 3),
         date=time.strftime("%Y-%m-%d", time.gmtime()),
         environment=environment(),
     )
-    records.write(path, record, pd.concat(frames))
+    records.write(path, record, data)
+
+
+def _predictions(fitted: Fitted, nets: Labelled) -> np.ndarray:
+    try:
+        return fitted.predict(nets.examples.features)
+    except RuntimeError as error:  # torch's word for shapes that do not fit
+        raise ValueError(
+            f"what was fitted cannot read these nets ({error}); between zoos whose nets have other trained entries, "
+            f"--inputs all may do"
+        ) from None

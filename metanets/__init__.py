@@ -23,10 +23,10 @@ def flat(nets: Nets) -> Float[Tensor, "net weight"]:
 METANETS = {
     "mlp": Metanet(flat, by_gradient(MLP), trained_by_gradient=True),
     "dmc": Metanet(flat, by_gradient(DMC), trained_by_gradient=True),
-    "deepsets": Metanet(distribution, by_gradient(DeepSets), trained_by_gradient=True),
-    "statnn": Metanet(statistics, by_gradient(StatNN), trained_by_gradient=True),
+    "deepsets": Metanet(distribution, by_gradient(DeepSets), trained_by_gradient=True, cached=True),
+    "statnn": Metanet(statistics, by_gradient(StatNN), trained_by_gradient=True, cached=True),
     "mean": Metanet(nothing, fit_mean, floor=True),
     "trees_hyper_parameters": Metanet(hyper_parameters, fit_trees, floor=True),
-    "trees_statistics": Metanet(statistics, fit_trees, floor=True),
+    "trees_statistics": Metanet(statistics, fit_trees, floor=True, cached=True),
     "ridge": Metanet(flat, fit_ridge, floor=True),
 }

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from metanets.metanet import Examples, Fitted, Training
+from zoo.streams import stream
 
 PREDICTED_AT_ONCE = 128
 
@@ -49,17 +50,18 @@ def fit_module(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = build(train.features.shape[1])
-    rng = torch.Generator().manual_seed(seed)
+    rng, moves = torch.Generator().manual_seed(seed), stream(seed, "permute")
     optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=training.weight_decay)
     target = torch.from_numpy(train.target).float()
     best, best_epoch, best_state = -np.inf, 0, None
     for epoch in range(1, training.epochs + 1):
         module.train()
+        features = train.features if train.permuted is None else train.permuted(moves)
         for batch in torch.randperm(len(target), generator=rng).split(training.batch):
             if len(batch) == 1 and len(target) > 1:
                 continue  # BatchNorm cannot learn from one net at one position
             optimizer.zero_grad()
-            nn.functional.mse_loss(module(train.features[batch].float()), target[batch]).backward()
+            nn.functional.mse_loss(module(features[batch].float()), target[batch]).backward()
             optimizer.step()
         r2 = validation_r2(validation.target, predict(module, validation.features))
         if r2 > best:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from torch import Tensor
+from torch import Generator, Tensor
 
 from zoo import Nets
 
@@ -22,6 +22,7 @@ class Training:
     batch: int = 128  # nets a step; the last, smaller batch of an epoch is used too
     weight_decay: float = 0.01  # AdamW's
     learning_rates: tuple[float, ...] = LEARNING_RATES  # chosen from on validation, with the first seed
+    permute: bool = False  # whether the channels of the training nets are put in another order at every epoch
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class Examples:
 
     features: Float[Tensor, "net feature"]
     target: Float[np.ndarray, " net"]
+    permuted: Callable[[Generator], Float[Tensor, "net feature"]] | None = (
+        None  # the features anew, channels in another order
+    )
 
 
 @dataclass(frozen=True)
@@ -51,5 +55,7 @@ class Metanet:
 
     features: Callable[[Nets], Float[Tensor, "net feature"]]
     fit: Callable[..., Fitted]
+    version: int = 1  # of the method: raised with every change that may change its predictions
     floor: bool = False  # a control that any metanet must beat
+    cached: bool = False  # whether the features follow from the weights alone, and take long enough to be kept
     trained_by_gradient: bool = False  # uses Training, and is to be told apart by seeds

@@ -11,8 +11,9 @@ from test_verify import sign
 
 import zoo
 from benchmark import records
-from benchmark.leaderboard import from_records, leaderboard, to_markdown, to_table
-from benchmark.metrics import scores
+from benchmark.features import features
+from benchmark.leaderboard import leaderboard
+from benchmark.metrics import recalibrated_r2, scores
 from benchmark.plots import predicted_against_true
 from benchmark.score import Job, find_metanet, run, score
 from metanets import METANETS, Training
@@ -22,7 +23,7 @@ QUICK = Training(epochs=2, batch=8, learning_rates=(1e-3, 1e-2))
 
 
 def job(folder, out, **changes) -> Job:
-    plain = Job(folder, "statnn", "test_accuracy", range(2), QUICK, "trained", out, False, "metazoo score")
+    plain = Job(folder, (folder,), "statnn", "test_accuracy", range(2), QUICK, out, command="metazoo score")
     return dataclasses.replace(plain, **changes)
 
 
@@ -35,7 +36,9 @@ def test_every_score_comes_out_of_the_stored_predictions_again(standard, tmp_pat
             part = frame[frame["split"] == split]
             assert sorted(part["index"]) == list(made.nets(split).index)
             true = made.columns["test_accuracy"].to_numpy(np.float64)[part["index"]]
-            assert scores(true, part["prediction"].to_numpy()) == pytest.approx(stored)
+            assert (true == part["target"]).all()
+            again = scores(true, part["prediction"].to_numpy())
+            assert again == pytest.approx({name: stored[name] for name in again})
 
 
 def test_processes_and_their_number_change_nothing(standard, asymmetric, tmp_path):
@@ -64,7 +67,11 @@ def test_other_test_labels_change_no_selection(standard, tmp_path):
             )
             assert plain.chosen == changed.chosen
             assert plain.validation == changed.validation
-            assert plain.predictions["sha256"] == changed.predictions["sha256"]
+            predictions = [
+                records.read_predictions(next((tmp_path / out).glob(f"*/*/{name}/seed-0.json")), record)["prediction"]
+                for out, record in (("plain", plain), ("changed", changed))
+            ]
+            assert (predictions[0] == predictions[1]).all()
             assert plain.test != changed.test
 
 
@@ -80,7 +87,7 @@ def test_all_entries_can_be_the_input(asymmetric, tmp_path):
         for inputs in ("all", "trained")
     )
     fixed = int((~made.blueprint.trained).sum())
-    assert records.read(all_of).metanet["parameters"] - records.read(trained).metanet["parameters"] == 64 * fixed
+    assert records.read(all_of).metanet.parameters - records.read(trained).metanet.parameters == 64 * fixed
 
 
 def test_existing_records_are_kept_and_other_settings_refused(standard, tmp_path):
@@ -112,7 +119,8 @@ def test_a_metanet_of_the_users_own_is_a_module_or_a_metanet(standard, tmp_path,
     monkeypatch.setattr(sys, "path", [*sys.path])
     (path,) = run(job(standard, tmp_path, metanet="mine:Linear", seeds=range(1)))
     assert path.parts[-2] == "mine.Linear"
-    assert records.read(path).metanet["parameters"] == zoo.open(standard).nets("test").weights.shape[1] + 1
+    assert path.parts[-3] == "test_accuracy"
+    assert records.read(path).metanet.parameters == zoo.open(standard).nets("test").weights.shape[1] + 1
     assert find_metanet("mine:FLOOR") is METANETS["mean"]
     for wrong in ("mine:NUMBER", "mine:NOTHING", "nowhere:NAME"):
         with pytest.raises(ValueError, match=wrong):
@@ -178,10 +186,16 @@ def test_nan_predictions_are_refused_and_nothing_is_recorded(standard, tmp_path,
 def test_damaged_records_are_refused_by_name(standard, tmp_path):
     (path,) = run(job(standard, tmp_path, seeds=range(1)))
     value = json.loads(path.read_text())
+    task, predictions = value["task"], value["predictions"]
     for broken, found in (
         ({**value, "schema": "metazoo-record-9"}, "metazoo-record-9"),
-        ({k: v for k, v in value.items() if k != "test"}, "test"),
-        ({**value, "extra": 1}, "extra"),
+        ({k: v for k, v in value.items() if k != "test"}, "test: field required"),
+        ({**value, "extra": 1}, "extra: unexpected"),
+        ({**value, "seed": "0"}, "seed: input should be a valid integer"),
+        ({**value, "test": {"r2": float("nan")}}, "test.r2: input should be a finite number"),
+        ({**value, "task": {**task, "zoo": {**task["zoo"], "name": "../../x"}}}, "task.zoo.name"),
+        ({**value, "task": {**task, "zoo": {**task["zoo"], "manifest_sha256": "x"}}}, "task.zoo.manifest_sha256"),
+        ({**value, "predictions": {**predictions, "file": "../x.parquet"}}, "predictions.file"),
         ([], "JSON object"),
     ):
         path.write_text(json.dumps(broken))
@@ -191,34 +205,8 @@ def test_damaged_records_are_refused_by_name(standard, tmp_path):
     path.with_suffix(".parquet").write_bytes(b"other")
     with pytest.raises(ValueError, match="not the file"):
         records.read_predictions(path, records.read(path))
-    with pytest.raises(ValueError, match="beside the record"):
-        records.read_predictions(path, dataclasses.replace(records.read(path), predictions={"file": "../x", "sha256": ""}))
     with pytest.raises(FileNotFoundError, match="metazoo score"):
         leaderboard(tmp_path / "nowhere")
-
-
-def test_the_leaderboard_is_the_mean_and_deviation_of_its_records(standard, tmp_path):
-    paths = [*run(job(standard, tmp_path)), *run(job(standard, tmp_path, metanet="mean"))]
-    found = [records.read(path) for path in paths]
-    cells = leaderboard(tmp_path).cells.set_index("metanet")
-    r2 = [record.test["r2"] for record in found if record.metanet["name"] == "statnn"]
-    assert cells.loc["statnn", "r2_mean"] == pytest.approx(np.mean(r2))
-    assert cells.loc["statnn", "r2_std"] == pytest.approx(np.std(r2, ddof=1))
-    assert bool(cells.loc["mean", "constant"])
-    (board,) = from_records(found).boards()
-    text = to_markdown(board)
-    assert f"{np.mean(r2):.3f}±{np.std(r2, ddof=1):.3f}" in text
-    lines = text.splitlines()
-    assert len({line.count("|") for line in lines if line.startswith("|")}) == 1
-    assert lines.index(next(x for x in lines if "statnn" in x)) < lines.index(next(x for x in lines if "mean (floor)" in x))
-    assert to_table(board).row_count == 2
-
-
-def test_names_cannot_break_out_of_a_markdown_table(standard, tmp_path):
-    record = records.read(run(job(standard, tmp_path, seeds=range(1)))[0])
-    evil = dataclasses.replace(record, metanet={**record.metanet, "name": "a|b<img onerror=x>"})
-    (board,) = from_records([evil]).boards()
-    assert "a\\|b&lt;img" in to_markdown(board)
 
 
 def test_predicted_against_true_draws_a_panel_for_each_zoo_and_metanet(standard, asymmetric, tmp_path):
@@ -230,3 +218,119 @@ def test_predicted_against_true_draws_a_panel_for_each_zoo_and_metanet(standard,
     assert len(drawn[0].collections[0].get_offsets()) == len(made.nets("test"))
     with pytest.raises(ValueError, match="not among those given"):
         predicted_against_true(paths, [standard])
+
+
+def test_the_recalibrated_score_is_that_of_the_stored_predictions(standard, tmp_path):
+    (path,) = run(job(standard, tmp_path, seeds=range(1)))
+    record = records.read(path)
+    frame = records.read_predictions(path, record)
+    known, held = (frame[frame["split"] == split] for split in ("validation", "test"))
+    found = recalibrated_r2(
+        held["target"].to_numpy(),
+        held["prediction"].to_numpy(),
+        validation_true=known["target"].to_numpy(),
+        validation_predicted=known["prediction"].to_numpy(),
+    )
+    assert record.test["r2_recalibrated"] == pytest.approx(found)
+
+
+def test_a_second_seed_alone_takes_what_the_first_ones_record_says(standard, tmp_path):
+    (path,) = run(job(standard, tmp_path, seeds=range(1)))
+    (other,) = (p for p in run(job(standard, tmp_path)) if p != path)
+    assert records.read(other).chosen["learning_rate"] == records.read(path).chosen["learning_rate"]
+
+
+def test_transfer_tests_one_fit_on_every_zoo(standard, asymmetric, tmp_path):
+    zoos = [standard, asymmetric]
+    paths = score(zoos, ["statnn"], "test_accuracy", out=tmp_path, seeds=1, training=QUICK, transfer=True)
+    found = [records.read(path) for path in paths]
+    assert len({(r.task.zoo.label(), r.task.test_zoo.label()) for r in found}) == len(found) == 4
+    plain = run(job(standard, tmp_path / "plain", seeds=range(1)))[0]
+    same = next(r for r in found if r.task.zoo == r.task.test_zoo == records.read(plain).task.zoo)
+    assert same.test == records.read(plain).test
+    assert {r.task.name() for r in found if r.task.zoo != r.task.test_zoo} == {
+        f"test_accuracy,from={zoo}" for zoo in {r.task.zoo.label() for r in found}
+    }
+    (matrix,) = leaderboard(tmp_path).matrices().values()
+    assert matrix.shape == (2, 2)
+    assert matrix.notna().all(axis=None)
+    for r in found:
+        assert matrix.loc[r.task.zoo.label(), r.task.test_zoo.label()] == pytest.approx(r.test["r2"])
+
+
+def test_nets_of_other_lengths_are_refused_with_advice(standard, asymmetric, tmp_path):
+    with pytest.raises(ValueError, match="--inputs all"):
+        score([standard, asymmetric], ["mlp"], "test_accuracy", out=tmp_path, seeds=1, training=QUICK, transfer=True)
+    zoos, options = [standard, asymmetric], {"seeds": 1, "training": QUICK, "transfer": True, "inputs": "all"}
+    assert len(score(zoos, ["mlp"], "test_accuracy", out=tmp_path, **options)) == 4
+
+
+def test_a_shift_fits_on_low_and_tests_on_high(standard, tmp_path):
+    (path,) = run(job(standard, tmp_path, seeds=range(1), shift="learning_rate"))
+    record, columns = records.read(path), zoo.open(standard).columns
+    assert record.task.name() == "test_accuracy,shift=learning_rate"
+    frame = records.read_predictions(path, record)
+    rates = columns["learning_rate"].to_numpy()[frame["index"]]
+    test = (frame["split"] == "test").to_numpy()
+    assert rates[~test].max() < rates[test].min()
+    middle = columns[columns["split"] == "train"]["learning_rate"].median()
+    assert rates[~test].max() <= middle < rates[test].min()
+    with pytest.raises(ValueError, match="did you mean learning_rate"):
+        score([standard], ["mean"], "test_accuracy", out=tmp_path, shift="learning_rat")
+
+
+def test_fewer_training_nets_are_the_first_ones_and_the_test_stays(standard, tmp_path):
+    paths = score([standard], ["mean"], "test_accuracy", out=tmp_path, seeds=1, train_nets=[8, 16])
+    made = zoo.open(standard)
+    target = made.columns["test_accuracy"].to_numpy(np.float64)
+    for path in paths:
+        record = records.read(path)
+        frame = records.read_predictions(path, record)
+        count = record.task.train_nets
+        assert record.task.nets["train"] == count
+        expected = target[made.nets("train").index[:count]].mean()
+        np.testing.assert_allclose(frame["prediction"], expected)
+        assert sorted(frame.loc[frame["split"] == "test", "index"]) == list(made.nets("test").index)
+    assert {records.read(path).task.name() for path in paths} == {"test_accuracy,nets=8", "test_accuracy,nets=16"}
+    with pytest.raises(ValueError, match="nets for training; 500 are asked for"):
+        score([standard], ["mean"], "test_accuracy", out=tmp_path, train_nets=[500])
+
+
+def test_permuted_training_nets_leave_permutation_blind_metanets_as_they_are(standard, asymmetric, tmp_path):
+    permuting = dataclasses.replace(QUICK, permute=True)
+    for name in ("statnn", "mlp"):
+        plain, moved = (
+            records.read(run(job(standard, tmp_path / out, metanet=name, seeds=range(1), training=training))[0])
+            for out, training in (("plain", QUICK), ("moved", permuting))
+        )
+        assert (plain.validation == pytest.approx(moved.validation, rel=1e-3)) == (name == "statnn")
+    with pytest.raises(ValueError, match="no permutation symmetry"):
+        run(job(asymmetric, tmp_path / "none", training=permuting))
+
+
+def test_features_are_kept_beside_the_zoo_until_zoo_or_code_change(standard, tmp_path, monkeypatch):
+    folder = shutil.copytree(standard, tmp_path / "zoo", ignore=shutil.ignore_patterns("cache"))
+    made, metanet = zoo.open(folder), METANETS["statnn"]
+    index, first = features(made, metanet, "train")
+    assert list(index) == list(made.nets("train").index)
+    (kept,) = (folder / "cache").iterdir()
+    calls = []
+    counting = dataclasses.replace(metanet, features=lambda nets: calls.append(1) or metanet.features(nets))
+    monkeypatch.setattr("benchmark.features._path", lambda *_: kept)
+    assert (features(made, counting, "train")[1] == first).all()
+    assert not calls
+    for damage in (b"", b"not numpy", kept.read_bytes()[:-4]):
+        kept.write_bytes(damage)
+        assert (features(made, counting, "train")[1] == first).all()
+    assert len(calls) == 3
+    monkeypatch.undo()
+    other = zoo.build(small(seed=5), tmp_path / "zoo", overwrite=True)
+    assert not (features(zoo.open(other), metanet, "train")[1][: len(first)] == first[: len(index)]).all()
+    assert zoo.verify(other, nets=0) == []
+
+
+def test_features_are_computed_where_the_zoo_cannot_be_written(standard, tmp_path, monkeypatch):
+    folder = shutil.copytree(standard, tmp_path / "zoo", ignore=shutil.ignore_patterns("cache"))
+    (folder / "cache").write_text("in the way")
+    _, found = features(zoo.open(folder), METANETS["statnn"], "train")
+    assert found.shape[1] == 203

@@ -1,16 +1,33 @@
-"""One net out of a zoo, as a file that plain PyTorch reads."""
+"""One net out of a zoo as a file that plain PyTorch reads, or a whole zoo as the code of Lim et al. 2024 reads it."""
 
 import io
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import safetensors.torch
 import torch
+from torch import Tensor
 
 from zoo import files
+from zoo.layout import views
+from zoo.nets import FAMILIES
 from zoo.reader import Zoo
 
 ExportFormat = Literal["safetensors", "state_dict"]
+
+# Lim et al. 2024's code (github.com/cptq/asymmetric-networks, metanet/data_utils.py): names of families and columns.
+OFFICIAL_FAMILIES = {
+    "standard": "resnet8",
+    "smaller": "smaller_resnet8",
+    "w_asymmetric": "sparse_resnet8",
+    "sigma_asymmetric": "sigma_asym_resnet8",
+}
+OFFICIAL_COLUMNS = {
+    "learning_rate": "lr",
+    "weight_decay": "weight_decay",
+    "label_smoothing": "label_smoothing",
+    "epochs": "epochs",
+}
 
 
 def export(zoo: Zoo, index: int, path: Path, *, kind: ExportFormat, overwrite: bool = False) -> Path:
@@ -29,7 +46,65 @@ def export(zoo: Zoo, index: int, path: Path, *, kind: ExportFormat, overwrite: b
         notes = {"zoo": zoo.spec.name, "index": str(index), "test_accuracy": str(row["test_accuracy"])}
         files.write(path, safetensors.torch.save(tensors, metadata=notes))
     else:
-        memory = io.BytesIO()
-        torch.save(tensors, memory)
-        files.write(path, memory.getvalue())
+        files.write(path, _saved(tensors))
     return path
+
+
+def export_official(zoo: Zoo, folder: Path, *, overwrite: bool = False) -> Path:
+    """Writes a whole zoo in the layout of the published ones, for `NetDataset(f"{folder}/", name)`; returns folder/name.
+
+    folder/name/{index}.pt holds (state_dict, test accuracy in percent), the state_dict with what the nets compute with
+    and with the family's buffers (see `official`). Beside it hparams.csv, whose row number is the index (their code
+    expects it as metanet_data/grid_runs/hparams.csv), and splits.csv, which is ours. Families of one seed have both
+    tables in common and can share a folder. Nets that diverged have rows but no file, since their code leaves out only
+    those with a NaN weight.
+
+    Raises FileExistsError where folder/name or another table exists, unless `overwrite`, which leaves no file of
+    another zoo in folder/name.
+    """
+    tables = {
+        folder / "hparams.csv": zoo.columns[list(OFFICIAL_COLUMNS)].rename(columns=OFFICIAL_COLUMNS),
+        folder / "splits.csv": zoo.columns[["index", "split"]],
+    }
+    contents = {path: table.to_csv(index=False, lineterminator="\n").encode() for path, table in tables.items()}
+    nets = folder / OFFICIAL_FAMILIES[zoo.spec.net.family]
+    other = [path for path, content in contents.items() if path.exists() and path.read_bytes() != content]
+    if not overwrite and (nets.exists() or other):
+        raise FileExistsError(f"{other[0] if other else nets} exists; give another --out, or --overwrite")
+    nets.mkdir(parents=True, exist_ok=True)
+    settled = zoo.columns[~zoo.columns["diverged"]]
+    paths = [nets / f"{index}.pt" for index in settled["index"]]
+    for path, index, accuracy in zip(paths, settled["index"], settled["test_accuracy"], strict=True):
+        files.write(path, _saved((official(zoo, int(index)), float(accuracy) * 100)))
+    for stale in set(nets.glob("*.pt")) - set(paths):
+        stale.unlink()
+    for path, content in contents.items():
+        files.write(path, content)
+    return nets
+
+
+def official(zoo: Zoo, index: int) -> dict[str, Tensor]:
+    """A net's state_dict in the official code's names, all float32.
+
+    W-asymmetric: each convolution and the linear layer have a `mask` (1: trained) and `normal_mask`, F where an entry is
+    fixed and 0 elsewhere, where it counts for nothing. Sigma-asymmetric: `nonlin.F_mat` (ours is `nonlin1`) and so on,
+    as 1x1 kernels.
+    """
+    tensors = zoo.net(index)
+    if FAMILIES[zoo.spec.net.family].masked:
+        masks = views(zoo.blueprint.trained.float().unsqueeze(0), zoo.layout)
+        for entry in zoo.layout:
+            if entry.role in ("conv", "linear"):
+                module, mask = entry.name.removesuffix(".weight"), masks[entry.name][0].clone()
+                tensors[f"{module}.mask"] = mask
+                tensors[f"{module}.normal_mask"] = (1 - mask) * tensors[entry.name] / (zoo.spec.net.kappa or 1.0)
+    for place, matrix in (zoo.blueprint.gate or {}).items():
+        tensors[f"{'nonlin' if place == 'nonlin1' else place}.F_mat"] = matrix[:, :, None, None]
+    return tensors
+
+
+def _saved(value: Any) -> bytes:
+    """What `torch.save` writes."""
+    memory = io.BytesIO()
+    torch.save(value, memory)
+    return memory.getvalue()

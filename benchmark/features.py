@@ -1,0 +1,72 @@
+"""The features of a split's nets, those that take long kept beside the zoo."""
+
+import inspect
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from metanets import Metanet
+from zoo import Zoo, files
+from zoo.files import hash_of
+from zoo.reader import Inputs
+
+CACHE = "cache"  # in the zoo's folder; no part of the zoo, and never published
+
+
+def features(
+    zoo: Zoo, metanet: Metanet, split: str, *, inputs: Inputs = "trained", hidden: str | None = None
+) -> tuple[np.ndarray, Float[Tensor, "net feature"]]:
+    """The indices of a split's nets that did not diverge, and their features for this metanet.
+
+    `hidden` is a hyper-parameter that the metanet must not see, because it is the target. Features of a metanet with
+    `cached` are computed once a zoo, and kept under the hash of its manifest and of the code that computed them, so they
+    are never stale. Raises ValueError where weights are not finite.
+    """
+    frame = zoo.columns[zoo.columns["split"] == split]
+    index = frame.loc[~frame["diverged"], "index"].to_numpy()
+    path = _path(zoo, metanet, split, inputs) if metanet.cached else None
+    kept = None if path is None else _read(path, len(index))
+    if kept is not None:
+        return index, kept
+    nets = zoo.nets(split, inputs=inputs)
+    if not bool(nets.weights.isfinite().all()):
+        raise ValueError(f"{zoo.folder}: {split} nets have weights that are not finite; see `metazoo verify`")
+    nets = replace(nets, hyper_parameters=nets.hyper_parameters.drop(columns=hidden or [], errors="ignore"))
+    found = metanet.features(nets)
+    if path is not None:
+        _keep(path, found)
+    return index, found
+
+
+def _path(zoo: Zoo, metanet: Metanet, split: str, inputs: Inputs) -> Path:
+    source = Path(inspect.getsourcefile(metanet.features) or "")
+    code = hash_of(source.read_bytes())[:12]
+    name = f"{zoo.manifest_sha256[:16]}-{metanet.features.__name__}-{code}-{inputs}-{split}.npy"
+    return zoo.folder / CACHE / name
+
+
+def _read(path: Path, nets: int) -> Tensor | None:
+    """The features kept there, if they are whole."""
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    whole = found.dtype == np.float32 and found.ndim == 2 and len(found) == nets and np.isfinite(found).all()
+    return torch.from_numpy(found) if whole else None
+
+
+def _keep(path: Path, found: Tensor) -> None:
+    """Keeps features for the next time, where the folder can be written."""
+    import io
+
+    memory = io.BytesIO()
+    np.save(memory, found.numpy(), allow_pickle=False)
+    try:
+        path.parent.mkdir(exist_ok=True)
+        files.write(path, memory.getvalue())
+    except OSError:
+        pass

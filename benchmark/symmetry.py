@@ -1,0 +1,85 @@
+"""The symmetry report: how much predictions change when nets' weights change but the functions they compute do not."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+import zoo as zoos
+from benchmark.metrics import is_constant, mean_absolute_error, r2
+from benchmark.score import check_task, find_metanet
+from metanets import METANETS, Examples, Training
+from zoo import Nets, Zoo
+from zoo.streams import stream
+from zoo.symmetries import free_spaces, permuted, rescaled
+
+Move = Callable[[Float[Tensor, "net weight"], torch.Generator], Float[Tensor, "net weight"]]
+
+
+def symmetry(
+    zoo_folder: Path,
+    metanets: list[str],
+    *,
+    target: str = "test_accuracy",
+    training: Training = Training(),
+    seed: int = 0,
+    draws: int = 4,
+) -> pd.DataFrame:
+    """Fits each metanet as `score` does, then has it predict the validation nets again, moved by random symmetries.
+
+    A row a metanet: `r2` on validation; then for permutations and for scalings (by 1/2 to 2) of all channels the mean
+    absolute change of a prediction over nets and `draws`: `permutation` and `scaling` in the target's units, and with
+    `_relative` in standard deviations of the predictions (NaN where these are all equal). 0: blind to the symmetry;
+    1.13: as far apart as the predictions for two random nets, if normally distributed. The test nets are not read.
+    Raises ValueError on a zoo whose nets have none of these symmetries, or that `score` would refuse.
+    """
+    made = zoos.open(zoo_folder)
+    check_task(made, target)
+    names = dict.fromkeys(name for given in metanets for name in (METANETS if given == "all" else [given]))
+    found = {name: find_metanet(name) for name in names}
+    moves = _moves(made)
+    train, validation = (_nets(made, split, target) for split in ("train", "validation"))
+    true, rows = made.columns[target].to_numpy(np.float64), []
+    for name, metanet in found.items():
+        known, held = (Examples(metanet.features(nets), true[nets.index]) for nets in (train, validation))
+        fitted = metanet.fit(known, held, training=training, seed=seed)
+        before = fitted.predict(held.features)
+        if not np.isfinite(before).all():
+            raise ValueError(f"{name} on {zoo_folder}: predictions are not finite; expected a number for each net")
+        row = {"metanet": name, "r2": r2(held.target, before)}
+        for kind, move in moves.items():
+            changes = []
+            for draw in range(draws):
+                moved = move(validation.weights, stream(seed, "symmetry", kind, draw))
+                after = fitted.predict(metanet.features(replace(validation, weights=moved)))
+                changes.append(mean_absolute_error(before, after))
+            spread = float("nan") if is_constant(before) else float(before.std())
+            row |= {kind: float(np.mean(changes)), f"{kind}_relative": float(np.mean(changes)) / spread}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _moves(made: Zoo) -> dict[str, Move]:
+    """The kinds of symmetry that this zoo's nets have; ValueError where they have none."""
+    spaces = free_spaces(made.layout, made.blueprint.trained, gated=made.blueprint.gate is not None)
+    if not spaces:
+        raise ValueError(
+            f"{made.folder}: {made.spec.net.family} nets have none of these symmetries, since what is fixed in them ties "
+            f"their channels; give a zoo of standard nets"
+        )
+    return {
+        "permutation": lambda weights, rng: permuted(weights, made.layout, rng, spaces=spaces),
+        "scaling": lambda weights, rng: rescaled(weights, made.layout, rng, spaces=spaces),
+    }
+
+
+def _nets(made: Zoo, split: str, target: str) -> Nets:
+    """A split's nets with whole vectors; a hyper-parameter that is the target is hidden, as in `score`."""
+    nets = made.nets(split, inputs="all")
+    hidden = nets.hyper_parameters.drop(columns=target, errors="ignore")
+    return replace(nets, weights=nets.weights.float(), hyper_parameters=hidden)

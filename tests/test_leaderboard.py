@@ -1,0 +1,92 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from benchmark import records
+from benchmark.leaderboard import FLOOR, from_paths, leaderboard, to_markdown, to_table
+from benchmark.metrics import r2
+from benchmark.plots import sample_efficiency
+from benchmark.records import json_schema
+from benchmark.score import score
+from benchmark.uncertainty import difference, interval
+from metanets import Training
+
+QUICK = Training(epochs=2, batch=8, learning_rates=(1e-3, 1e-2))
+
+
+@pytest.fixture(scope="module")
+def scored(standard, tmp_path_factory) -> list[Path]:
+    """Records of a metanet and two floors on one zoo."""
+    out = tmp_path_factory.mktemp("results")
+    return score([standard], ["statnn", "mean", FLOOR], "test_accuracy", out=out, seeds=3, training=QUICK)
+
+
+def test_the_published_schema_is_that_of_the_code():
+    published = json.loads((ROOT / "benchmark/record.schema.json").read_text())
+    assert published == json_schema()
+
+
+def test_cells_are_what_the_records_and_their_predictions_say(scored):
+    board = from_paths(scored)
+    cells = board.cells.set_index("metanet")
+    found = [records.read(path) for path in scored]
+    scores = [record.test["r2"] for record in found if record.metanet.name == "statnn"]
+    assert cells.loc["statnn", "r2_mean"] == pytest.approx(np.mean(scores))
+    assert cells.loc["statnn", "r2_std"] == pytest.approx(np.std(scores, ddof=1))
+    assert bool(cells.loc["mean", "constant"])
+    at = {result.key[2]: result for result in board.results}
+    sure = interval(at["statnn"].target, at["statnn"].predicted, r2)
+    assert (cells.loc["statnn", "r2_low"], cells.loc["statnn", "r2_high"]) == (sure.low, sure.high)
+    gain = difference(at["statnn"].target, at["statnn"].predicted, at[FLOOR].predicted, r2)
+    assert cells.loc["statnn", "gain"] == gain.value
+    assert cells.loc[FLOOR, "gain"] == 0
+
+
+def test_tables_have_metanets_before_floors_and_a_line_each(scored):
+    (board,) = from_paths(scored).boards()
+    text = to_markdown(board)
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in lines}) == 1
+    order = [line.split("|")[1].strip() for line in lines[2:]]
+    assert order[0] == "statnn"
+    assert set(order[1:]) == {f"{FLOOR} (floor)", "mean (floor)"}
+    assert to_table(board).row_count == 3
+
+
+def test_pairs_are_compared_once_each_and_corrected(scored):
+    found = from_paths(scored).pairs()
+    assert len(found) == 3
+    assert (found["p_holm"] >= found["p"]).all()
+
+
+def test_names_cannot_break_out_of_a_markdown_table(scored, tmp_path):
+    path = tmp_path / "seed-0.json"
+    record = records.read(scored[0])
+    evil = dataclasses.replace(record, metanet=dataclasses.replace(record.metanet, name="a|b<img onerror=x>"))
+    records.write(path, evil, scored[0].with_suffix(".parquet").read_bytes())
+    (board,) = from_paths([path]).boards()
+    assert "a\\|b&lt;img" in to_markdown(board)
+
+
+def test_records_with_other_test_nets_do_not_mix(scored, tmp_path):
+    first, second = (path for path in scored if path.parent.name == "mean" and path.stem in ("seed-0", "seed-1"))
+    record = records.read(second)
+    frame = records.read_predictions(second, record)
+    frame.loc[frame["split"] == "test", "target"] += 0.1
+    path = tmp_path / "seed-1.json"
+    reference, data = records.predictions_file(path, frame)
+    records.write(path, dataclasses.replace(record, predictions=reference), data)
+    with pytest.raises(ValueError, match="are not those of"):
+        from_paths([first, path])
+
+
+def test_scores_are_drawn_against_the_number_of_training_nets(standard, scored, tmp_path):
+    with pytest.raises(ValueError, match="--train-nets"):
+        sample_efficiency(from_paths(scored).cells)
+    score([standard], ["mean", FLOOR], "test_accuracy", out=tmp_path, seeds=1, train_nets=[8, 16])
+    (axes,) = sample_efficiency(leaderboard(tmp_path).cells).axes
+    assert [list(line.get_xdata()) for line in axes.lines] == [[8, 16], [8, 16]]

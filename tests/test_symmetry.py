@@ -1,0 +1,79 @@
+import json
+
+import numpy as np
+import pytest
+from conftest import small
+from typer.testing import CliRunner
+
+import zoo
+from benchmark.cli import app
+from benchmark.symmetry import symmetry
+from metanets import Training
+
+QUICK = Training(epochs=3, batch=8, learning_rates=(1e-3,))
+KINDS = ("permutation", "scaling")
+
+
+@pytest.fixture(scope="module")
+def report(standard):
+    """All metanets but DMC, for which the small zoo's nets are too short."""
+    names = ["mlp", "deepsets", "statnn", "ridge", "mean", "trees_hyper_parameters"]
+    return symmetry(standard, names, training=QUICK, draws=2).set_index("metanet")
+
+
+@pytest.mark.parametrize("metanet", ["statnn", "deepsets"])
+def test_metanets_on_sets_are_blind_to_permutations_and_not_to_scalings(report, metanet):
+    assert report.loc[metanet, "permutation"] < 1e-6
+    assert report.loc[metanet, "permutation_relative"] < 1e-4
+    assert report.loc[metanet, "scaling_relative"] > 0.01
+
+
+@pytest.mark.parametrize("metanet", ["mlp", "ridge"])
+def test_metanets_on_flat_weights_are_blind_to_neither(report, metanet):
+    assert all(report.loc[metanet, f"{kind}_relative"] > 0.01 for kind in KINDS)
+
+
+@pytest.mark.parametrize("metanet", ["mean", "trees_hyper_parameters"])
+def test_floors_that_read_no_weights_never_move(report, metanet):
+    assert all(report.loc[metanet, kind] == 0 for kind in KINDS)
+    assert np.isnan(report.loc["mean", "permutation_relative"])
+
+
+def test_changes_are_in_the_targets_units_and_relative_ones_scale_free(report):
+    for metanet in ("mlp", "ridge"):
+        row = report.loc[metanet]
+        assert row["scaling"] / row["scaling_relative"] == pytest.approx(row["permutation"] / row["permutation_relative"])
+    assert report["r2"].max() <= 1
+
+
+def test_the_seed_decides_the_report(standard):
+    one, same, other = (symmetry(standard, ["ridge"], seed=seed, draws=1) for seed in (1, 1, 2))
+    assert one.equals(same)
+    assert one["r2"][0] == other["r2"][0]
+    assert one["permutation"][0] != other["permutation"][0]
+
+
+def test_asymmetric_nets_have_no_symmetries_and_the_report_says_so(asymmetric, tmp_path):
+    gated = zoo.build(small("sigma_asymmetric", recipe__epochs=(1, 1)), tmp_path / "gated", workers=2)
+    for folder, family in ((asymmetric, "w_asymmetric"), (gated, "sigma_asymmetric")):
+        with pytest.raises(ValueError, match=f"{family} nets have none of these symmetries"):
+            symmetry(folder, ["statnn"])
+
+
+@pytest.mark.parametrize(
+    ("metanet", "target", "found"),
+    [("stat", "test_accuracy", "did you mean statnn"), ("mlp", "test_acuracy", "did you mean test_accuracy")],
+)
+def test_unknown_names_bring_the_nearest(standard, metanet, target, found):
+    with pytest.raises(ValueError, match=found):
+        symmetry(standard, [metanet], target=target)
+
+
+def test_the_verb_prints_the_report(standard):
+    command = ["symmetry", str(standard), "--metanet", "ridge", "--metanet", "mean", "--seed", "3"]
+    table, rows = (CliRunner().invoke(app, [*command, *more]) for more in ([], ["--json"]))
+    assert (table.exit_code, rows.exit_code) == (0, 0), (table.exception, rows.exception)
+    found = json.loads(rows.output)
+    assert [row["metanet"] for row in found] == ["ridge", "mean"]
+    assert found[0]["permutation"] == pytest.approx(symmetry(standard, ["ridge"], seed=3)["permutation"][0])
+    assert f"{found[0]['scaling']:.2g}" in table.output
