@@ -154,21 +154,23 @@ def _columns(cells: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     zoos = _heads(cells)
     ranks = _ranks(cells)
     shown = [name for name in HEADS if name != "gain" or cells["gain"].notna().any()]
-    heads = ["metanet", *(f"{name} {HEADS[kind]}" for name in zoos.values() for kind in shown), "rank", "seeds"]
+    heads = ["metanet", *(f"{name} {HEADS[kind]}" for name in zoos.values() for kind in shown)]
+    heads += [*["rank"] * bool(ranks), "seeds"]
     at = {(row["zoo"], row["metanet"]): row for _, row in cells.iterrows()}
     rows = []
     for name, row in order.iterrows():
         found = [at.get((zoo, name)) for zoo in zoos]
         values = ["" if cell is None else _text(cell, kind) for cell in found for kind in shown]
         seeds = "/".join(map(str, sorted({int(cell["seeds"]) for cell in found if cell is not None})))
-        rows.append([f"{name} (floor)" if row["floor"] else str(name), *values, ranks.get(name, ""), seeds])
+        rank = [ranks[str(name)]] if ranks else []
+        rows.append([f"{name} (floor)" if row["floor"] else str(name), *values, *rank, seeds])
     return heads, rows
 
 
 def _ranks(cells: pd.DataFrame) -> dict[str, str]:
-    """Each metanet's mean rank by R² over the zoos of a board; empty where no zoo has a score of all."""
+    """Each metanet's mean rank by R² over the zoos of a board; empty where there is nothing to rank."""
     table = cells.pivot(index="zoo", columns="metanet", values="r2_mean")
-    if table.dropna().empty:
+    if min(table.shape) < 2 or table.dropna().empty:
         return {}
     return {str(name): f"{rank:.1f}" for name, rank in mean_ranks(table).items()}
 
@@ -181,10 +183,14 @@ def _heads(cells: pd.DataFrame) -> dict[str, str]:
 
 def about(cells: pd.DataFrame) -> str:
     """A board's title."""
-    return (
-        f"{cells['task'].iloc[0]} of {cells['board'].iloc[0]} nets: mean±standard deviation over seeds "
-        f"[95% interval over test nets and seeds]; gain: in R² over {FLOOR}"
-    )
+    return f"{cells['task'].iloc[0]} of {cells['board'].iloc[0]} nets"
+
+
+def legend(cells: pd.DataFrame) -> str:
+    """What a board's numbers mean."""
+    gain = f"; gain: in R² over {FLOOR}" if cells["gain"].notna().any() else ""
+    note = f"; {NOTE}" if cells["constant"].any() else ""
+    return f"mean±standard deviation over seeds [95% interval over test nets and seeds]{gain}{note}"
 
 
 def _text(row: pd.Series, kind: str) -> str:
@@ -206,7 +212,7 @@ def _bounds(row: pd.Series, kind: str, form: str) -> str:
 def to_table(cells: pd.DataFrame) -> Table:
     """A board for the terminal."""
     heads, rows = _columns(cells)
-    table = Table(title=escape(about(cells)), caption=NOTE if cells["constant"].any() else None)
+    table = Table(title=escape(about(cells)), caption=escape(legend(cells)))
     for head in heads:
         table.add_column(head, justify="left" if head == "metanet" else "right")
     for row in rows:
@@ -229,8 +235,7 @@ def to_markdown(cells: pd.DataFrame) -> str:
     heads, rows = _columns(cells)
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
     table = "\n".join("| " + " | ".join(map(_escaped, line)) + " |" for line in lines)
-    note = f"\n\n{_escaped(NOTE)}" if cells["constant"].any() else ""
-    return f"{_escaped(about(cells))}\n\n{table}{note}\n"
+    return f"{_escaped(about(cells))}: {_escaped(legend(cells))}\n\n{table}\n"
 
 
 def _escaped(text: str) -> str:

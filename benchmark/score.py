@@ -27,7 +27,7 @@ from zoo.manifest import MANIFEST
 from zoo.reader import Inputs
 from zoo.recipe import HYPER_PARAMETERS
 from zoo.symmetries import free_spaces, permuted
-from zoo.units import environment
+from zoo.units import environment, one_thread_that_keeps_its_memory
 from zoo.verify import check_bytes
 from zoo.workers import interrupts_ignored
 
@@ -168,7 +168,7 @@ def check_task(zoo: Zoo, target: str) -> None:
 
 def run(job: Job) -> list[Path]:
     """Fits one job with one thread, so that equal jobs give equal results, then opens the test nets and scores."""
-    torch.set_num_threads(1)
+    one_thread_that_keeps_its_memory()
     zoo, metanet = zoos.open(job.zoo), find_metanet(job.metanet)
     tests = [zoos.open(folder) for folder in job.tests]
     tasks = [_task(zoo, test, job) for test in tests]

@@ -1,5 +1,6 @@
 """Floors: controls that any metanet must beat, by scikit-learn; whatever is chosen is chosen on validation."""
 
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -10,12 +11,13 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.kernel_ridge import KernelRidge
 from torch import Tensor
 
-from metanets.fit import validation_r2
+from metanets.fit import PREDICTED_AT_ONCE, validation_r2
 from metanets.metanet import Examples, Fitted, Training
 from zoo import Nets
 
 TREES, RATE = 400, 0.05  # at most so many trees; the number is chosen on validation
 LEAVES = (5, 20)  # smallest number of nets in a leaf: small zoos need small leaves
+COLUMNS_AT_ONCE = 4096  # weights
 ALPHAS = tuple(10.0**power for power in range(-4, 5))  # ridge's penalty, times the mean squared norm of a net
 
 
@@ -72,20 +74,39 @@ def fit_ridge(
 
     Solved for the nets instead of the weights (kernel form), since there are far fewer nets. Deterministic.
     """
-    inputs = train.features.double()
-    centre, offset = inputs.mean(dim=0), float(train.target.mean())
-    inputs = inputs - centre
-    kernel = (inputs @ inputs.T).numpy()
+    inputs, offset = train.features, float(train.target.mean())
+    centre = inputs.mean(dim=0, dtype=torch.float64)
+    kernel = _centred_products(inputs, inputs, centre).numpy()
     scale = float(np.trace(kernel)) / len(kernel) or 1.0
-    held = ((validation.features.double() - centre) @ inputs.T).numpy()
+    held = _centred_products(validation.features, inputs, centre).numpy()
     runs = []
     for alpha in ALPHAS:
         model = KernelRidge(alpha=alpha * scale, kernel="precomputed").fit(kernel, train.target - offset)
         runs.append((validation_r2(validation.target, model.predict(held) + offset), alpha, model))
     best, alpha, model = max(runs, key=lambda run: run[0])
-    weights = inputs.T @ torch.from_numpy(model.dual_coef_)
+    dual = torch.from_numpy(model.dual_coef_)
+    weights = torch.cat([(part.double() - at).T @ dual for part, at in _columns(inputs, centre)])
+
+    def predict(features: Float[Tensor, "net feature"]) -> Float[np.ndarray, " net"]:
+        return torch.cat([(part.double() - centre) @ weights for part in features.split(PREDICTED_AT_ONCE)]).numpy() + offset
+
     return Fitted(
-        predict=lambda features: ((features.double() - centre) @ weights).numpy() + offset,
+        predict,
         parameters=len(weights) + 1,
         chosen={"alpha": alpha, "validation_r2": best},
     )
+
+
+def _columns(inputs: Float[Tensor, "net feature"], centre: Float[Tensor, " feature"]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Some columns after the other, with their centres: what is computed in float64 must not double the memory."""
+    yield from zip(inputs.split(COLUMNS_AT_ONCE, dim=1), centre.split(COLUMNS_AT_ONCE), strict=True)
+
+
+def _centred_products(
+    some: Float[Tensor, "some feature"], others: Float[Tensor, "other feature"], centre: Float[Tensor, " feature"]
+) -> Float[Tensor, "some other"]:
+    """The inner products of all pairs, after `centre` is taken from both."""
+    products = torch.zeros(len(some), len(others), dtype=torch.float64)
+    for (part, at), (other, _) in zip(_columns(some, centre), _columns(others, centre), strict=True):
+        products += (part.double() - at) @ (other.double() - at).T
+    return products

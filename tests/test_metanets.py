@@ -106,27 +106,29 @@ def test_dmc_can_be_copied_and_goes_backward_once_for_each_forward():
 
 
 @pytest.mark.skipif(dmc.missing() is not None, reason=f"no native code: {dmc.missing()}")
-@pytest.mark.parametrize(("weights", "nets"), [(2044, 5), (2045, 3), (5142, 4), (20_011, 2)])
-def test_dmcs_native_convolutions_are_the_plain_ones_but_for_rounding(weights, nets):
+@pytest.mark.parametrize(("tiles", "near"), [(False, 5e-5), (True, 5e-4)])
+@pytest.mark.parametrize(("weights", "nets"), [(2044, 5), (2045, 3), (5142, 4), (20_011, 3)])
+def test_dmcs_native_convolutions_are_the_plain_ones_but_for_rounding(weights, nets, tiles, near):
     torch.manual_seed(0)
     fast, plain = DMC(weights), DMC(weights, plain=True).double()
+    fast.native = dmc._Convolutions(weights, tiles=tiles)
     for name, parameter in fast.named_parameters():
-        if parameter.dim() == 1 and "bias" not in name:
-            parameter.data = torch.randn_like(parameter)  # the norms' scales, of both signs
+        if parameter.dim() == 1 and "bias" not in name:  # the norms' scales, of both signs
+            parameter.data = torch.randn_like(parameter).sign() * (0.5 + torch.rand_like(parameter))
     plain.load_state_dict(fast.state_dict())
-    inputs, target = torch.randn(nets, weights) * 0.1, torch.randn(nets)
+    inputs = torch.randn(nets, weights) * 0.1
     for _ in range(2):  # the second step goes from running means that have moved
-        losses = [(m(x) - target.to(x)).square().mean() for m, x in ((fast, inputs), (plain, inputs.double()))]
-        torch.testing.assert_close(losses[0].double(), losses[1], rtol=1e-3, atol=1e-5)
-        for one, other in zip(
-            torch.autograd.grad(losses[0], list(fast.parameters())),
-            torch.autograd.grad(losses[1], list(plain.parameters())),
-            strict=True,
-        ):
-            assert (one - other).norm() <= 2e-3 * other.norm() + 1e-6
+        quick, slow = fast._by_native_code(inputs), plain.convolutions(inputs.double().unsqueeze(1))
+        assert (quick - slow).norm() <= 10 * near * slow.norm()
+        weighing = torch.randn_like(quick)
+        found = torch.autograd.grad((quick * weighing).sum(), list(fast.convolutions.parameters()))
+        expected = torch.autograd.grad((slow * weighing).sum(), list(plain.convolutions.parameters()))
+        errors = [((one - other).norm() / other.norm()).item() for one, other in zip(found, expected, strict=True)]
+        assert max(errors[-8:]) < near  # the last two layers
+        assert max(errors) < 0.06  # below, a pool may choose another of two numbers that are equal but for rounding
     for (name, one), other in zip(fast.named_buffers(), plain.buffers(), strict=True):
         if "running" in name:
-            torch.testing.assert_close(one.to(other), other, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(one.to(other), other, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(fast.eval()(inputs).double(), plain.eval()(inputs.double()), rtol=1e-3, atol=1e-4)
 
 

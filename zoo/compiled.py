@@ -15,6 +15,7 @@ import torch
 from zoo import files
 
 FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-march=native", "-shared", "-fPIC")
+HEADERS = Path(__file__).parent
 COMPILE_SECONDS = 120  # it takes three; a compiler that hangs must not hang a build
 
 
@@ -33,13 +34,14 @@ def library(source: Path, *, needs: tuple[str, ...] = ()) -> ctypes.CDLL:
     missing = [macro for macro in needs if macro not in macros]
     if missing:
         raise OSError(f"the processor, the compiler or the system lacks {', '.join(missing)}")
-    key = hashlib.sha256("\n".join([macros, *FLAGS, source.read_text()]).encode()).hexdigest()[:16]
+    texts = [path.read_text() for path in (source, *sorted(HEADERS.glob("*.h")))]
+    key = hashlib.sha256("\n".join([macros, *FLAGS, *texts]).encode()).hexdigest()[:16]
     path = cache() / f"{source.stem}-{key}.so"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             made = Path(folder) / path.name
-            _output([*compiler, *FLAGS, str(source), "-o", str(made)])
+            _output([*compiler, *FLAGS, "-I", str(HEADERS), str(source), "-o", str(made)])
             files.write(path, made.read_bytes())
     return ctypes.CDLL(str(path))
 

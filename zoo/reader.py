@@ -19,6 +19,7 @@ from zoo.nets import Blueprint
 from zoo.recipe import HYPER_PARAMETERS, SPLITS
 from zoo.spec import Spec
 
+ROWS_AT_ONCE = 256  # read from a shard: bounds the memory beside what is returned
 Inputs = Literal["trained", "all"]
 
 
@@ -100,13 +101,25 @@ class Zoo:
         keep = np.ones(len(frame), bool) if diverged else ~frame["diverged"].to_numpy()
         trained = self.blueprint.trained.numpy()
         whole = inputs == "all" or bool(trained.all())
-        offsets, rows = np.cumsum([0, *(len(array) for array in self.arrays(split))]), []
-        for array, offset in zip(self.arrays(split), offsets, strict=False):
-            kept = keep[offset : offset + len(array)]
-            rows.append(array[kept] if whole else array[np.ix_(kept, trained)])
-        weights = torch.from_numpy(np.concatenate(rows)) if rows else torch.empty(0, total(self.layout))
+        weights = torch.from_numpy(self._gathered(self.arrays(split), keep, None if whole else np.flatnonzero(trained)))
         hyper_parameters = frame.loc[keep, list(HYPER_PARAMETERS)]
         return Nets(frame["index"].to_numpy()[keep], weights, hyper_parameters, self._segments(whole=whole))
+
+    def _gathered(self, arrays: list[np.ndarray], keep: np.ndarray, entries: np.ndarray | None) -> np.ndarray:
+        """The kept rows of a split's shards, all entries or these, in memory once; mapped where nothing is left out."""
+        if len(arrays) == 1 and keep.all() and entries is None:
+            return arrays[0]
+        width = total(self.layout) if entries is None else len(entries)
+        gathered = np.empty((int(keep.sum()), width), arrays[0].dtype if arrays else np.float32)
+        seen = done = 0
+        for array in arrays:
+            for rows in np.array_split(np.arange(len(array)), max(1, len(array) // ROWS_AT_ONCE)):
+                kept = rows[keep[seen + rows]]
+                part = array[kept] if entries is None else array[kept][:, entries]
+                gathered[done : done + len(kept)] = part
+                done += len(kept)
+            seen += len(array)
+        return gathered
 
     def _segments(self, *, whole: bool) -> tuple[tuple[str, slice], ...]:
         trained = self.blueprint.trained.numpy()

@@ -86,4 +86,4 @@ def _mapped(path: Path, dataset: h5py.Dataset, axes: str) -> np.ndarray:
         raise ValueError(f"{path}: {name} must be {axes}, contiguous float16 or float32; found {shape} {dtype}")
     if path.stat().st_size < offset + dataset.size * dtype.itemsize:
         raise ValueError(f"{path} is truncated: {path.stat().st_size:,} bytes do not hold {name} {shape} {dtype}")
-    return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
+    return np.memmap(path, dtype=dtype, mode="c", offset=offset, shape=shape)

@@ -37,6 +37,7 @@ from metanets.statnn import StatNN
 from zoo import Nets, load
 from zoo.nets import Blueprint, blueprint
 from zoo.streams import net_seed
+from zoo.units import one_thread_that_keeps_its_memory
 
 BATCH, RATE = 128, 1e-3
 TRAIN, EPOCHS, SEEDS, ZOOS = 5_000, 50, 5, 2  # of the paper's table; 10,000 nets a zoo, half of them for training
@@ -110,7 +111,7 @@ def files_epoch(name: str, shared: Blueprint, weights: Tensor, count: int) -> fl
 
 
 def _ours(queue: Any, start: Any, name: str, count: int, epochs: int, seed: int) -> None:
-    torch.set_num_threads(1)
+    one_thread_that_keeps_its_memory()
     metanet = METANETS[name]
     shared, weights = drawn(count + count // 2)
     segments = tuple((entry.name, entry.slice) for entry in shared.layout)
