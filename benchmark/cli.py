@@ -357,6 +357,7 @@ def score(
     train_nets: Annotated[
         list[int] | None, typer.Option(min=8, help="Fit on so many nets only; may be repeated, for a curve.")
     ] = None,
+    device: Annotated[str, typer.Option(help="Where metanets are trained: cpu, cuda, or cuda:1 and so on.")] = "cpu",
     workers: WorkersOption = None,
     overwrite: OverwriteOption = False,
 ) -> None:
@@ -366,7 +367,7 @@ def score(
     from metanets.metanet import LEARNING_RATES, Training
 
     rates = tuple(learning_rate or LEARNING_RATES)
-    training = Training(epochs=epochs, batch=batch, learning_rates=rates, permute=permute)
+    training = Training(epochs=epochs, batch=batch, learning_rates=rates, device=device, permute=permute)
     with _stoppable():
         paths = score(
             zoo_folders,
@@ -379,7 +380,7 @@ def score(
             transfer=transfer,
             shift=shift,
             train_nets=train_nets,
-            workers=_workers(workers),
+            workers=_workers(workers) if device == "cpu" else workers or 1,
             overwrite=overwrite,
             command=_command(),
             report=lambda line: console.print(line, markup=False, highlight=False),

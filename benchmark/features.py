@@ -12,7 +12,7 @@ from torch import Tensor
 from metanets import Metanet
 from zoo import Zoo, files
 from zoo.files import hash_of
-from zoo.reader import Inputs
+from zoo.reader import ROWS_AT_ONCE, Inputs
 
 CACHE = "cache"  # in the zoo's folder; no part of the zoo, and never published
 
@@ -33,7 +33,7 @@ def features(
     if kept is not None:
         return index, kept
     nets = zoo.nets(split, inputs=inputs)
-    if not bool(nets.weights.isfinite().all()):
+    if not all(bool(part.isfinite().all()) for part in nets.weights.split(ROWS_AT_ONCE)):
         raise ValueError(f"{zoo.folder}: {split} nets have weights that are not finite; see `metazoo verify`")
     nets = replace(nets, hyper_parameters=nets.hyper_parameters.drop(columns=hidden or [], errors="ignore"))
     found = metanet.features(nets)

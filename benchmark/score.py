@@ -27,7 +27,7 @@ from zoo.manifest import MANIFEST
 from zoo.reader import Inputs
 from zoo.recipe import HYPER_PARAMETERS
 from zoo.symmetries import free_spaces, permuted
-from zoo.units import environment, one_thread_that_keeps_its_memory
+from zoo.units import checked_device, environment, one_thread_that_keeps_its_memory
 from zoo.verify import check_bytes
 from zoo.workers import interrupts_ignored
 
@@ -83,6 +83,7 @@ def score(
     names = dict.fromkeys(name for given in metanets for name in (METANETS if given == "all" else [given]))
     for name in names:
         find_metanet(name)
+    checked_device(training.device)
     numbers: list[int | None] = [*train_nets] if train_nets else [None]
     for folder in zoo_folders:
         if (folder / MANIFEST).exists() and (problems := list(check_bytes(folder))):

@@ -49,22 +49,23 @@ def fit_module(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module = build(train.features.shape[1])
+        module = build(train.features.shape[1]).to(training.device)
     rng, moves = torch.Generator().manual_seed(seed), stream(seed, "permute")
     # fused: one pass over a parameter, its gradient and its moments, where the default makes ten
     optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=training.weight_decay, fused=True)
-    target = torch.from_numpy(train.target).float()
+    target = torch.from_numpy(train.target).float().to(training.device)
+    held = validation.features.to(training.device)
     best, best_epoch, best_state = -np.inf, 0, None
     for epoch in range(1, training.epochs + 1):
         module.train()
-        features = train.features if train.permuted is None else train.permuted(moves)
+        features = (train.features if train.permuted is None else train.permuted(moves)).to(training.device)
         for batch in torch.randperm(len(target), generator=rng).split(training.batch):
             if len(batch) == 1 and len(target) > 1:
                 continue  # BatchNorm cannot learn from one net at one position
             optimizer.zero_grad()
             nn.functional.mse_loss(module(features[batch].float()), target[batch]).backward()
             optimizer.step()
-        r2 = validation_r2(validation.target, predict(module, validation.features))
+        r2 = validation_r2(validation.target, predict(module, held))
         if r2 > best:
             best, best_epoch, best_state = r2, epoch, copy.deepcopy(module.state_dict())
     if best_state is None:
@@ -83,7 +84,9 @@ def fit_module(
 def predict(module: nn.Module, features: Float[Tensor, "net feature"]) -> Float[np.ndarray, " net"]:
     """The module's predictions in evaluation mode."""
     module.eval()
-    return torch.cat([module(part.float()) for part in features.split(PREDICTED_AT_ONCE)]).double().numpy()
+    device = next(module.parameters()).device
+    found = [module(part.to(device).float()) for part in features.split(PREDICTED_AT_ONCE)]
+    return torch.cat(found).double().cpu().numpy()
 
 
 def validation_r2(true: Float[np.ndarray, " net"], predicted: Float[np.ndarray, " net"]) -> float:

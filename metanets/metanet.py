@@ -22,6 +22,7 @@ class Training:
     batch: int = 128  # nets a step; the last, smaller batch of an epoch is used too
     weight_decay: float = 0.01  # AdamW's
     learning_rates: tuple[float, ...] = LEARNING_RATES  # chosen from on validation, with the first seed
+    device: str = "cpu"  # or cuda, cuda:1 ...
     permute: bool = False  # whether the channels of the training nets are put in another order at every epoch
 
 

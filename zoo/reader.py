@@ -113,11 +113,11 @@ class Zoo:
         gathered = np.empty((int(keep.sum()), width), arrays[0].dtype if arrays else np.float32)
         seen = done = 0
         for array in arrays:
-            for rows in np.array_split(np.arange(len(array)), max(1, len(array) // ROWS_AT_ONCE)):
-                kept = rows[keep[seen + rows]]
-                part = array[kept] if entries is None else array[kept][:, entries]
-                gathered[done : done + len(kept)] = part
-                done += len(kept)
+            for start in range(0, len(array), ROWS_AT_ONCE):
+                part = _read(array, start, min(start + ROWS_AT_ONCE, len(array)))
+                part = part[keep[seen + start : seen + start + len(part)]]
+                gathered[done : done + len(part)] = part if entries is None else part[:, entries]
+                done += len(part)
             seen += len(array)
         return gathered
 
@@ -136,6 +136,16 @@ class Zoo:
     def targets(self) -> list[str]:
         """The columns that can be predicted: the measured targets that this zoo has, and the hyper-parameters."""
         return [name for name in description.PREDICTABLE if name in self.columns and self.columns[name].notna().any()]
+
+
+def _read(array: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """Some rows of a memory-mapped array, read from the file: pages that are mapped would count as memory in use."""
+    if not isinstance(array, np.memmap):
+        return array[start:stop]
+    width = array.shape[1]
+    place = array.offset + start * width * array.itemsize
+    rows = np.fromfile(str(array.filename), array.dtype, (stop - start) * width, offset=place)
+    return rows.reshape(stop - start, width)
 
 
 def open(folder: Path | str) -> Zoo:
