@@ -40,8 +40,9 @@ class Leaderboard:
 
     `cells` has a row for each (task, zoo, metanet): the zoo it was fitted on and the one it was tested on, floor,
     parameters, seeds, nets; each metric's mean and std over seeds (unbiased; NaN for one seed); the 95% interval of R² over
-    test nets and seeds, `r2_low` and `r2_high`; and the `gain` in R² over FLOOR on the same nets, with its interval. NaN
-    where FLOOR has no record; intervals also where a metanet has one seed, which says nothing of how much training differs.
+    test nets and seeds, `r2_low` and `r2_high`; and the `gain` in R² over FLOOR on the same nets, with its interval (NaN
+    for FLOOR itself and where it has no record). Intervals are NaN where a metanet has one seed, which says nothing of how
+    much training differs.
     """
 
     results: tuple[Result, ...]
@@ -121,7 +122,7 @@ def _cell(result: Result, floor: Result | None) -> dict[str, object]:
     scores = pd.DataFrame([record.test for record in result.records])
     told = metanet.floor or len(result.records) > 1  # as Leaderboard says
     sure = interval(result.target, result.predicted, r2)
-    gain = None if floor is None else difference(result.target, result.predicted, floor.predicted, r2)
+    gain = None if floor is None or floor is result else difference(result.target, result.predicted, floor.predicted, r2)
     return {
         "task": name,
         "plain_task": name.split(",from=")[0],
@@ -214,7 +215,7 @@ def to_table(cells: pd.DataFrame) -> Table:
     heads, rows = _columns(cells)
     table = Table(title=escape(about(cells)), caption=escape(legend(cells)))
     for head in heads:
-        table.add_column(head, justify="left" if head == "metanet" else "right")
+        table.add_column(head, justify="left" if head == "metanet" else "right", no_wrap=head == "metanet")
     for row in rows:
         table.add_row(*map(escape, row), style="dim" if row[0].endswith("(floor)") else None)
     return table

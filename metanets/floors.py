@@ -75,7 +75,7 @@ def fit_ridge(
     Solved for the nets instead of the weights (kernel form), since there are far fewer nets. Deterministic.
     """
     inputs, offset = train.features, float(train.target.mean())
-    centre = inputs.mean(dim=0, dtype=torch.float64)
+    centre = torch.cat([part.double().mean(dim=0) for part in inputs.split(COLUMNS_AT_ONCE, dim=1)])
     kernel = _centred_products(inputs, inputs, centre).numpy()
     scale = float(np.trace(kernel)) / len(kernel) or 1.0
     held = _centred_products(validation.features, inputs, centre).numpy()
