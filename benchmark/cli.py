@@ -26,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console(width=None if sys.stdout.isatty() else 120)  # no terminal: wide enough for the tables
+console = Console(width=None if sys.stdout.isatty() else 150)  # no terminal: wide enough for the tables
 SAY_EVERY = 10  # seconds between lines of progress where the output is no terminal
 
 Folder = Annotated[Path, typer.Argument(help="A zoo's folder.")]

@@ -215,7 +215,10 @@ def to_table(cells: pd.DataFrame) -> Table:
     heads, rows = _columns(cells)
     table = Table(title=escape(about(cells)), caption=escape(legend(cells)))
     for head in heads:
-        table.add_column(head, justify="left" if head == "metanet" else "right", no_wrap=head == "metanet")
+        if head == "metanet":
+            table.add_column(head, overflow="fold")  # names give way, numbers do not
+        else:
+            table.add_column(head, justify="right", min_width=len("0.000±0.000 *") if " " in head else None)
     for row in rows:
         table.add_row(*map(escape, row), style="dim" if row[0].endswith("(floor)") else None)
     return table
