@@ -296,3 +296,17 @@ def test_work_needs_a_prepared_folder(tmp_path):
 
 def test_work_in_a_finished_zoo_is_nothing(standard):
     zoo.work(standard)
+
+
+def test_a_worker_stopped_between_claim_and_work_gives_its_lease_back(tmp_path, monkeypatch):
+    folder = zoo.build(small(), tmp_path / "zoo", workers=0)
+
+    def stopped(place, unit):
+        assert claim(place, unit) is not None
+        raise SystemExit(143)
+
+    claim = leases.claim
+    monkeypatch.setattr(leases, "claim", stopped)
+    with pytest.raises(SystemExit):
+        zoo.work(folder)
+    assert not list(folder.glob("units/*.lease"))

@@ -174,6 +174,14 @@ def release_gone(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def release_mine(folder: Path) -> None:
+    """Removes the leases that this process holds: it may be stopped between the claim of a unit and the work on it."""
+    for path in folder.glob("units/*.lease"):
+        found = read(path)
+        if found is not None and found.holder == Holder.me():
+            path.unlink(missing_ok=True)
+
+
 def alive(folder: Path) -> dict[str, Any]:
     """The leases that are held, by the file's stem."""
     found = {path.stem: read(path) for path in folder.glob("units/*.lease")}

@@ -32,17 +32,20 @@ def work(folder: Path, *, device: str = "cpu", alive: Callable[[], None] = lambd
     """
     left = [unit for unit in plan.units(folder) if not unit.is_done(folder)]
     workshop = Workshop(folder, checked_device(device)) if left else None
-    while left and workshop is not None:
-        left = _left(folder, left)
-        free = next(_claims(folder, left), None)
-        if free is None:
-            time.sleep(LOOK_EVERY if left else 0)
-            continue
-        unit, lease = free
-        with lease.held():
-            if not unit.is_done(folder):  # finished between the look and the claim
-                _attempt(workshop, unit, lease, alive)
-        left.sort(key=lambda other: other is unit)  # after a failure, the others first
+    try:
+        while left and workshop is not None:
+            left = _left(folder, left)
+            free = next(_claims(folder, left), None)
+            if free is None:
+                time.sleep(LOOK_EVERY if left else 0)
+                continue
+            unit, lease = free
+            with lease.held():
+                if not unit.is_done(folder):  # finished between the look and the claim
+                    _attempt(workshop, unit, lease, alive)
+            left.sort(key=lambda other: other is unit)  # after a failure, the others first
+    finally:
+        leases.release_mine(folder)
 
 
 def _left(folder: Path, units: list[Unit]) -> list[Unit]:
