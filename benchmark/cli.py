@@ -8,7 +8,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -44,6 +44,9 @@ SettingsOption = Annotated[
     list[str] | None, typer.Option("--set", help="FIELD=VALUE, for any field of the spec; may be repeated.")
 ]
 DeviceOption = Annotated[str, typer.Option(help="Where nets are trained: cpu, cuda, or cuda:1 and so on.")]
+ZoosOption = Annotated[
+    list[Path] | None, typer.Option("--zoo", help="A zoo's folder, to compare labels with; may be repeated.")
+]
 TargetOption = Annotated[str, typer.Option(help="A target, or a hyper-parameter.")]
 
 
@@ -229,6 +232,30 @@ def status(zoo_folder: Folder, as_json: Annotated[bool, typer.Option("--json", h
     else:
         console.print("\n".join(found.lines()), highlight=False)
     if found.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def watch(
+    zoo_folder: Folder,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between looks.")] = 2,
+) -> None:
+    """Follow a build until it is finished, or until Ctrl-C, which stops the watching only."""
+    from rich.live import Live
+
+    from benchmark.watch import line, watch
+
+    found, live = None, Live(console=console, auto_refresh=False)
+    try:
+        with live if console.is_terminal else nullcontext():
+            for found in watch(zoo_folder, every=every):
+                if console.is_terminal:
+                    live.update(escape("\n".join([str(zoo_folder), *found.lines()])), refresh=True)
+                else:
+                    console.print(f"{time.strftime('%H:%M:%S')} {line(found)}", highlight=False, soft_wrap=True)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    if found and found.failed:
         raise typer.Exit(1)
 
 
@@ -421,21 +448,62 @@ def symmetry(
 @app.command()
 def leaderboard(
     results: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("data/results"),
-    kind: Annotated[Literal["terminal", "markdown", "json"], typer.Option("--format", help="How to print it.")] = "terminal",
+    kind: Annotated[
+        Literal["terminal", "markdown", "latex", "csv", "json"], typer.Option("--format", help="How to print it.")
+    ] = "terminal",
     pairs: Annotated[bool, typer.Option("--pairs", help="Compare all pairs of metanets instead, Holm-corrected.")] = False,
 ) -> None:
     """Print the leaderboard of all records in a folder."""
+    from benchmark.formats import to_csv
     from benchmark.leaderboard import frame_table, leaderboard
 
+    if pairs and kind == "latex":
+        raise typer.BadParameter("--pairs has no LaTeX; take --format csv or json")
     board = leaderboard(results)
     if not pairs:
         _print_board(board, kind)
     elif kind == "json":
         print(board.pairs().to_json(orient="records", indent=1))
+    elif kind == "csv":
+        print(to_csv(board.pairs()), end="")
     else:
         for (task, zoo), found in board.pairs().groupby(["task", "zoo"], sort=False):
             frame = found.drop(columns=["task", "zoo"]).set_index("one")
             console.print(frame_table(frame, f"{task}, {zoo}: differences in R², 95% intervals"))
+
+
+@app.command()
+def compare(
+    one: Annotated[str, typer.Argument(help="A metanet with records.", metavar="A")],
+    other: Annotated[str, typer.Argument(help="Another.", metavar="B")],
+    results: Annotated[Path, typer.Option(help="A folder of records.")] = Path("data/results"),
+    task: Annotated[str, typer.Option(help="A task's name, as the leaderboard prints it.")] = "test_accuracy",
+    metric: Annotated[str, typer.Option(help="r2, tau, spearman, mae or worst_decile.")] = "r2",
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Say by how much metanet A is above B on each zoo that both were scored on, and whether that can be told."""
+    from benchmark.compare import compare
+
+    found = compare(one, other, results, task=task, metric=metric)
+    if as_json:
+        print(json.dumps([comparison.to_json() for comparison in found], indent=1))
+        return
+    for comparison in found:
+        console.print(comparison.sentence(), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def emit(
+    results: Annotated[Path, typer.Argument(help="A folder of records.")],
+    out: Annotated[Path, typer.Option(help="Where the files go.")],
+    namespace: Annotated[str, typer.Option(help="Who owns the zoos' data sets on the hub.")] = "metazoo",
+    source: Annotated[str | None, typer.Option(help="The leaderboard's address.")] = None,
+) -> None:
+    """Write results as the hub's benchmark pages read them, and BibTeX for zoos and records."""
+    from benchmark.emit import emit
+
+    for path in emit(results, out, namespace=namespace, source=source):
+        print(path)
 
 
 @app.command()
@@ -451,18 +519,107 @@ def curve(
     print(save(sample_efficiency(leaderboard(results).cells), out))
 
 
+@app.command()
+def submit(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Records, or folders of them: one metanet on one task.", metavar="RECORDS")
+    ],
+    code: Annotated[str, typer.Option(help="Address of the code, http or https.")],
+    commit: Annotated[str, typer.Option(help="The code's commit, 40 hexadecimal digits.")],
+    contact: Annotated[str, typer.Option(help="Whom to ask.")],
+    citation: Annotated[str, typer.Option(help="How to cite it: text or BibTeX.")],
+    to: Annotated[Path, typer.Option(help="The leaderboard's folder of records.")] = Path("data/results"),
+    zoo_folders: ZoosOption = None,
+    hardware: Annotated[str, typer.Option(help="What it ran on.")] = "not given",
+    external_data: Annotated[
+        str | None, typer.Option(help="What else than the zoo it learned from; default: nothing.")
+    ] = None,
+    supersedes: Annotated[str | None, typer.Option(metavar="NAME", help="The folder under --to that this corrects.")] = None,
+) -> None:
+    """Check records and add them to a leaderboard's folder, as a submission."""
+    from benchmark.submit import submit
+    from benchmark.untrusted import submission
+
+    about = submission(
+        code_url=code,
+        commit=commit,
+        contact=contact,
+        citation=citation,
+        hardware=hardware,
+        external_data=external_data or False,
+        supersedes=supersedes,
+    )
+    folder, written = submit(paths, about, to=to, zoo_folders=zoo_folders or ())
+    labels = "labels checked" if zoo_folders else "labels not checked: no --zoo"
+    console.print(f"{folder}: {len(written)} files, {labels}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def check(
+    results: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("data/results"),
+    zoo_folders: ZoosOption = None,
+) -> None:
+    """Derive everything in a folder of records again, and name what is wrong."""
+    from benchmark.submit import check
+
+    found = check(results, zoo_folders or ())
+    for line in found.problems:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{found.records} records, the labels of {found.labelled} checked; {len(found.problems)} problem(s)")
+    if found.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def fresh(
+    spec: SpecArgument,
+    out: Annotated[Path, typer.Option(help="The zoo's folder, a new one.")],
+    nets: NetsOption = None,
+    settings: SettingsOption = None,
+    images: ImagesOption = None,
+    download: DownloadOption = False,
+    workers: WorkersOption = None,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Build a zoo from a seed that nobody has seen, to verify submissions on."""
+    import zoo
+    from benchmark.submit import fresh
+
+    loaded = zoo.load(spec, _overrides(settings or [], nets, None))
+    count = _workers(workers) if device == "cpu" else workers or 1
+    seed = fresh(loaded, out, images_folder=images, download=download, workers=count, device=device)
+    console.print(f"{out}: {len(zoo.open(out))} nets from seed {seed}", soft_wrap=True)
+
+
+@app.command()
+def page(
+    results: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("data/results"),
+    out: Annotated[Path, typer.Option(help="The site's folder.")] = Path("site"),
+    zoo_folders: Annotated[
+        list[Path] | None, typer.Option("--zoo", metavar="FOLDER", help="A zoo to draw; may be repeated.")
+    ] = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Write the leaderboard as a static site: tables, pictures, a page for each metanet and zoo."""
+    from benchmark.page import write
+
+    print(write(results, out, zoo_folders=zoo_folders, overwrite=overwrite))
+
+
 def _print_board(board: Any, kind: str) -> None:
+    from benchmark.formats import to_csv, to_latex
     from benchmark.leaderboard import frame_table, to_markdown, to_table
 
-    if kind == "json":
-        print(board.cells.to_json(orient="records", indent=1))
+    if kind in ("json", "csv"):
+        text = board.cells.to_json(orient="records", indent=1) + "\n" if kind == "json" else to_csv(board.cells)
+        print(text, end="")
         return
     if kind == "terminal":
         for (task, metanet), matrix in board.matrices().items():
             console.print(frame_table(matrix, f"{metanet}, {task}: R² fitted on one zoo (row), tested on another (column)"))
     for cells in board.boards():
-        if kind == "markdown":
-            print(to_markdown(cells))
+        if kind in ("markdown", "latex"):
+            print(to_markdown(cells) if kind == "markdown" else to_latex(cells))
         else:
             console.print(to_table(cells))
 

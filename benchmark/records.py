@@ -5,6 +5,7 @@ The format is `record.schema.json`, a JSON Schema that is derived from the class
 
 import io
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,6 +18,7 @@ from zoo import files
 
 SCHEMA: Literal["metazoo-record-2"] = "metazoo-record-2"
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+SUBMISSION = "submission.json"  # beside records: who submitted them, see `benchmark.submit`
 TEST_READ: Literal["once, after all choices"] = "once, after all choices"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -139,7 +141,11 @@ def write(path: Path, record: Record, predictions: bytes) -> None:
 
 def read(path: Path) -> Record:
     """One record. Raises ValueError that names the file and the fields at fault where it is none of this schema."""
-    value = files.read_json(path)
+    return parse(path, files.read_json(path))
+
+
+def parse(path: Path, value: dict[str, Any]) -> Record:
+    """The record that the JSON object in the file at `path` is. Raises as `read` does."""
     if value.get("schema") != SCHEMA:
         raise ValueError(f"{path}: record schema {value.get('schema')!r}, this release reads {SCHEMA!r}")
     try:
@@ -157,9 +163,30 @@ def read_predictions(path: Path, record: Record) -> pd.DataFrame:
     return pd.read_parquet(file)
 
 
+def superseded(folder: Path) -> set[Path]:
+    """The folders that a submission beside them corrects. Raises ValueError where a submission is no JSON object."""
+    found = set()
+    for path in folder.glob(f"**/{SUBMISSION}"):
+        name = files.read_json(path).get("supersedes")
+        if isinstance(name, str) and Path(name).name == name:
+            found.add(path.parent.with_name(name))
+    return found
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether a folder of records is a correction, `<metanet>.2` and so on, whose submission was not written to its end."""
+    return re.fullmatch(r".+\.\d+", folder.name) is not None and not (folder / SUBMISSION).exists()
+
+
 def paths(folder: Path) -> list[Path]:
-    """The paths of all records under a folder, in order. Raises FileNotFoundError where there is none."""
-    found = sorted(folder.glob("**/seed-*.json"))
+    """The paths of all records under a folder that count, in order: not those superseded, nor those of half a correction.
+
+    Raises FileNotFoundError where there is none, ValueError as `superseded` does.
+    """
+    gone = superseded(folder)
+    found = sorted(
+        path for path in folder.glob("**/seed-*.json") if path.parent not in gone and not is_unfinished(path.parent)
+    )
     if not found:
         raise FileNotFoundError(f"{folder}: no records there; `metazoo score` writes them")
     return found

@@ -32,6 +32,7 @@ from zoo.verify import check_bytes
 from zoo.workers import interrupts_ignored
 
 FEWEST = 8  # nets in a split: below, no R² or tau means anything
+KEPT = 2**26  # bytes of a block of memory that is kept: those of a step, not those of a zoo
 PERMUTED_AT_ONCE = 64  # nets: twice as fast as a thousand
 
 
@@ -91,7 +92,7 @@ def score(
         zoo = zoos.open(folder)
         check_task(zoo, target)
         for number in numbers:
-            _rows(zoo, zoo, target, shift, number)
+            rows_of(zoo, zoo, target, shift, number)
     jobs = [
         Job(
             zoo=folder,
@@ -169,10 +170,10 @@ def check_task(zoo: Zoo, target: str) -> None:
 
 def run(job: Job) -> list[Path]:
     """Fits one job with one thread, so that equal jobs give equal results, then opens the test nets and scores."""
-    one_thread_that_keeps_its_memory()
+    one_thread_that_keeps_its_memory(KEPT)
     zoo, metanet = zoos.open(job.zoo), find_metanet(job.metanet)
     tests = [zoos.open(folder) for folder in job.tests]
-    tasks = [_task(zoo, test, job) for test in tests]
+    tasks = [task_of(zoo, test, job.target, job.inputs, job.shift, job.train_nets) for test in tests]
     paths = {
         (i, seed): records.path_of(job.out, tasks[i], job.metanet, seed) for i in range(len(tests)) for seed in job.seeds
     }
@@ -187,14 +188,19 @@ def run(job: Job) -> list[Path]:
         for i, test in enumerate(tests):
             wanted = [seed for seed in missing if (i, seed) not in kept]
             if wanted:
-                held = _examples(test, metanet, "test", job, _rows(zoo, test, job.target, job.shift, job.train_nets)["test"])
+                held = _examples(
+                    test, metanet, "test", job, rows_of(zoo, test, job.target, job.shift, job.train_nets)["test"]
+                )
                 for seed in wanted:
                     _record(tasks[i], job, metanet, seed, fits[seed], validation, held, path=paths[i, seed])
     return list(paths.values())
 
 
-def _rows(zoo: Zoo, test: Zoo, target: str, shift: str | None, train_nets: int | None) -> dict[str, np.ndarray]:
-    """Split -> indices of the nets that are used of it, of `zoo` for training and validation, of `test` for the test."""
+def rows_of(zoo: Zoo, test: Zoo, target: str, shift: str | None, train_nets: int | None) -> dict[str, np.ndarray]:
+    """Split -> indices of the nets that are used of it, of `zoo` for training and validation, of `test` for the test.
+
+    Raises ValueError where there are too few, or all have the same target.
+    """
     parts = {split: one.columns[one.columns["split"] == split] for split, one in _sources(zoo, test).items()}
     parts = {split: frame[~frame["diverged"]] for split, frame in parts.items()}
     if shift is not None:
@@ -222,15 +228,16 @@ def _reference(zoo: Zoo) -> records.ZooReference:
     return records.ZooReference(name=zoo.spec.name, family=zoo.spec.net.family, manifest_sha256=zoo.manifest_sha256)
 
 
-def _task(zoo: Zoo, test: Zoo, job: Job) -> records.Task:
-    rows = _rows(zoo, test, job.target, job.shift, job.train_nets)
+def task_of(zoo: Zoo, test: Zoo, target: str, inputs: Inputs, shift: str | None, train_nets: int | None) -> records.Task:
+    """The task of predicting `target` on `test` after fitting on `zoo`. Raises as `rows_of` does."""
+    rows = rows_of(zoo, test, target, shift, train_nets)
     return records.Task(
-        target=job.target,
-        inputs=job.inputs,
+        target=target,
+        inputs=inputs,
         zoo=_reference(zoo),
         test_zoo=_reference(test),
-        shift=job.shift,
-        train_nets=job.train_nets,
+        shift=shift,
+        train_nets=train_nets,
         nets={"train": len(rows["train"]), "validation": len(rows["validation"]), "test": len(rows["test"])},
         diverged_left_out=int(
             sum(one.columns["diverged"].sum() for one in {one.folder: one for one in (zoo, test)}.values())
@@ -259,7 +266,7 @@ def _fit(
 
     `chosen` is what the first seed chose, where it has been fitted before.
     """
-    rows = _rows(zoo, zoo, job.target, job.shift, job.train_nets)
+    rows = rows_of(zoo, zoo, job.target, job.shift, job.train_nets)
     train, validation = (_examples(zoo, metanet, split, job, rows[split]) for split in ("train", "validation"))
     known = train.examples
     if job.training.permute and metanet.trained_by_gradient:

@@ -205,15 +205,15 @@ def environment(device: torch.device = CPU) -> dict[str, Any]:
     }
 
 
-def one_thread_that_keeps_its_memory() -> None:
+def one_thread_that_keeps_its_memory(largest: int = 2**30) -> None:
     """One thread a worker: equal bytes for any number of workers, and no time lost between threads on small tensors.
 
     glibc gives large blocks back at once, so that each step faults all its pages in again (a ReLU runs four times
-    slower); it is told to keep them. Other allocators ignore or lack the call.
+    slower); it is told to keep them, up to `largest` bytes a block. Other allocators ignore or lack the call.
     """
     torch.set_num_threads(1)
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:
-            mallopt(M_MMAP_THRESHOLD, 2**30)
+            mallopt(M_MMAP_THRESHOLD, largest)
             mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
