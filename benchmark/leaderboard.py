@@ -189,7 +189,8 @@ def about(cells: pd.DataFrame) -> str:
 
 def legend(cells: pd.DataFrame) -> str:
     """What a board's numbers mean."""
-    gain = f"; gain: in R² over {FLOOR}" if cells["gain"].notna().any() else ""
+    told = FLOOR in set(cells["metanet"])
+    gain = f"; gain: in R² over {FLOOR}" if told else f"; not scored: the floor {FLOOR}, so what the weights add is unknown"
     note = f"; {NOTE}" if cells["constant"].any() else ""
     return f"mean±standard deviation over seeds [95% interval over test nets and seeds]{gain}{note}"
 
