@@ -422,16 +422,19 @@ def symmetry(
     metanet: Annotated[list[str], typer.Option(help="A metanet's name, `package.module:NAME`, or all; may be repeated.")],
     target: TargetOption = "test_accuracy",
     seed: Annotated[int, typer.Option(help="Of the metanets and of the symmetries.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="A folder of records, to keep the report for `metazoo page`.")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of each metanet.")] = 50,
     batch: Annotated[int, typer.Option(min=2, help="Nets a step; for a small zoo, take fewer.")] = 128,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Fit metanets on a zoo, and show how far its nets' symmetries move their predictions."""
-    from benchmark.symmetry import symmetry
+    from benchmark.symmetry import keep, symmetry
     from metanets.metanet import Training
 
     with _stoppable():
         found = symmetry(zoo_folder, metanet, target=target, training=Training(epochs=epochs, batch=batch), seed=seed)
+    if out is not None:
+        keep(out, zoo_folder, target, found, _command())
     if as_json:
         print(found.to_json(orient="records", indent=1))
         return

@@ -16,11 +16,12 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import zoo as zoos
-from benchmark import pictures, records
+from benchmark import pictures, records, symmetry
 from benchmark.leaderboard import FLOOR, Leaderboard, Result, about, from_paths, legend
 from benchmark.pictures import slug
 from benchmark.records import SUBMISSION, ZooReference
 from benchmark.submit import tier
+from benchmark.symmetry import NAME, Report
 from benchmark.untrusted import read_submission
 from zoo import files
 from zoo.reader import Zoo
@@ -37,12 +38,13 @@ TIERS = (SELF_REPORTED, "verified", "reproduced")  # from the least trusted on
 @dataclass(frozen=True)
 class Source:
     """What the pages are made of. `results` are by key, seeds in order; `tiers` by key;
-    `submissions` by metanet; `opened` zoos by label."""
+    `submissions` by metanet; `symmetries` and `opened` zoos by label."""
 
     board: Leaderboard
     results: dict[tuple[str, str, str], Result]
     tiers: dict[tuple[str, str, str], str]
     submissions: dict[str, list[dict[str, Any]]]
+    symmetries: dict[str, list[Report]]
     opened: dict[str, Zoo]
 
 
@@ -70,7 +72,7 @@ def write(results: Path, out: Path, *, zoo_folders: list[Path] | None = None, ov
 
 def site(results: Path, zoo_folders: list[Path]) -> dict[str, bytes]:
     """The site's files by their path in it. Raises as `leaderboard` and `zoo.open` do."""
-    source = _source(records.paths(results), zoo_folders)
+    source = _source(results, zoo_folders)
     cells = source.board.cells
     made = {name: (TEMPLATES / name).read_bytes() for name in ASSETS}
     made |= {"cells.csv": _csv(cells), "cells.json": _json(cells)}
@@ -114,7 +116,8 @@ def in_words(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _source(paths: list[Path], zoo_folders: list[Path]) -> Source:
+def _source(results: Path, zoo_folders: list[Path]) -> Source:
+    paths = records.paths(results)
     board = from_paths(paths)
     ordered = [replace(one, records=tuple(sorted(one.records, key=lambda record: record.seed))) for one in board.results]
     tiers: dict[tuple[str, str, str], str] = {}
@@ -126,7 +129,11 @@ def _source(paths: list[Path], zoo_folders: list[Path]) -> Source:
         if (folder / SUBMISSION).exists():
             submissions.setdefault(record.metanet.name, []).append(asdict(read_submission(folder / SUBMISSION)))
     opened = {_reference(zoo).label(): zoo for zoo in map(zoos.open, zoo_folders)}
-    return Source(board, {result.key: result for result in ordered}, tiers, submissions, opened)
+    symmetries: dict[str, list[Report]] = {}
+    for path in sorted(results.glob("*/" + NAME.format("*"))):
+        report = symmetry.read(path)
+        symmetries.setdefault(report.zoo.label(), []).append(report)
+    return Source(board, {result.key: result for result in ordered}, tiers, submissions, symmetries, opened)
 
 
 def _tier(folder: Path) -> str:
@@ -293,6 +300,7 @@ def _zoo(label: str, source: Source, made: dict[str, bytes]) -> dict[str, Any]:
         "hashes": sorted({zoo.manifest_sha256 for zoo in references}),
         "rows": sorted(rows, key=lambda row: (_place(row["task"]), row["floor"], -row["r2_mean"])),
         "built_in": references[0].name in SPECS,
+        "symmetries": source.symmetries.get(label, []),
         "summary": None,
     }
     return values if opened is None else {**values, **_opened(label, opened, {row["target"] for row in rows}, made)}

@@ -1,24 +1,75 @@
 """The symmetry report: how much predictions change when nets' weights change but the functions they compute do not."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
+from pydantic import Field, TypeAdapter
+from pydantic.dataclasses import dataclass as strict_dataclass
 from torch import Tensor
 
 import zoo as zoos
 from benchmark.metrics import is_constant, mean_absolute_error, r2
+from benchmark.records import STRICT, Name, ZooReference
 from benchmark.score import check_task, find_metanet
+from benchmark.untrusted import RECORD_BYTES, read_bytes, read_json, validated
 from metanets import METANETS, Examples, Training
-from zoo import Nets, Zoo
+from zoo import Nets, Zoo, files
 from zoo.streams import stream
 from zoo.symmetries import free_spaces, permuted, rescaled
 
+NAME = "symmetry-{}.json"  # of the report on a target, in a zoo's folder of the results
+Positive = Annotated[float, Field(ge=0)]
 Move = Callable[[Float[Tensor, "net weight"], torch.Generator], Float[Tensor, "net weight"]]
+
+
+@strict_dataclass(frozen=True, config=STRICT)
+class Row:
+    """How far the predictions of one metanet move; see `symmetry`. None: the predictions are all equal."""
+
+    metanet: Name
+    r2: float
+    permutation: Positive
+    permutation_relative: Positive | None
+    scaling: Positive
+    scaling_relative: Positive | None
+
+
+@strict_dataclass(frozen=True, config=STRICT)
+class Report:
+    """The symmetry report of a zoo and target, as it is kept beside the zoo's records."""
+
+    schema: Literal["metazoo-symmetry-1"]
+    zoo: ZooReference
+    target: Name
+    command: str
+    rows: list[Row]
+
+
+_REPORT = TypeAdapter(Report).validate_json
+
+
+def keep(results: Path, zoo_folder: Path, target: str, frame: pd.DataFrame, command: str) -> Path:
+    """Writes what `symmetry` found to the results' folder; returns the path."""
+    made = zoos.open(zoo_folder)
+    zoo = ZooReference(name=made.spec.name, family=made.spec.net.family, manifest_sha256=made.manifest_sha256)
+    values: list[dict[str, Any]] = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    rows = [Row(**row) for row in values]
+    report = Report(schema="metazoo-symmetry-1", zoo=zoo, target=target, command=command, rows=rows)
+    path = results / zoo.label() / NAME.format(target)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write_json(path, asdict(report))
+    return path
+
+
+def read(path: Path) -> Report:
+    """A report from a file that may be hostile. Raises ValueError naming the file and the fields at fault."""
+    return validated(path, _REPORT, read_json(path, read_bytes(path, RECORD_BYTES)))
 
 
 def symmetry(

@@ -101,7 +101,7 @@ def submission(**fields: object) -> Submission:
         "supersedes": None,
         "submitted": date.today().isoformat(),
     }
-    return _validated(Path(SUBMISSION), _SUBMISSION, plain | fields)
+    return validated(Path(SUBMISSION), _SUBMISSION, plain | fields)
 
 
 def read_bytes(path: Path, most: int) -> bytes:
@@ -158,7 +158,8 @@ def _digits(text: str) -> int:
     return int(text)
 
 
-def _validated(path: Path, validate: Callable[..., _Loaded], value: dict[str, Any]) -> _Loaded:
+def validated(path: Path, validate: Callable[..., _Loaded], value: dict[str, Any]) -> _Loaded:
+    """The value as `validate`, a TypeAdapter's `validate_json`, has it. Raises ValueError naming the fields at fault."""
     try:
         return validate(json.dumps(value))
     except RecursionError:
@@ -170,12 +171,12 @@ def _validated(path: Path, validate: Callable[..., _Loaded], value: dict[str, An
 
 def read_submission(path: Path) -> Submission:
     """A `submission.json`. Raises ValueError that names the file and the fields at fault."""
-    return _validated(path, _SUBMISSION, read_json(path, read_bytes(path, RECORD_BYTES)))
+    return validated(path, _SUBMISSION, read_json(path, read_bytes(path, RECORD_BYTES)))
 
 
 def read_verification(path: Path) -> Verification:
     """A `verification.json`. Raises as `read_submission` does."""
-    return _validated(path, _VERIFICATION, read_json(path, read_bytes(path, RECORD_BYTES)))
+    return validated(path, _VERIFICATION, read_json(path, read_bytes(path, RECORD_BYTES)))
 
 
 def read(path: Path) -> Found:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import zoo as zoos
-from benchmark import cli, records
+from benchmark import cli, records, symmetry
 from benchmark.leaderboard import FLOOR, leaderboard
 from benchmark.metrics import scores
 from benchmark.page import GENERATOR, printable, site, slug, web_address, write
@@ -416,3 +416,15 @@ def test_axe_finds_no_violation(made, visit, file, scheme):
         visit(made / file, scheme=scheme, bypass=True), options={"preload": False}
     )  # no reading of files from files
     assert found.violations_count == 0, found.generate_report()
+
+
+def test_a_symmetry_report_that_was_kept_is_on_its_zoos_page(tmp_path):
+    put(tmp_path, "statnn")
+    frame = pd.DataFrame([{"metanet": EVIL, "r2": 0.5, "permutation": 0.0, "scaling": 0.125}])
+    rows = [symmetry.Row(**row, permutation_relative=None, scaling_relative=0.75) for row in frame.to_dict("records")]
+    report = symmetry.Report("metazoo-symmetry-1", STANDARD, "test_accuracy", "metazoo symmetry ZOO", rows)
+    files.write_json(tmp_path / STANDARD.label() / symmetry.NAME.format("test_accuracy"), dataclasses.asdict(report))
+    page = Page(site(tmp_path, [])[f"zoos/{slug(STANDARD.label())}.html"].decode())
+    assert "Symmetry report, test_accuracy" in page.text()
+    assert "0.12 (0.75)" in page.text()
+    assert EVIL in page.text()

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 import zoo
 from benchmark.cli import app
-from benchmark.symmetry import symmetry
+from benchmark.symmetry import keep, read, symmetry
 from metanets import Training
 
 QUICK = Training(epochs=3, batch=8, learning_rates=(1e-3,))
@@ -77,3 +77,20 @@ def test_the_verb_prints_the_report(standard):
     assert [row["metanet"] for row in found] == ["ridge", "mean"]
     assert found[0]["permutation"] == pytest.approx(symmetry(standard, ["ridge"], seed=3)["permutation"][0])
     assert f"{found[0]['scaling']:.2g}" in table.output
+
+
+def test_a_kept_report_is_read_again_and_a_damaged_one_refused(report, standard, tmp_path):
+    path = keep(tmp_path, standard, "test_accuracy", report.reset_index(), "metazoo symmetry")
+    kept = read(path)
+    assert kept.zoo.manifest_sha256 == zoo.open(standard).manifest_sha256
+    assert [row.metanet for row in kept.rows] == list(report.index)
+    assert [row.scaling for row in kept.rows] == list(report["scaling"])
+    value = json.loads(path.read_text())
+    for broken, found in (
+        ({**value, "rows": [{**value["rows"][0], "scaling": -1.0}]}, "rows.0.scaling"),
+        ({**value, "extra": 1}, "extra"),
+        ({**value, "schema": "metazoo-symmetry-9"}, "schema"),
+    ):
+        path.write_text(json.dumps(broken))
+        with pytest.raises(ValueError, match=found):
+            read(path)
