@@ -22,7 +22,7 @@ from zoo import Zoo
 from zoo.choices import unknown
 from zoo.layout import Layout
 from zoo.streams import stream
-from zoo.train import TARGETS
+from zoo.recipe import TARGETS
 
 SHUFFLES = {"ridge": 20, "trees_statistics": 10}  # metanet -> fits to shuffled labels; one of trees takes seconds
 CHANCE = 0.001  # how often a mean exceeds its bound where nothing leaks
@@ -222,10 +222,14 @@ def _copies(zoo: Zoo, sightings: list[Sighting]) -> Iterator[Finding]:
 
 
 def _seeds(zoo: Zoo) -> Iterator[Finding]:
-    """A finding for each set of nets with the same seed: the same start and the same order of images."""
-    for _, indices in zoo.columns.groupby("seed")["index"]:
+    """A finding for each set of nets with the same seed: the same start and the same order of images.
+
+    An imported zoo has lineages instead: nets that share one, in any sense that its source gives.
+    """
+    column = next((name for name in ("seed", "lineage") if name in zoo.columns), None)
+    for _, indices in [] if column is None else zoo.columns.groupby(column)["index"]:
         if len(indices) > 1:
-            yield _shared(zoo, "equal seeds", dict.fromkeys(indices.tolist(), ""))
+            yield _shared(zoo, f"equal {column}s", dict.fromkeys(indices.tolist(), ""))
 
 
 def _shared(zoo: Zoo, check: str, group: Mapping[int, str]) -> Finding:

@@ -24,6 +24,7 @@ from benchmark.submit import tier
 from benchmark.symmetry import NAME, Report
 from benchmark.untrusted import read_submission
 from zoo import files
+from zoo.imported import Imported
 from zoo.reader import Zoo
 from zoo.spec import SPECS, to_json
 from zoo.summary import QUANTILES, summary
@@ -145,7 +146,7 @@ def _tier(folder: Path) -> str:
 
 
 def _reference(zoo: Zoo) -> ZooReference:
-    return ZooReference(name=zoo.spec.name, family=zoo.spec.net.family, manifest_sha256=zoo.manifest_sha256)
+    return ZooReference(name=zoo.spec.name, family=zoo.spec.family, manifest_sha256=zoo.manifest_sha256)
 
 
 def _csv(cells: pd.DataFrame) -> bytes:
@@ -302,6 +303,7 @@ def _zoo(label: str, source: Source, made: dict[str, bytes]) -> dict[str, Any]:
         "built_in": references[0].name in SPECS,
         "symmetries": source.symmetries.get(label, []),
         "summary": None,
+        "imported": None,
     }
     return values if opened is None else {**values, **_opened(label, opened, {row["target"] for row in rows}, made)}
 
@@ -317,6 +319,7 @@ def _opened(label: str, zoo: Zoo, targets: set[str], made: dict[str, bytes]) -> 
         "quantile_names": [f"q{quantile:g}" for quantile in QUANTILES],
         "spec": zoo.spec,
         "spec_file": spec,
+        "imported": zoo.spec.provenance if isinstance(zoo.spec, Imported) else None,
         "pictures": [
             *(pictures.histograms([zoo], name, made) for name in drawn),
             pictures.against_hyper_parameters(zoo, first, made),

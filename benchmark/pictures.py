@@ -22,7 +22,6 @@ from benchmark.leaderboard import Leaderboard, Result
 from benchmark.plots import sample_efficiency
 from zoo import plots
 from zoo.reader import Zoo
-from zoo.spec import to_json
 
 MOST_POINTS = 1000  # of a scatter: more make an SVG slow and show nothing more
 LOWEST = -1.0  # R² that a picture shows: below it there is nothing to compare
@@ -248,7 +247,7 @@ def histograms(given: list[Zoo], target: str, made: dict[str, bytes]) -> Picture
     for zoo in given:
         settled = zoo.columns.loc[~zoo.columns["diverged"], target]
         low, middle, high = settled.quantile([0.25, 0.5, 0.75])
-        told.append(f"{zoo.spec.net.family}: {len(settled)} nets, median {middle:.3g}, quartiles {low:.3g} to {high:.3g}")
+        told.append(f"{zoo.spec.family}: {len(settled)} nets, median {middle:.3g}, quartiles {low:.3g} to {high:.3g}")
     key = ("histograms", target, *(zoo.manifest_sha256 for zoo in given))
     alt = f"Distribution of {target}. {'; '.join(told)}."
 
@@ -262,7 +261,7 @@ def histograms(given: list[Zoo], target: str, made: dict[str, bytes]) -> Picture
 
 def against_hyper_parameters(zoo: Zoo, target: str, made: dict[str, bytes]) -> Picture:
     """A target against each hyper-parameter of a zoo."""
-    names = [name for name in to_json(zoo.spec)["recipe"] if name in zoo.columns and name != target]
+    names = [name for name in zoo.hyper_parameters if name in zoo.targets and name != target]
     settled = zoo.columns[~zoo.columns["diverged"]]
     ranks = settled[[*names, target]].corr("spearman")[target]
     told = ", ".join(f"{name} {ranks[name]:+.2f}" for name in names)

@@ -44,7 +44,7 @@ def predicted_against_true(paths: list[Path], zoo_folders: list[Path]) -> Figure
             margin = 0.25 * (ends[1] - ends[0])
             axes.set_ylim(ends[0] - margin, ends[1] + margin)  # a wild prediction must not squeeze the others
             axes.set_title(f"{name}\nR² {record.test['r2']:.2f}, tau {record.test['tau']:.2f}", fontsize="small")
-        panels[row, 0].set_ylabel(f"{opened[digest].spec.net.family}\npredicted", fontsize="small")
+        panels[row, 0].set_ylabel(f"{opened[digest].spec.family}\npredicted", fontsize="small")
     for axes in panels[-1]:
         axes.set_xlabel(f"true {next(iter(drawn.values()))[1].task.target.replace('_', ' ')}", fontsize="small")
     return figure

@@ -49,7 +49,7 @@ def targets(one: zoo.Zoo, other: zoo.Zoo, rng: np.random.Generator) -> None:
 def predictions(results: Path, opened: zoo.Zoo) -> dict[str, list[pd.DataFrame]]:
     """Each metanet's test predictions beside the truth, a frame a seed."""
     found: dict[str, list[pd.DataFrame]] = {}
-    zoo = ZooReference(name=opened.spec.name, family=opened.spec.net.family, manifest_sha256=opened.manifest_sha256)
+    zoo = ZooReference(name=opened.spec.name, family=opened.spec.family, manifest_sha256=opened.manifest_sha256)
     for path in sorted((results / zoo.label()).glob("test_accuracy/*/seed-*.json")):
         record = read(path)
         frame = read_predictions(path, record).query("split == 'test'").set_index("index")
@@ -83,7 +83,8 @@ def main() -> None:
     given = parser.parse_args()
     rng = np.random.default_rng(0)
     one, other = (zoo.open(folder) for folder in given.zoos)
-    print(f"{one.spec.name}: {len(one)} nets, {one.spec.precision} | {other.spec.precision}")
+    precisions = [getattr(made.spec, "precision", "unknown") for made in (one, other)]
+    print(f"{one.spec.name}: {len(one)} nets, {' | '.join(precisions)}")
     targets(one, other, rng)
     if given.records:
         scores(predictions(given.records[0], one), predictions(given.records[1], other), rng)

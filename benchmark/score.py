@@ -25,7 +25,6 @@ from zoo import Nets, Zoo
 from zoo.choices import choose, unknown
 from zoo.manifest import MANIFEST
 from zoo.reader import Inputs
-from zoo.recipe import HYPER_PARAMETERS
 from zoo.symmetries import free_spaces, permuted
 from zoo.units import checked_device, environment, one_thread_that_keeps_its_memory
 from zoo.verify import check_bytes
@@ -204,7 +203,7 @@ def rows_of(zoo: Zoo, test: Zoo, target: str, shift: str | None, train_nets: int
     parts = {split: one.columns[one.columns["split"] == split] for split, one in _sources(zoo, test).items()}
     parts = {split: frame[~frame["diverged"]] for split, frame in parts.items()}
     if shift is not None:
-        choose(HYPER_PARAMETERS, shift, "hyper-parameter")
+        choose(dict.fromkeys(n for n in zoo.hyper_parameters if n in zoo.targets), shift, "hyper-parameter")
         middle = parts["train"][shift].median()
         parts = {split: frame[(frame[shift] > middle) == (split == "test")] for split, frame in parts.items()}
     if train_nets is not None:
@@ -215,6 +214,8 @@ def rows_of(zoo: Zoo, test: Zoo, target: str, shift: str | None, train_nets: int
     for split, frame in parts.items():
         if len(frame) < FEWEST:
             raise ValueError(f"{zoo.folder}: {len(frame)} nets of {split} for this task; scoring needs {FEWEST} or more")
+        if missing := int(frame[target].isna().sum()):
+            raise ValueError(f"{zoo.folder}: {missing} {split} nets that did not diverge have no {target}; nothing to score")
         if is_constant(frame[target].to_numpy()):
             raise ValueError(f"{zoo.folder}: {target} is the same for every {split} net of this task; nothing to predict")
     return {split: frame["index"].to_numpy() for split, frame in parts.items()}
@@ -225,7 +226,7 @@ def _sources(zoo: Zoo, test: Zoo) -> dict[str, Zoo]:
 
 
 def _reference(zoo: Zoo) -> records.ZooReference:
-    return records.ZooReference(name=zoo.spec.name, family=zoo.spec.net.family, manifest_sha256=zoo.manifest_sha256)
+    return records.ZooReference(name=zoo.spec.name, family=zoo.spec.family, manifest_sha256=zoo.manifest_sha256)
 
 
 def task_of(zoo: Zoo, test: Zoo, target: str, inputs: Inputs, shift: str | None, train_nets: int | None) -> records.Task:
@@ -284,7 +285,7 @@ def _permuted(zoo: Zoo, metanet: Metanet, index: np.ndarray) -> Callable[[torch.
     """The features of these training nets with their channels in random orders."""
     spaces = free_spaces(zoo.layout, zoo.blueprint.trained, gated=zoo.blueprint.gate is not None)
     if not spaces:
-        raise ValueError(f"{zoo.folder}: {zoo.spec.net.family} nets have no permutation symmetry; leave --permute away")
+        raise ValueError(f"{zoo.folder}: {zoo.spec.family} nets have no permutation symmetry; leave --permute away")
     nets = zoo.nets("train")
     chosen = np.isin(nets.index, index)
     nets = Nets(nets.index[chosen], nets.weights[torch.from_numpy(chosen)], nets.hyper_parameters[chosen], nets.segments)

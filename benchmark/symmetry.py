@@ -57,7 +57,7 @@ _REPORT = TypeAdapter(Report).validate_json
 def keep(results: Path, zoo_folder: Path, target: str, frame: pd.DataFrame, command: str) -> Path:
     """Writes what `symmetry` found to the results' folder; returns the path."""
     made = zoos.open(zoo_folder)
-    zoo = ZooReference(name=made.spec.name, family=made.spec.net.family, manifest_sha256=made.manifest_sha256)
+    zoo = ZooReference(name=made.spec.name, family=made.spec.family, manifest_sha256=made.manifest_sha256)
     values: list[dict[str, Any]] = frame.astype(object).where(frame.notna(), None).to_dict("records")
     rows = [Row(**row) for row in values]
     report = Report(schema="metazoo-symmetry-1", zoo=zoo, target=target, command=command, rows=rows)
@@ -120,7 +120,7 @@ def _moves(made: Zoo) -> dict[str, Move]:
     spaces = free_spaces(made.layout, made.blueprint.trained, gated=made.blueprint.gate is not None)
     if not spaces:
         raise ValueError(
-            f"{made.folder}: {made.spec.net.family} nets have none of these symmetries, since what is fixed in them ties "
+            f"{made.folder}: {made.spec.family} nets have none of these symmetries, since what is fixed in them ties "
             f"their channels; give a zoo of standard nets"
         )
     return {

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -23,15 +24,14 @@ SOURCE = Path(__file__).with_name("dmc.cpp")
 class DMC(nn.Module):
     """Ten convolutions with ReLU, BatchNorm and pooling, a read-out at each position, their mean, a second read-out.
 
-    The version of Lim et al. 2024: 105,357 parameters for any number of weights from 2,044 on. On a CPU with a C++
+    The version of Lim et al. 2024: 105,357 parameters for any number of weights; nets of fewer than 2,044, which would leave
+    no position, are filled up with zeros. On a CPU with a C++
     compiler the convolutions are run by `dmc.cpp`, many times faster and equal but for rounding; `plain=True` keeps to
     PyTorch's modules, as the reference.
     """
 
     def __init__(self, weights: int, *, hidden: int = 64, plain: bool = False) -> None:
         super().__init__()
-        if weights < SHORTEST:
-            raise ValueError(f"DMC needs {SHORTEST} weights for its ten convolutions and pools; these nets have {weights}")
         layers: list[nn.Module] = []
         for number, (into, out) in enumerate(zip((1, *CHANNELS), CHANNELS, strict=False), start=1):
             layers += [nn.Conv1d(into, out, KERNEL), nn.ReLU(), nn.BatchNorm1d(out)]
@@ -40,10 +40,12 @@ class DMC(nn.Module):
         self.convolutions = nn.Sequential(*layers)
         self.at_positions = nn.Sequential(nn.Linear(CHANNELS[-1], hidden), nn.LayerNorm(hidden), nn.ReLU())
         self.read_out = nn.Sequential(nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.ReLU(), nn.Linear(hidden, 1))
-        self.native = None if plain or missing() else _Convolutions(weights)
+        self.filling = max(0, SHORTEST - weights)  # zeros behind the weights
+        self.native = None if plain or missing() else _Convolutions(weights + self.filling)
 
     def forward(self, weights: Float[Tensor, "net weight"]) -> Float[Tensor, " net"]:
         """One prediction for each net."""
+        weights = F.pad(weights, (0, self.filling)) if self.filling else weights
         native = self.native is not None and weights.device.type == "cpu" and weights.dtype == torch.float32
         if native and not weights.requires_grad:
             features = self._by_native_code(weights.contiguous())

@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -22,8 +23,13 @@ ALPHAS = tuple(10.0**power for power in range(-4, 5))  # ridge's penalty, times 
 
 
 def hyper_parameters(nets: Nets) -> Float[Tensor, "net feature"]:
-    """The hyper-parameters; those over several orders of magnitude as logarithms, which trees do not mind."""
-    return torch.from_numpy(nets.hyper_parameters.to_numpy(np.float64)).float()
+    """The hyper-parameters as they are, since trees heed only their order; words as a column of 0 and 1 for each word.
+
+    Where none is known, one column of zeros: then trees predict the mean.
+    """
+    if not nets.hyper_parameters.shape[1]:
+        return torch.zeros(len(nets), 1)
+    return torch.from_numpy(pd.get_dummies(nets.hyper_parameters, dtype=float).to_numpy(np.float64)).float()
 
 
 def nothing(nets: Nets) -> Float[Tensor, "net 0"]:

@@ -108,7 +108,6 @@ def test_specs_are_listed_and_printed_as_files_that_build_takes(metazoo, tmp_pat
         (["score", "ZOO", "--metanet", "statn", "--out", "OUT"], "did you mean statnn"),
         (["score", "ZOO", "--metanet", "mean", "--target", "accuracy", "--out", "OUT"], "test_accuracy"),
         (["score", "ZOO", "--metanet", "mean", "--device", "cuda:99", "--out", "OUT"], "no device 'cuda:99' here"),
-        (["score", "ZOO", "--metanet", "dmc", "--out", "OUT"], "DMC needs 2044 weights"),
         (["plot", "ZOO", "--target", "nothing", "--out", "OUT"], "unknown target"),
         (["export", "ZOO", "--net", "64", "--out", "OUT"], "nets 0 to 63"),
         (["leaderboard", "NOWHERE"], "no records"),

@@ -72,10 +72,13 @@ def test_dmc_has_the_layers_of_the_paper():
     assert DMC(78_042).convolutions(torch.zeros(2, 1, 78_042)).shape == (2, 64, 297)
 
 
-def test_dmc_takes_nets_that_leave_it_a_position_and_refuses_smaller_ones():
-    assert DMC(2044)(torch.zeros(2, 2044)).shape == (2,)
-    with pytest.raises(ValueError, match="2043"):
-        DMC(2043)
+def test_dmc_fills_nets_that_leave_it_no_position_with_zeros():
+    torch.manual_seed(0)
+    few, filled = torch.randn(3, 100), torch.zeros(3, 2044)
+    filled[:, :100] = few
+    small, large = DMC(100), DMC(2044)
+    small.load_state_dict(large.state_dict())
+    assert torch.equal(small.eval()(few), large.eval()(filled))
 
 
 def test_deepsets_is_blind_to_the_order_of_all_weights():

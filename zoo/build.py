@@ -11,10 +11,7 @@ A zoo's folder while it is built and after:
 """
 
 import dataclasses
-import fcntl
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -72,7 +69,7 @@ def build(
         spec = dataclasses.replace(spec, net=dataclasses.replace(spec.net, masks_sha256=masks_digest(masks)))
     shared = blueprint(spec, masks)
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with files.locked(folder):
         if not (folder / description.FILE).exists():
             _check_empty(folder)
         elif overwrite:
@@ -123,19 +120,6 @@ def _train(folder: Path, workers: int, ray: str | None, device: str, report: Cal
     check_failures(folder)
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Holds the folder for one build; the lock goes with the process, however it ends."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise BlockingIOError(error.errno, f"another build is at work in {folder}; wait for it, or stop it") from None
-    finally:
-        os.close(descriptor)
-
-
 def _remove(folder: Path) -> None:
     """Removes a zoo's own files, the manifest first, so that a half-removed zoo is not taken for a whole one."""
     paths = [folder / MANIFEST, *folder.glob("data/*.h5"), *folder.glob("units/[0-9]*"), folder / PLAN]
@@ -152,7 +136,7 @@ def _check_empty(folder: Path) -> None:
 
 def _check_same(folder: Path, spec: Spec) -> None:
     """Raises FileExistsError where the folder holds the zoo of another spec, begun or whole."""
-    found, wanted = (_flat(to_json(s)) for s in (description.read(folder, nets=spec.nets).spec, spec))
+    found, wanted = (_flat(to_json(s)) for s in (description.read(folder, nets=spec.nets).built, spec))
     differing = [
         f"{field}: {found[field]} there, {wanted[field]} asked for" for field in found if found[field] != wanted[field]
     ]
@@ -189,7 +173,7 @@ def _write_shards(folder: Path, about: Description, units: list[Unit]) -> None:
     indices = [index for unit in units for index in unit.nets]
     row_bytes = total(about.blueprint.layout) * np.dtype(about.spec.dtype).itemsize * (1 + len(about.spec.trajectory))
     for split in SPLITS:
-        members = [index for index in indices if split_of(about.spec, index) == split]
+        members = [index for index in indices if split_of(about.built, index) == split]
         before = sum(name.startswith(f"data/{split}-") for name in names)
         count = ceil(len(members) * row_bytes / SHARD_BYTES)
         for number, chosen in enumerate(np.array_split(members, count) if count else [], start=before):

@@ -1,4 +1,4 @@
-"""`zoo.json` and `fixed.safetensors`: all that is needed to understand a zoo's shards and to run its nets."""
+"""`zoo.json` and `fixed.safetensors`: all that is needed to understand a zoo's shards, and to run its nets."""
 
 import base64
 import json
@@ -12,23 +12,24 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
-from zoo import files
+from zoo import files, imported
+from zoo.imported import Imported
 from zoo.layout import Entry, total
 from zoo.nets import ARCHITECTURES, FAMILIES, Blueprint
-from zoo.recipe import HYPER_PARAMETERS
+from zoo.recipe import HYPER_PARAMETERS, TARGETS
 from zoo.shards import FORMAT
 from zoo.spec import Spec, parse, to_json
-from zoo.train import TARGETS
 
 FILE, FIXED = "zoo.json", "fixed.safetensors"
-PREDICTABLE = [*TARGETS, *HYPER_PARAMETERS]
-COLUMNS = {
+BUILT = {  # columns of zoos that are built here
     "index": "number of the net in the zoo; net i of every family of a zoo has the same hyper-parameters and split",
     "seed": "the net's own seed, from (zoo seed, index)",
     **HYPER_PARAMETERS,
     **TARGETS,
     "diverged": "a weight or a loss is not finite; the targets are NaN then",
 }
+INDEX = "number of the net in this zoo"
+DIVERGED = "a weight is not finite, or the source says so; such nets are not scored"
 
 TRAJECTORY_COLUMNS = {  # of zoos whose spec has a `trajectory`: the epochs of its checkpoints
     "trajectory": "[net, checkpoint, weight]: the weights after that many epochs; NaN where training ended before",
@@ -40,12 +41,31 @@ TRAJECTORY_COLUMNS = {  # of zoos whose spec has a `trajectory`: the epochs of i
 class Description:
     """What zoo.json holds. `images_sha256` is the digest of the images that the nets were trained on.
 
-    The number of nets is not part of it, so that an extended zoo is described by the same bytes.
+    It is empty where they are not known. The number of nets is not part of it, so that an extended zoo is described by
+    the same bytes.
     """
 
-    spec: Spec
+    spec: Spec | Imported
     blueprint: Blueprint
     images_sha256: str
+
+    @property
+    def built(self) -> Spec:
+        """The spec. Raises ValueError where the zoo is imported: nobody here can train it again."""
+        if isinstance(self.spec, Imported):
+            raise ValueError(
+                f"{self.spec.name} is an imported zoo: it has no spec, so it cannot be built, resumed or extended"
+            )
+        return self.spec
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """What each column of its shards is."""
+        points = TRAJECTORY_COLUMNS if self.spec.trajectory else {}
+        if not isinstance(self.spec, Imported):
+            return BUILT | points
+        named = self.spec.hyper_parameters | self.spec.targets | self.spec.columns
+        return {"index": INDEX, **named, "diverged": DIVERGED} | points
 
 
 def write(folder: Path, description: Description) -> None:
@@ -54,17 +74,18 @@ def write(folder: Path, description: Description) -> None:
     for name, matrix in (description.blueprint.gate or {}).items():
         shared[f"{name}.F_mat"] = matrix
     files.write(folder / FIXED, safetensors.torch.save(shared))
-    columns = COLUMNS | (TRAJECTORY_COLUMNS if description.spec.trajectory else {})
-    value = {"format": FORMAT, "columns": columns, **attributes_of(description)}
+    text = {"text": list(description.spec.text)} if description.spec.text else {}
+    value = {"format": FORMAT, "columns": description.columns, **text, **attributes_of(description)}
     files.write_json(folder / FILE, value)
 
 
 def attributes_of(description: Description) -> dict[str, Any]:
     """What stands both in zoo.json and in every shard's attributes, as JSON values."""
     spec = to_json(description.spec)
-    del spec["nets"]
+    if not isinstance(description.spec, Imported):
+        del spec["nets"]
     return {
-        "spec": spec,
+        _kind(description.spec): spec,
         "images_sha256": description.images_sha256,
         "layout": [asdict(entry) for entry in description.blueprint.layout],
         "trained": _packed(description.blueprint.trained),
@@ -76,6 +97,10 @@ def shard_attributes(description: Description) -> dict[str, str]:
     return {
         name: value if isinstance(value, str) else json.dumps(value) for name, value in attributes_of(description).items()
     }
+
+
+def _kind(spec: Spec | Imported) -> str:
+    return "imported" if isinstance(spec, Imported) else "spec"
 
 
 def _packed(trained: torch.Tensor) -> str:
@@ -100,7 +125,7 @@ def read(folder: Path, *, nets: int = 1) -> Description:
     if value.get("format") != FORMAT:
         raise ValueError(f"{folder}: zoo format {value.get('format')!r}, this release reads {FORMAT!r}; rebuild the zoo")
     try:
-        spec = parse({**value["spec"], "nets": nets}, str(folder / FILE))
+        spec = _spec(value, folder, nets)
         layout = tuple(
             Entry(**{**entry, "shape": tuple(entry["shape"]), "axes": tuple(entry["axes"])}) for entry in value["layout"]
         )
@@ -111,8 +136,16 @@ def read(folder: Path, *, nets: int = 1) -> Description:
         raise ValueError(f"{folder}: {FILE} or {FIXED} is damaged: {type(error).__name__} {error}") from None
     if fixed.shape != trained.shape:
         raise ValueError(f"{folder}: {FIXED} has {len(fixed)} fixed values for {len(trained)} weights")
-    family = FAMILIES[spec.net.family]
-    gate = {name.removesuffix(".F_mat"): matrix for name, matrix in shared.items()} if family.gated else None
-    init = family.init if spec.net.init == "paper" else spec.net.init
-    net = Blueprint(ARCHITECTURES[spec.net.architecture], layout, init, trained, fixed, gate)
+    gate = {name.removesuffix(".F_mat"): matrix for name, matrix in shared.items()} or None
+    if isinstance(spec, Imported):
+        net = Blueprint(ARCHITECTURES.get(spec.architecture), layout, "", trained, fixed, gate)
+    else:
+        init = FAMILIES[spec.net.family].init if spec.net.init == "paper" else spec.net.init
+        net = Blueprint(ARCHITECTURES[spec.net.architecture], layout, init, trained, fixed, gate)
     return Description(spec, net, str(value["images_sha256"]))
+
+
+def _spec(value: dict[str, Any], folder: Path, nets: int) -> Spec | Imported:
+    if "imported" in value:
+        return imported.parse(value["imported"], str(folder / FILE))
+    return parse({**value["spec"], "nets": nets}, str(folder / FILE))

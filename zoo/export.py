@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from zoo import files
+from zoo.imported import Imported
 from zoo.layout import views
 from zoo.nets import FAMILIES
 from zoo.reader import Zoo
@@ -43,7 +44,7 @@ def export(zoo: Zoo, index: int, path: Path, *, kind: ExportFormat, overwrite: b
     tensors |= {f"{name}.F_mat": matrix for name, matrix in (zoo.blueprint.gate or {}).items()}
     if kind == "safetensors":
         row = zoo.columns.iloc[index]
-        notes = {"zoo": zoo.spec.name, "index": str(index), "test_accuracy": str(row["test_accuracy"])}
+        notes = {"zoo": zoo.spec.name, "index": str(index), "test_accuracy": str(row.get("test_accuracy", "unknown"))}
         files.write(path, safetensors.torch.save(tensors, metadata=notes))
     else:
         files.write(path, _saved(tensors))
@@ -62,12 +63,16 @@ def export_official(zoo: Zoo, folder: Path, *, overwrite: bool = False) -> Path:
     Raises FileExistsError where folder/name or another table exists, unless `overwrite`, which leaves no file of
     another zoo in folder/name.
     """
+    if isinstance(zoo.spec, Imported) or zoo.spec.net.architecture != "resnet8":
+        raise ValueError(
+            f"{zoo.folder}: {zoo.spec.name} was not built here as ResNet8; the official layout holds nothing else"
+        )
     tables = {
         folder / "hparams.csv": zoo.columns[list(OFFICIAL_COLUMNS)].rename(columns=OFFICIAL_COLUMNS),
         folder / "splits.csv": zoo.columns[["index", "split"]],
     }
     contents = {path: table.to_csv(index=False, lineterminator="\n").encode() for path, table in tables.items()}
-    nets = folder / OFFICIAL_FAMILIES[zoo.spec.net.family]
+    nets = folder / OFFICIAL_FAMILIES[zoo.spec.family]
     other = [path for path, content in contents.items() if path.exists() and path.read_bytes() != content]
     if not overwrite and (nets.exists() or other):
         raise FileExistsError(f"{other[0] if other else nets} exists; give another --out, or --overwrite")
@@ -90,14 +95,17 @@ def official(zoo: Zoo, index: int) -> dict[str, Tensor]:
     fixed and 0 elsewhere, where it counts for nothing. Sigma-asymmetric: `nonlin.F_mat` (ours is `nonlin1`) and so on,
     as 1x1 kernels.
     """
+    spec = zoo.spec
+    if isinstance(spec, Imported):
+        raise ValueError(f"{zoo.folder}: {spec.name} is imported; only zoos that were built here have the official names")
     tensors = zoo.net(index)
-    if FAMILIES[zoo.spec.net.family].masked:
+    if FAMILIES[spec.net.family].masked:
         masks = views(zoo.blueprint.trained.float().unsqueeze(0), zoo.layout)
         for entry in zoo.layout:
             if entry.role in ("conv", "linear"):
                 module, mask = entry.name.removesuffix(".weight"), masks[entry.name][0].clone()
                 tensors[f"{module}.mask"] = mask
-                tensors[f"{module}.normal_mask"] = (1 - mask) * tensors[entry.name] / (zoo.spec.net.kappa or 1.0)
+                tensors[f"{module}.normal_mask"] = (1 - mask) * tensors[entry.name] / (spec.net.kappa or 1.0)
     for place, matrix in (zoo.blueprint.gate or {}).items():
         tensors[f"{'nonlin' if place == 'nonlin1' else place}.F_mat"] = matrix[:, :, None, None]
     return tensors

@@ -1,5 +1,6 @@
 """Files that are whole or absent: written aside, made durable, then given their name."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -56,6 +57,27 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds the folder for one writer on this machine; the lock goes with the process, however it ends.
+
+    Raises BlockingIOError where another process holds it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise BlockingIOError(error.errno, f"another build is at work in {folder}; wait for it, or stop it") from None
+    finally:
+        os.close(descriptor)
+
+
+def size_of(path: Path) -> int:
+    """The bytes of a file, or of all files below a folder."""
+    return sum(part.stat().st_size for part in (path.rglob("*") if path.is_dir() else [path]) if part.is_file())
 
 
 def write_json(path: Path, value: Any) -> None:

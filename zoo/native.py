@@ -33,7 +33,8 @@ def missing() -> str | None:
 
 def serves(blueprint: Blueprint, precision: str, device: torch.device) -> bool:
     """Whether nets like these are trained by the native engine on this machine."""
-    known = blueprint.architecture.forward is resnet8.forward and blueprint.gate is None
+    architecture = blueprint.architecture
+    known = architecture is not None and architecture.forward is resnet8.forward and blueprint.gate is None
     return known and precision == "bfloat16" and device.type == "cpu" and missing() is None
 
 

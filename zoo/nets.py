@@ -52,10 +52,12 @@ FAMILIES = {
 class Blueprint:
     """All that the nets of a zoo share: the layout, which entries are trained, the fixed values, the gates.
 
-    `fixed` holds kappa * F where an entry is not trained, and 0 elsewhere. `gate` is None but for gated families.
+    `fixed` holds kappa * F where an entry is not trained, and 0 elsewhere; NaN at an entry that is not trained by
+    gradient and differs from net to net, such as a norm's running mean in an imported zoo. `gate` is None but for gated
+    families. `architecture` is None where this package has no forward pass of imported nets.
     """
 
-    architecture: Architecture
+    architecture: Architecture | None
     layout: Layout
     init: str
     trained: Bool[Tensor, " weight"]
@@ -69,7 +71,12 @@ class Blueprint:
     def logits(
         self, weights: Float[Tensor, "net weight"], images: Float[Tensor, "net image channel height width"]
     ) -> Float[Tensor, "net image cls"]:
-        """Each net's logits on its own images; `weights` are effective ones."""
+        """Each net's logits on its own images; `weights` are effective ones.
+
+        Raises ValueError for imported nets of an architecture that this package cannot run.
+        """
+        if self.architecture is None:
+            raise ValueError("these nets cannot be run: their architecture is not one of this package's")
         return self.architecture.forward(views(weights, self.layout), images, self.gate)
 
     def initial(self, seed: int) -> Float[Tensor, " weight"]:

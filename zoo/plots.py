@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 
 from zoo import files
 from zoo.reader import Zoo
-from zoo.recipe import HYPER_PARAMETERS
 
 LOGARITHMIC = ("learning_rate", "weight_decay")
 BINS = 24
@@ -23,21 +22,23 @@ def histograms(zoos: list[Zoo], target: str) -> Figure:
     for zoo, column in zip(zoos, values, strict=True):
         diverged = int(zoo.columns["diverged"].sum())
         low, high = column.quantile([0.25, 0.75])
-        label = f"{zoo.spec.net.family}: {len(column)} nets, quartiles {low:.2f} to {high:.2f}, {diverged} diverged"
+        label = f"{zoo.spec.family}: {len(column)} nets, quartiles {low:.2f} to {high:.2f}, {diverged} diverged"
         axes.hist(column, bins=bins, alpha=0.55, label=label)
-    axes.set(xlabel=_words(target), ylabel="nets", title=f"{_words(target)} of {zoos[0].spec.images.task} nets")
+    axes.set(xlabel=_words(target), ylabel="nets", title=f"{_words(target)} of {zoos[0].spec.image_task} nets")
     axes.legend(fontsize="small")
     return figure
 
 
 def against_hyper_parameters(zoos: list[Zoo], target: str) -> Figure:
     """The target of each net against each hyper-parameter but itself, in one panel each."""
-    names = [name for name in HYPER_PARAMETERS if name != target]
+    names = [name for name in zoos[0].hyper_parameters if name in zoos[0].targets and name != target]
+    if not names:
+        raise ValueError(f"{zoos[0].folder}: no hyper-parameter to draw {target} against")
     figure = Figure(figsize=(3.2 * len(names), 3.4), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), sharey=True), names, strict=True):
         for zoo in zoos:
             settled = zoo.columns[~zoo.columns["diverged"]]
-            axes.scatter(settled[name], settled[target], s=6, alpha=0.5, linewidths=0, label=zoo.spec.net.family)
+            axes.scatter(settled[name], settled[target], s=6, alpha=0.5, linewidths=0, label=zoo.spec.family)
         axes.set(xlabel=_words(name), xscale="log" if name in LOGARITHMIC else "linear")
     figure.axes[0].set_ylabel(_words(target))
     marks, labels = figure.axes[0].get_legend_handles_labels()

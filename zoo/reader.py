@@ -13,10 +13,11 @@ from torch import Tensor
 
 from zoo import description, files, shards
 from zoo.choices import unknown
+from zoo.imported import Imported
 from zoo.layout import Layout, total, views
 from zoo.manifest import MANIFEST, read_manifest
 from zoo.nets import Blueprint
-from zoo.recipe import HYPER_PARAMETERS, SPLITS
+from zoo.recipe import SPLITS
 from zoo.spec import Spec
 
 ROWS_AT_ONCE = 256  # read from a shard: bounds the memory beside what is returned
@@ -49,7 +50,7 @@ class Zoo:
     """
 
     folder: Path
-    spec: Spec
+    spec: Spec | Imported
     blueprint: Blueprint
     manifest_sha256: str
     columns: pd.DataFrame
@@ -102,7 +103,7 @@ class Zoo:
         trained = self.blueprint.trained.numpy()
         whole = inputs == "all" or bool(trained.all())
         weights = torch.from_numpy(self._gathered(self.arrays(split), keep, None if whole else np.flatnonzero(trained)))
-        hyper_parameters = frame.loc[keep, list(HYPER_PARAMETERS)]
+        hyper_parameters = frame.loc[keep, self.hyper_parameters]
         return Nets(frame["index"].to_numpy()[keep], weights, hyper_parameters, self._segments(whole=whole))
 
     def _gathered(self, arrays: list[np.ndarray], keep: np.ndarray, entries: np.ndarray | None) -> np.ndarray:
@@ -133,9 +134,19 @@ class Zoo:
         return self.parts[split]
 
     @cached_property
+    def hyper_parameters(self) -> list[str]:
+        """The columns of hyper-parameters; those whose values are words are categorical."""
+        return [name for name in self.spec.hyper_parameters if name in self.columns]
+
+    @cached_property
     def targets(self) -> list[str]:
-        """The columns that can be predicted: the measured targets that this zoo has, and the hyper-parameters."""
-        return [name for name in description.PREDICTABLE if name in self.columns and self.columns[name].notna().any()]
+        """The columns that can be predicted: the measured targets that this zoo has, and the hyper-parameters.
+
+        Words cannot be.
+        """
+        names = [*self.spec.targets, *self.spec.hyper_parameters]
+        numbers = [name for name in names if name in self.columns and name not in self.spec.text]
+        return [name for name in numbers if self.columns[name].notna().any()]
 
 
 def _read(array: np.ndarray, start: int, stop: int) -> np.ndarray:
@@ -175,14 +186,21 @@ def open(folder: Path | str) -> Zoo:
     if not np.array_equal(columns["index"], np.arange(len(columns))):
         raise ValueError(f"{folder}: its shards do not hold nets 0 to {len(columns) - 1} once each; rebuild the zoo")
     spec = description.read(folder, nets=len(columns)).spec
+    columns = columns.astype(dict.fromkeys(spec.text, "category"))
     return Zoo(folder, spec, about.blueprint, files.sha256(folder / MANIFEST), columns, parts)
 
 
 def _shard(path: Path, about: description.Description) -> shards.Shard:
     shard = shards.read(path)
-    missing = description.COLUMNS.keys() - shard.columns.keys()
-    if missing:
+    wanted = about.columns.keys() - description.TRAJECTORY_COLUMNS.keys()
+    if missing := wanted - shard.columns.keys():
         raise ValueError(f"{path}: no column {', '.join(sorted(missing))}; rebuild the zoo")
+    words = {name for name, values in shard.columns.items() if shards.is_text(values)}
+    if words != set(about.spec.text):
+        raise ValueError(
+            f"{path}: {description.FILE} says that the columns of words are {sorted(about.spec.text)}, "
+            f"found {sorted(words)}; the shard belongs to another zoo"
+        )
     if shard.weights.shape[1] != total(about.blueprint.layout):
         raise ValueError(
             f"{path}: nets of {shard.weights.shape[1]} weights, but {description.FILE} describes "

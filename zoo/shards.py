@@ -41,7 +41,7 @@ def image(weights: np.ndarray, columns: dict[str, np.ndarray], attributes: dict[
         for name, text in attributes.items():
             file.attrs[name] = text
         for name, values in columns.items():
-            file.create_dataset(name, data=values)
+            file.create_dataset(name, data=values, dtype=h5py.string_dtype() if is_text(values) else None)
         file.create_dataset("weights", data=weights)
     return memory.getvalue()
 
@@ -58,7 +58,7 @@ def read(path: Path) -> Shard:
             for name in file:
                 if not isinstance(file.get(name, getlink=True), h5py.HardLink) or not isinstance(file[name], h5py.Dataset):
                     raise ValueError(f"{path}: {name} is not a plain column; a shard holds nothing else")
-            columns = {name: file[name][()] for name in file if name not in ("weights", TRAJECTORY)}
+            columns = {name: _column(file[name]) for name in file if name not in ("weights", TRAJECTORY)}
             weights = _mapped(path, file["weights"], "[net, weight]")
             trajectory = _mapped(path, file[TRAJECTORY], "[net, checkpoint, weight]") if TRAJECTORY in file else None
     except (OSError, KeyError, RuntimeError) as error:
@@ -72,6 +72,16 @@ def read(path: Path) -> Shard:
     if trajectory is not None and (len(trajectory), trajectory.shape[2]) != weights.shape:
         raise ValueError(f"{path}: trajectory {trajectory.shape} does not fit weights {weights.shape}")
     return Shard(weights, columns, attributes, trajectory)
+
+
+def is_text(values: np.ndarray) -> bool:
+    """Whether a column holds words."""
+    return values.dtype.kind in "OU"
+
+
+def _column(dataset: h5py.Dataset) -> np.ndarray:
+    text = h5py.check_string_dtype(dataset.dtype) is not None
+    return dataset.asstr()[()] if text else dataset[()]
 
 
 def is_curve(column: str) -> bool:

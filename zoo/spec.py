@@ -13,6 +13,7 @@ from zoo.asymmetric import MASKS
 from zoo.choices import choose, unknown
 from zoo.images import TASKS
 from zoo.nets import ARCHITECTURES, FAMILIES
+from zoo.recipe import HYPER_PARAMETERS, TARGETS
 
 STRICT = ConfigDict(extra="forbid", strict=False, allow_inf_nan=False)
 Positive = Annotated[float, Field(gt=0)]
@@ -112,6 +113,36 @@ class Spec:
     dtype: Literal["float32", "float16"] = "float32"  # of the stored weights
     precision: Literal["float32", "bfloat16"] = "float32"  # of products in training, at least; bfloat16 where it is faster
     trajectory: tuple[Annotated[int, Field(ge=0)], ...] = ()  # epochs after which weights are kept too; 0: the initial ones
+
+    @property
+    def family(self) -> str:
+        """The nets' family."""
+        return self.net.family
+
+    @property
+    def image_task(self) -> str:
+        """What the nets classify."""
+        return self.images.task
+
+    @property
+    def architecture_text(self) -> str:
+        """The architecture in words."""
+        return f"{self.net.architecture}, width {self.net.width:g}"
+
+    @property
+    def hyper_parameters(self) -> dict[str, str]:
+        """Column -> what it is."""
+        return HYPER_PARAMETERS
+
+    @property
+    def targets(self) -> dict[str, str]:
+        """Column -> what it is, as measured."""
+        return TARGETS
+
+    @property
+    def text(self) -> tuple[str, ...]:
+        """Columns of words: none."""
+        return ()
 
     @field_validator("trajectory")
     @classmethod
@@ -237,6 +268,6 @@ def _explain(problem: dict[str, Any]) -> str:
     return f"{field}: {problem['msg'].removeprefix('Value error, ')}; found {problem['input']!r}"
 
 
-def to_json(spec: Spec) -> dict[str, Any]:
-    """The spec as nested dicts of JSON values; `parse` turns them back."""
+def to_json(spec: Any) -> dict[str, Any]:
+    """A spec, or what is known of an imported zoo, as nested dicts of JSON values; `parse` turns them back."""
     return json.loads(json.dumps(dataclasses.asdict(spec)))

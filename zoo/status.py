@@ -53,7 +53,7 @@ class Status:
 
 def status(folder: Path) -> Status:
     """Reads a folder in which a build was begun. Raises FileNotFoundError where none was."""
-    spec, units = description.read(folder).spec, plan.units(folder)
+    spec, units = description.read(folder).built, plan.units(folder)
     epochs = dict(zip(units, _epochs(spec, tuple(units)), strict=True))
     names = present(folder)
     done = [unit for unit in units if unit.receipt(folder).name in names]

@@ -4,9 +4,10 @@ from typing import Any
 
 import pandas as pd
 
+from zoo.imported import Imported
 from zoo.layout import total
 from zoo.reader import Zoo
-from zoo.recipe import HYPER_PARAMETERS, SPLITS
+from zoo.recipe import SPLITS
 
 QUANTILES = (0, 0.25, 0.5, 0.75, 1)
 
@@ -14,17 +15,17 @@ QUANTILES = (0, 0.25, 0.5, 0.75, 1)
 def summary(zoo: Zoo) -> dict[str, Any]:
     """Counts, the quantiles of each target and hyper-parameter over nets that did not diverge, and sizes.
 
-    `ranges` gives each hyper-parameter's range in the spec, beside its quantiles among the nets.
+    `ranges` gives each hyper-parameter's range in the spec, beside its quantiles among the nets; none of imported ones.
     """
     settled = zoo.columns[~zoo.columns["diverged"]]
-    recipe = zoo.spec.recipe
+    recipe = None if isinstance(zoo.spec, Imported) else zoo.spec.recipe
     return {
         "zoo": zoo.spec.name,
         "folder": str(zoo.folder),
         "manifest_sha256": zoo.manifest_sha256,
-        "family": zoo.spec.net.family,
-        "architecture": f"{zoo.spec.net.architecture}, width {zoo.spec.net.width:g}",
-        "images": zoo.spec.images.task,
+        "family": zoo.spec.family,
+        "architecture": zoo.spec.architecture_text,
+        "images": zoo.spec.image_task,
         "weights": {"all": total(zoo.layout), "trained": int(zoo.blueprint.trained.sum()), "dtype": zoo.spec.dtype},
         "nets": {
             split: {"nets": int(members.sum()), "diverged": int((members & zoo.columns["diverged"]).sum())}
@@ -32,7 +33,7 @@ def summary(zoo: Zoo) -> dict[str, Any]:
         },
         "shards": {split: len(parts) for split, parts in zoo.parts.items()},
         "quantiles": {name: quantiles(settled[name]) for name in zoo.targets},
-        "ranges": {name: list(getattr(recipe, name)) for name in HYPER_PARAMETERS},
+        "ranges": {name: list(getattr(recipe, name)) for name in (zoo.hyper_parameters if recipe else [])},
     }
 
 

@@ -13,23 +13,13 @@ from torch import Tensor
 from zoo import native
 from zoo.images import Augmentation, ImageSet, augment, draw_augmentation, normalise
 from zoo.nets import Blueprint
-from zoo.recipe import draw, smoothed_cross_entropy, triangle
+from zoo.recipe import TARGETS, draw, smoothed_cross_entropy, triangle
 from zoo.spec import Recipe, Spec
 from zoo.streams import net_seed, stream
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # AdamW's defaults, as in the paper
 WARM_UPS = 3  # steps before a CUDA graph is captured, as PyTorch's documentation advises
 EVALUATED_AT_ONCE = 2**21  # values of input images over all nets: keeps the activations of a pass in a few hundred MB
-
-TARGETS = {  # column -> what it is; measured on clean images, without label smoothing
-    "test_accuracy": "share of the test images classified rightly",
-    "test_loss": "mean cross-entropy on the test images, nats",
-    "validation_accuracy": "share of the held-out training images classified rightly; NaN where none are held out",
-    "validation_loss": "mean cross-entropy on the held-out training images, nats",
-    "train_accuracy": "share of the training images classified rightly, not augmented",
-    "train_loss": "mean cross-entropy on the training images, nats",
-    "generalisation_gap": "train_accuracy - test_accuracy",
-}
 
 
 class _Data:

@@ -126,7 +126,7 @@ class Workshop:
     def make(self, unit: Unit, after_epoch: Callable[[int], None]) -> None:
         """Trains and measures the unit, then commits it: rows first, receipt last."""
         begun = time.time()
-        spec, blueprint = self.about.spec, self.about.blueprint
+        spec, blueprint = self.about.built, self.about.blueprint
         trained = train(spec, blueprint, self.images, unit.nets, after_epoch=after_epoch)
         stored, targets = measured(spec, blueprint, trained.weights, self.images)
         seeds = [net_seed(spec.seed, index) for index in unit.nets]

@@ -7,10 +7,12 @@ import numpy as np
 import torch
 
 from zoo import description, files, images
+from zoo.imported import Imported
 from zoo.manifest import MANIFEST, read_manifest
 from zoo.reader import Zoo, open
 from zoo.recipe import draw, split_of
 from zoo.shards import Shard
+from zoo.spec import Spec
 from zoo.streams import net_seed, stream
 from zoo.train import measure
 
@@ -37,22 +39,24 @@ def verify(
 
     Checks the files' SHA-256, shapes and types (by opening), finite weights, fixed entries, hyper-parameters, seeds
     and splits against the spec, and measures the targets of `nets` random nets again. Images other than `digits` come
-    from `images_folder`. Raises as `open` does where there is no zoo.
+    from `images_folder`. An imported zoo has no spec to check against, and is not measured again. Raises as `open` does
+    where there is no zoo.
     """
     description.read(folder)
     problems = list(check_bytes(folder))
     if problems:
         return problems
     zoo = open(folder)
-    problems += _columns(zoo)
+    if isinstance(zoo.spec, Imported):
+        return [*problems, *_weights(zoo)]
+    problems += _columns(zoo, zoo.spec)
     problems += _weights(zoo)
     if nets:
-        problems += _measured_again(zoo, nets, images_folder, download=download, seed=seed)
+        problems += _measured_again(zoo, zoo.spec, nets, images_folder, download=download, seed=seed)
     return problems
 
 
-def _columns(zoo: Zoo) -> Iterator[str]:
-    spec = zoo.spec
+def _columns(zoo: Zoo, spec: Spec) -> Iterator[str]:
     for row in zoo.columns.itertuples():
         seed = net_seed(spec.seed, row.index)
         if row.seed != seed or row.split != split_of(spec, row.index):
@@ -66,16 +70,16 @@ def _columns(zoo: Zoo) -> Iterator[str]:
 
 
 def _weights(zoo: Zoo) -> Iterator[str]:
-    trained = zoo.blueprint.trained.numpy()
+    shared = ~zoo.blueprint.trained.numpy() & np.isfinite(zoo.blueprint.fixed.numpy())
     for split, parts in zoo.parts.items():
         for part in parts:
             fixed = zoo.blueprint.fixed.numpy().astype(part.weights.dtype)
             for row, index, diverged in zip(part.weights, part.columns["index"], part.columns["diverged"], strict=True):
                 if not diverged and not np.isfinite(row).all():
                     yield f"{zoo.folder}: {split} net {index} has weights that are not finite, and is not marked diverged"
-                if not np.array_equal(row[~trained], fixed[~trained]):
+                if not np.array_equal(row[shared], fixed[shared]):
                     yield f"{zoo.folder}: {split} net {index} has fixed entries that are not the zoo's"
-            if part.trajectory is not None:
+            if part.trajectory is not None and "epochs" in part.columns:
                 yield from _ends(zoo, part)
 
 
@@ -93,8 +97,8 @@ def _ends(zoo: Zoo, part: Shard) -> Iterator[str]:
             yield f"{zoo.folder}: net {index} was trained for {last} epochs, and has checkpoints of later ones"
 
 
-def _measured_again(zoo: Zoo, nets: int, folder: Path | None, *, download: bool, seed: int) -> Iterator[str]:
-    image_set = images.load(zoo.spec.images, path=folder, download=download)
+def _measured_again(zoo: Zoo, spec: Spec, nets: int, folder: Path | None, *, download: bool, seed: int) -> Iterator[str]:
+    image_set = images.load(spec.images, path=folder, download=download)
     if image_set.digest() != description.read(zoo.folder).images_sha256:
         yield f"{zoo.folder}: these are not the images that the nets were trained on; nothing was measured again"
         return

@@ -27,7 +27,7 @@ from zoo.manifest import write_manifest
 from zoo.nets import blueprint
 from zoo.recipe import SPLITS, draw, split_of
 from zoo.streams import net_seed
-from zoo.train import TARGETS
+from zoo.recipe import TARGETS
 
 SHARD = 1024  # nets
 ROOT = Path(__file__).parents[2]

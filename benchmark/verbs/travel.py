@@ -1,0 +1,1 @@
+"""The verbs by which zoos travel: publish, fetch, import; and whether this machine is fit."""

@@ -1,0 +1,64 @@
+"""What is known of a zoo that others trained: the counterpart of a spec, which would say how to train it again."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+STRICT = ConfigDict(extra="forbid", strict=False, allow_inf_nan=False)
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+Column = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Line = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Provenance:
+    """Where an imported zoo comes from: `kind` is the importer, `files` the SHA-256 of each file or archive it read.
+
+    Of folders with more files than a hundred, `files` has one digest of all: of the lines `sha256  path`, sorted.
+    """
+
+    kind: Line
+    title: Line
+    url: Annotated[str, Field(pattern=r"^(https?://[A-Za-z0-9][^\s<>\"'@\\]{0,499})?$")]
+    licence: Line
+    citation: Line
+    files: dict[Line, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
+    notes: tuple[Line, ...] = ()  # what was left out, and how many; what could not be decided
+
+
+@dataclass(frozen=True, config=STRICT)
+class Imported:
+    """A zoo that others trained: its names, its columns and where it comes from.
+
+    `hyper_parameters` and `targets` say what each column is, as others measured it; `columns` are further ones, such as
+    the lineage of a net, which no metanet sees. `text` names those whose values are words. `trajectory` are the epochs
+    (or the source's own steps) of the checkpoints.
+    """
+
+    name: Name
+    family: Name
+    architecture: Name  # one of ARCHITECTURES where this package can run the nets, else the source's own name
+    image_task: Name
+    dtype: Literal["float32", "float16"]
+    split: Line  # the rule of the splits; for a published one, its name
+    provenance: Provenance
+    hyper_parameters: dict[Column, Line]
+    targets: dict[Column, Line]
+    columns: dict[Column, Line]
+    text: tuple[Column, ...] = ()
+    trajectory: tuple[Annotated[int, Field(ge=0)], ...] = ()
+
+    @property
+    def architecture_text(self) -> str:
+        """The architecture in words."""
+        return self.architecture
+
+
+def parse(fields: dict[str, Any], source: str) -> Imported:
+    """What a zoo.json says of an imported zoo. Raises ValueError naming the fields at fault."""
+    try:
+        return TypeAdapter(Imported).validate_python(fields)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors()[:5])
+        raise ValueError(f"{source}: what it says of an imported zoo is damaged: {faults}") from None

@@ -1,0 +1,128 @@
+"""A zoo in another format, read as far as it is asked for, and written in ours."""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from zoo import description, files, shards
+from zoo.description import Description
+from zoo.imported import Imported
+from zoo.layout import Layout, total
+from zoo.manifest import write_manifest
+from zoo.nets import ARCHITECTURES, Blueprint
+from zoo.recipe import SPLITS
+from zoo.streams import stable_seed
+
+SHARD_BYTES = 64 * 2**20  # each is built in memory, and importing must stay small
+SHARES = (0.5, 0.25, 0.25)  # of train, validation and test, as in zoos that are built here
+BY_LINEAGE = "50/25/25 by a stable hash of the lineage"
+
+Rows = Callable[[np.ndarray], np.ndarray]  # numbers of rows -> their values, float32 or float16
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A zoo in another format. Nothing but its columns is in memory.
+
+    `columns` has a row a net: every column that `about` names, `split` (train, validation or test) and, if the source
+    says it, `diverged`. `weights` gives the rows asked for, [net, weight], in the order of `layout`. `trained` is False at
+    entries that are fixed (their values in `fixed`) or, with NaN there, measured, such as a norm's running mean; None: all
+    are trained. With `about.trajectory`, `trajectory` gives [net, checkpoint, weight] and `curves` has [net, checkpoint] a
+    target; NaN where there is no such checkpoint.
+    """
+
+    about: Imported
+    layout: Layout
+    columns: pd.DataFrame
+    weights: Rows
+    trained: Bool[Tensor, " weight"] | None = None
+    fixed: Float[Tensor, " weight"] | None = None
+    gate: dict[str, Float[Tensor, "_ _"]] | None = None
+    trajectory: Rows | None = None
+    curves: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def description(self) -> Description:
+        """What zoo.json will say."""
+        size, architecture = total(self.layout), ARCHITECTURES.get(self.about.architecture)
+        trained = torch.ones(size, dtype=torch.bool) if self.trained is None else self.trained
+        fixed = torch.zeros(size) if self.fixed is None else self.fixed
+        return Description(self.about, Blueprint(architecture, self.layout, "", trained, fixed, self.gate), "")
+
+
+def split_by_lineage(lineages: Sequence[Hashable], *, seed: int = 0) -> np.ndarray:
+    """The split of each net, decided by a stable hash of its lineage's text: a lineage is never in two splits."""
+    named = {lineage: _split(lineage, seed) for lineage in set(lineages)}
+    return np.array([named[lineage] for lineage in lineages], object)
+
+
+def _split(lineage: Hashable, seed: int) -> str:
+    at = stable_seed("imported", seed, lineage) / 2**63
+    return SPLITS[0] if at < SHARES[0] else SPLITS[1] if at < SHARES[0] + SHARES[1] else SPLITS[2]
+
+
+def write(foreign: Foreign, folder: Path) -> None:
+    """Writes the zoo into an empty folder, a shard at a time; the manifest last.
+
+    Raises ValueError where the columns are not those that `about` names, or a split is none.
+    """
+    about = foreign.description()
+    _check(foreign, about)
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    description.write(folder, about)
+    attributes = description.shard_attributes(about)
+    names = [description.FILE, description.FIXED]
+    row_bytes = total(foreign.layout) * np.dtype(foreign.about.dtype).itemsize * (1 + len(foreign.about.trajectory))
+    for split in SPLITS:
+        members = np.flatnonzero(foreign.columns["split"].to_numpy() == split)
+        count = ceil(len(members) * row_bytes / SHARD_BYTES)
+        for number, rows in enumerate(np.array_split(members, count) if count else []):
+            name = f"data/{split}-{number:05}-of-{count:05}.h5"
+            files.write(folder / name, _image(foreign, about, rows, attributes))
+            names.append(name)
+    write_manifest(folder, names)
+
+
+def _check(foreign: Foreign, about: Description) -> None:
+    spec, frame = foreign.about, foreign.columns
+    wanted = {*spec.hyper_parameters, *spec.targets, *spec.columns}
+    if given := (wanted ^ set(frame.columns)) - {"split", "diverged"}:
+        raise ValueError(f"{spec.name}: the columns {', '.join(sorted(given))} are named or given, and not both")
+    if not len(frame) or not frame["split"].isin(SPLITS).all():
+        raise ValueError(f"{spec.name}: {len(frame)} nets, of which each must be in one of {', '.join(SPLITS)}")
+    sizes = {len(about.blueprint.trained), len(about.blueprint.fixed)}
+    if sizes != {total(foreign.layout)}:
+        raise ValueError(f"{spec.name}: a layout of {total(foreign.layout)} weights, but masks and fixed values of {sizes}")
+
+
+def _image(foreign: Foreign, about: Description, rows: np.ndarray, attributes: dict[str, str]) -> bytes:
+    """A shard of these rows."""
+    spec, dtype = foreign.about, np.dtype(foreign.about.dtype)
+    weights = np.ascontiguousarray(foreign.weights(rows), dtype)
+    trained = about.blueprint.trained.numpy()
+    diverged = ~np.isfinite(weights[:, trained]).all(axis=1)
+    part = foreign.columns.iloc[rows]
+    if "diverged" in part:
+        diverged |= part["diverged"].to_numpy(bool)
+    columns = {"index": rows.astype(np.int64), "diverged": diverged}
+    for name in (*spec.hyper_parameters, *spec.targets, *spec.columns):
+        columns[name] = _values(part[name], text=name in spec.text)
+    if foreign.trajectory is not None:
+        columns[shards.TRAJECTORY] = np.ascontiguousarray(foreign.trajectory(rows), dtype)
+        columns |= {f"{shards.TRAJECTORY}_{name}": np.float32(values[rows]) for name, values in foreign.curves.items()}
+    return shards.image(weights, columns, attributes)
+
+
+def _values(column: pd.Series, *, text: bool) -> np.ndarray:
+    """A column as it is stored: words, whole numbers, bools, and other numbers in float32."""
+    if text:
+        return column.astype(str).to_numpy(object)
+    if column.dtype.kind in "iu":
+        return column.to_numpy(np.int64)
+    return column.to_numpy(bool) if column.dtype.kind == "b" else column.to_numpy(np.float32)
