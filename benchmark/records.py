@@ -6,7 +6,7 @@ The format is `record.schema.json`, a JSON Schema that is derived from the class
 import io
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +18,7 @@ from zoo import files
 
 SCHEMA: Literal["metazoo-record-2"] = "metazoo-record-2"
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+RECORD_BYTES, PREDICTIONS_BYTES = 10**6, 10**8  # at most, in a file
 SUBMISSION = "submission.json"  # beside records: who submitted them, see `benchmark.submit`
 TEST_READ: Literal["once, after all choices"] = "once, after all choices"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -27,11 +28,15 @@ Count = Annotated[int, Field(ge=0)]
 
 @dataclass(frozen=True, config=STRICT)
 class ZooReference:
-    """Which zoo: its name, its family, and the SHA-256 of its manifest, which identifies its content."""
+    """Which zoo: its name, its family, and the SHA-256 of its manifest, which identifies its content.
+
+    `source` is where it was fetched from, with the revision: a help to find it, and no part of what it is.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     family: Name
     manifest_sha256: Sha256
+    source: Annotated[str, Field(max_length=500)] | None = field(default=None, compare=False)
 
     def label(self) -> str:
         """The name with the beginning of the manifest's hash: two zoos of one name stay apart."""
@@ -141,6 +146,8 @@ def write(path: Path, record: Record, predictions: bytes) -> None:
 
 def read(path: Path) -> Record:
     """One record. Raises ValueError that names the file and the fields at fault where it is none of this schema."""
+    if path.stat().st_size > RECORD_BYTES:
+        raise ValueError(f"{path} has {path.stat().st_size:,} bytes; a record has {RECORD_BYTES:,} at most")
     return parse(path, files.read_json(path))
 
 
@@ -158,6 +165,8 @@ def parse(path: Path, value: dict[str, Any]) -> Record:
 def read_predictions(path: Path, record: Record) -> pd.DataFrame:
     """A record's predictions, their SHA-256 checked. Raises ValueError on a mismatch."""
     file = path.with_name(record.predictions.file)
+    if file.stat().st_size > PREDICTIONS_BYTES:
+        raise ValueError(f"{file} has {file.stat().st_size:,} bytes; predictions have {PREDICTIONS_BYTES:,} at most")
     if files.sha256(file) != record.predictions.sha256:
         raise ValueError(f"{file} is not the file that {path.name} was written with")
     return pd.read_parquet(file)

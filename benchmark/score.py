@@ -226,7 +226,9 @@ def _sources(zoo: Zoo, test: Zoo) -> dict[str, Zoo]:
 
 
 def _reference(zoo: Zoo) -> records.ZooReference:
-    return records.ZooReference(name=zoo.spec.name, family=zoo.spec.family, manifest_sha256=zoo.manifest_sha256)
+    return records.ZooReference(
+        name=zoo.spec.name, family=zoo.spec.family, manifest_sha256=zoo.manifest_sha256, source=zoo.source
+    )
 
 
 def task_of(zoo: Zoo, test: Zoo, target: str, inputs: Inputs, shift: str | None, train_nets: int | None) -> records.Task:

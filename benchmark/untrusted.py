@@ -20,12 +20,10 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as strict_dataclass
 
 from benchmark import records
-from benchmark.records import STRICT, SUBMISSION, Record, Sha256
+from benchmark.records import PREDICTIONS_BYTES, RECORD_BYTES, STRICT, SUBMISSION, Record, Sha256
 from zoo import files
 
 VERIFICATION = "verification.json"  # beside a submission: what maintainers found
-RECORD_BYTES = 10**6
-PREDICTIONS_BYTES = 10**8
 MOST_ROWS = 2_000_000  # of predictions: what fits in PREDICTIONS_BYTES several times over
 COLUMNS = {"index": ("int64",), "split": ("string", "large_string"), "target": ("double",), "prediction": ("double",)}
 _Loaded = TypeVar("_Loaded")

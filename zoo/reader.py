@@ -21,6 +21,7 @@ from zoo.recipe import SPLITS
 from zoo.spec import Spec
 
 ROWS_AT_ONCE = 256  # read from a shard: bounds the memory beside what is returned
+SOURCE, SOURCE_BYTES = "source.json", 10_000  # what `fetch` leaves beside a zoo; at most so large
 Inputs = Literal["trained", "all"]
 
 
@@ -58,6 +59,14 @@ class Zoo:
 
     def __len__(self) -> int:
         return len(self.columns)
+
+    @property
+    def source(self) -> str | None:
+        """Where the zoo was fetched from, with the revision; None where it was not."""
+        path = self.folder / SOURCE
+        if not path.is_file() or path.stat().st_size > SOURCE_BYTES:
+            return None
+        return str(files.read_json(path).get("source", ""))[:500] or None
 
     @property
     def layout(self) -> Layout:

@@ -58,6 +58,8 @@ def read(path: Path) -> Shard:
             for name in file:
                 if not isinstance(file.get(name, getlink=True), h5py.HardLink) or not isinstance(file[name], h5py.Dataset):
                     raise ValueError(f"{path}: {name} is not a plain column; a shard holds nothing else")
+                if file[name].is_virtual or file[name].external:
+                    raise ValueError(f"{path}: {name} would be read from other files; a shard holds what it is made of")
             columns = {name: _column(file[name]) for name in file if name not in ("weights", TRAJECTORY)}
             weights = _mapped(path, file["weights"], "[net, weight]")
             trajectory = _mapped(path, file[TRAJECTORY], "[net, checkpoint, weight]") if TRAJECTORY in file else None
