@@ -1,5 +1,6 @@
 """The leaderboard: records in, tables out, for the terminal and as Markdown."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
@@ -83,6 +84,19 @@ def from_paths(paths: list[Path]) -> Leaderboard:
         floor = next((result for result in found if result.key[2] == FLOOR), None)
         cells += [_cell(result, floor) for result in found]
     return Leaderboard(results, pd.DataFrame(cells))
+
+
+def markdown_of(folder: Path, manifests: Collection[str]) -> str:
+    """The boards of the zoos with these manifests, for their data set's card; empty where the folder has no such records.
+
+    Transfer from other zoos is left out, since the card describes these.
+    """
+    found = []
+    for path in records.paths(folder) if any(folder.glob("**/seed-*.json")) else []:
+        task = records.read(path).task
+        if {task.zoo.manifest_sha256, task.test_zoo.manifest_sha256} <= set(manifests):
+            found.append(path)
+    return "\n".join(map(to_markdown, from_paths(found).boards())) if found else ""
 
 
 def _key(record: Record) -> tuple[str, str, str]:

@@ -11,6 +11,7 @@ import pytest
 
 import zoo
 from benchmark import cli
+from zoo.manifest import read_manifest, write_manifest
 
 SMALLER = [
     "--set",
@@ -120,7 +121,9 @@ def test_bad_input_gets_a_clear_message_and_no_traceback(metazoo, standard, tmp_
     shard = truncated / "data/test-00000-of-00001.h5"
     shard.write_bytes(shard.read_bytes()[:-100])
     about = json.loads((standard / "zoo.json").read_text())
-    (shutil.copytree(standard, tmp_path / "OTHER") / "zoo.json").write_text(json.dumps({**about, "format": "metazoo-99"}))
+    other = shutil.copytree(standard, tmp_path / "OTHER")
+    (other / "zoo.json").write_text(json.dumps({**about, "format": "metazoo-99"}))
+    write_manifest(other, list(read_manifest(other)))
     code, _, err = metazoo(*(standard if argument == "ZOO" else argument for argument in arguments))
     assert code == 1
     assert found in err.replace("\n", "")

@@ -7,7 +7,7 @@ import torch
 
 import zoo
 from zoo.layout import total
-from zoo.manifest import MANIFEST, read_manifest
+from zoo.manifest import MANIFEST, read_manifest, write_manifest
 
 
 def test_every_net_is_in_one_split_and_in_order(standard):
@@ -80,6 +80,7 @@ def test_another_format_version_is_refused(standard, tmp_path):
     folder = changed(standard, tmp_path)
     about = json.loads((folder / "zoo.json").read_text())
     (folder / "zoo.json").write_text(json.dumps({**about, "format": "metazoo-99"}))
+    write_manifest(folder, list(read_manifest(folder)))
     with pytest.raises(ValueError, match="metazoo-99"):
         zoo.open(folder)
 
@@ -110,8 +111,9 @@ def test_a_missing_or_doubled_shard_is_refused(standard, tmp_path):
     folder = changed(standard, tmp_path)
     names = [name for name in read_manifest(folder) if name.startswith("data/")]
     (folder / names[0]).write_bytes((folder / names[1]).read_bytes())
+    write_manifest(folder, list(read_manifest(folder)))
     with pytest.raises(ValueError, match="once each"):
         zoo.open(folder)
     (folder / names[0]).unlink()
-    with pytest.raises(FileNotFoundError, match="no such shard"):
+    with pytest.raises((FileNotFoundError, ValueError), match=names[0]):
         zoo.open(folder)

@@ -20,7 +20,7 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from zoo import description, files, images, native, plan, shards
+from zoo import description, files, images, native, plan, shards, vet
 from zoo.asymmetric import masks_digest, read_masks
 from zoo.description import Description
 from zoo.layout import total
@@ -86,6 +86,7 @@ def build(
         missing = sum(not unit.is_done(folder) for unit in units)
         if not missing:
             _write_shards(folder, about, units)
+            vet.remember(folder)
             _tidy(folder)
         elif workers:
             raise RuntimeError(f"{folder}: {missing} unit(s) that were done are gone; run the same command again")

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from zoo import description, files, shards
+from zoo import description, files, shards, vet
 from zoo.choices import unknown
 from zoo.imported import Imported
 from zoo.layout import Layout, total, views
@@ -169,11 +169,19 @@ def _read(array: np.ndarray, start: int, stop: int) -> np.ndarray:
 
 
 def open(folder: Path | str) -> Zoo:
-    """Opens the zoo in a folder. Columns are read, weights only mapped; bytes are not hashed (see `verify`).
+    """Opens the zoo in a folder, or at `hf://...` or `s3://...` (fetched into the user's cache, once a commit).
 
-    Raises FileNotFoundError where there is no zoo or only a begun one, ValueError where a file is damaged.
+    Columns are read, weights only mapped. A zoo that this machine did not make is vetted first, and hashed by that; later
+    its bytes are not hashed again until it changes (see `verify`). Raises FileNotFoundError where there is no zoo or only
+    a begun one, ValueError where a file is damaged or holds what a zoo does not need, and as `fetch` does.
     """
+    if isinstance(folder, str) and "://" in folder:
+        from zoo.fetch import open_remote
+
+        folder = open_remote(folder)
     folder = Path(folder)
+    if (folder / MANIFEST).is_file():
+        vet.once(folder, local=True)
     about = description.read(folder)
     if not (folder / MANIFEST).exists():
         raise FileNotFoundError(

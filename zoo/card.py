@@ -1,0 +1,227 @@
+"""The dataset card of a release: Markdown with the front matter that `datasets` and the hub read."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from zoo.description import Description
+from zoo.imported import Imported
+from zoo.reader import Zoo
+from zoo.recipe import SPLITS
+from zoo.summary import summary
+
+ADDRESS = r"https?://[A-Za-z0-9][A-Za-z0-9._~:/?#&()+,;=%-]{1,500}"
+TEMPLATES = Path(__file__).parent / "templates"
+BATCH = 64  # nets that `datasets` converts at once; its default, 1000 rows of 78,042 weights, takes 312 MB
+SIZES = {  # the hub's names -> nets below which they hold
+    "n<1K": 1e3,
+    "1K<n<10K": 1e4,
+    "10K<n<100K": 1e5,
+    "100K<n<1M": 1e6,
+    "1M<n<10M": 1e7,
+    "10M<n<100M": 1e8,
+    "100M<n<1B": 1e9,
+}
+FAMILIES = {  # family -> what sets it apart
+    "standard": "every weight is trained",
+    "smaller": "every weight is trained; 0.875 times as wide, so about as many weights as W-asymmetric nets train",
+    "w_asymmetric": "some weights are fixed at random values, the same in all nets, which removes permutation symmetries",
+    "sigma_asymmetric": "each ReLU is x * sigmoid(F x), with the same fixed matrices F in all nets",
+}
+
+
+@dataclass(frozen=True)
+class Images:
+    """Training images: where they come from, their terms with who states them, and what to cite."""
+
+    source: str
+    terms: str
+    cite: str
+
+
+CIFAR = Images(
+    "https://www.cs.toronto.edu/~kriz/cifar.html",
+    "no licence is stated by the authors, who ask to cite their report",
+    "Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images",
+)
+IMAGES = {  # image task -> its images; the images themselves are not part of a release
+    "digits": Images(
+        "scikit-learn's copy of the test part of https://archive.ics.uci.edu/dataset/80",
+        "CC BY 4.0, as stated by the UCI repository",
+        "Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits, doi 10.24432/C50P49",
+    ),
+    "cifar10": CIFAR,
+    "cifar100": CIFAR,
+    "mnist": Images(
+        "https://huggingface.co/datasets/ylecun/mnist",
+        "CC BY-SA 3.0, as stated by https://keras.io/api/datasets/mnist",
+        "LeCun, Bottou, Bengio and Haffner 1998, Gradient-Based Learning Applied to Document Recognition",
+    ),
+    "fashion_mnist": Images(
+        "https://github.com/zalandoresearch/fashion-mnist",
+        "MIT, as stated by the authors",
+        "Xiao, Rasul and Vollgraf 2017, arXiv 1708.07747",
+    ),
+    "svhn": Images(
+        "http://ufldl.stanford.edu/housenumbers",
+        "“for non-commercial use only”, as stated by the authors",
+        "Netzer, Wang, Coates, Bissacco, Wu, Ng 2011, Reading Digits in Natural Images with Unsupervised Feature Learning",
+    ),
+}
+CITATIONS = """\
+@misc{metazoo,
+  title = {metazoo: the benchmark suite for metanetworks},
+  author = {{The metazoo authors}},
+  year = {2026},
+  note = {Version 0.1.0},
+}
+
+@inproceedings{lim2024empirical,
+  title = {The Empirical Impact of Neural Parameter Symmetries, or Lack Thereof},
+  author = {Lim, Derek and Putterman, Theo and Walters, Robin and Maron, Haggai and Jegelka, Stefanie},
+  booktitle = {Advances in Neural Information Processing Systems (NeurIPS)},
+  year = {2024},
+  note = {arXiv:2405.20231},
+}
+"""  # of CITATION.cff
+UNKNOWN = Images("not known to metazoo", "not known to metazoo", "see the source of the zoo")
+
+
+@dataclass(frozen=True)
+class About:
+    """What its publisher says of a release.
+
+    `licence` is the hub's name of a licence, such as cc-by-4.0; `repository` is the hub's id, USER/NAME; `authors` is text
+    as in BibTeX, names joined by " and "; `date` is YYYY-MM-DD, `version` is like 1.0.0. Raises ValueError where one has
+    another form.
+    """
+
+    name: str
+    licence: str = "cc-by-4.0"
+    authors: str = ""
+    repository: str = "USER/NAME"
+    url: str | None = None
+    date: str | None = None
+    version: str | None = None
+
+    def __post_init__(self) -> None:
+        forms = {
+            "name": r"(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}",
+            "licence": r"[a-z0-9][a-z0-9.-]{0,49}",
+            "authors": r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{0,1000}",
+            "repository": r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}",
+            "version": r"\d{1,9}\.\d{1,9}\.\d{1,9}",
+            "url": ADDRESS,
+        }
+        for field, form in forms.items():
+            value = getattr(self, field)
+            if value is not None and not re.fullmatch(form, value):
+                raise ValueError(f"{field} of a release: found {value[:100]!r}, expected the form {form}")
+        if self.date is not None and str(date.fromisoformat(self.date)) != self.date:
+            raise ValueError(f"date of a release: found {self.date!r}, expected YYYY-MM-DD")
+
+
+def architecture(zoo: Zoo) -> str:
+    """The architecture's name, without the width."""
+    return zoo.spec.architecture if isinstance(zoo.spec, Imported) else zoo.spec.net.architecture
+
+
+def columns(zoo: Zoo) -> dict[str, str]:
+    """What each column is, in the order of zoo.json."""
+    return Description(zoo.spec, zoo.blueprint, images_sha256="").columns
+
+
+def headline(zoo: Zoo) -> str | None:
+    """The column that says most of a zoo's nets: test accuracy where it has one. None where nothing was measured."""
+    return "test_accuracy" if "test_accuracy" in zoo.targets else next(iter(zoo.targets), None)
+
+
+def card(zoos: dict[str, Zoo], about: About, *, pictures: dict[str, str], scores: str = "") -> str:
+    """The card of these zoos, by config; `pictures` are captions by path, `scores` is Markdown, put in as it is.
+
+    All else that comes from a zoo or its publisher is escaped for Markdown and HTML.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.finalize = lambda value: plain(value) if type(value) is str else value  # Markup is no plain str
+    environment.filters |= {"code": code, "link": link, "number": _number, "bibtex": _bibtex}
+    first = next(iter(zoos))
+    return environment.get_template("card.md").render(
+        about=about,
+        front=Markup(front_matter(zoos, about)),
+        configs={name: _config(zoo) for name, zoo in zoos.items()},
+        families={zoo.spec.family: FAMILIES[zoo.spec.family] for zoo in zoos.values() if zoo.spec.family in FAMILIES},
+        columns={name: text for zoo in zoos.values() for name, text in columns(zoo).items()},
+        images={zoo.spec.image_task: IMAGES.get(zoo.spec.image_task, UNKNOWN) for zoo in zoos.values()},
+        pictures=pictures,
+        first=Markup(first),
+        split=Markup(next(split for split in SPLITS if zoos[first].parts[split])),
+        half=next((Markup(name) for name, zoo in zoos.items() if zoo.spec.dtype == "float16"), None),
+        trajectory=next((Markup(name) for name, zoo in zoos.items() if zoo.spec.trajectory), None),
+        imported=any(isinstance(zoo.spec, Imported) for zoo in zoos.values()),
+        scores=Markup(scores.strip()),
+        citations=Markup(CITATIONS),
+    )
+
+
+def front_matter(zoos: dict[str, Zoo], about: About) -> str:
+    """The YAML at the head of the card: a config a zoo; the first entry decides the format of all (datasets 5.2)."""
+    configs: list[dict[str, Any]] = []
+    for config, zoo in zoos.items():
+        splits = [split for split in SPLITS if zoo.parts[split]]
+        data_files = [{"split": split, "path": f"{config}/data/{split}-*.h5"} for split in splits]
+        default = {"default": True} if not configs else {}
+        configs.append({"config_name": config, **default, "batch_size": BATCH, "data_files": data_files})
+    nets = sum(len(zoo) for zoo in zoos.values())
+    fields = {
+        "license": about.licence,
+        "pretty_name": about.name,
+        "tags": ["model-zoo", "weight-space-learning", "metanetworks", "hdf5"],
+        "size_categories": [next(name for name, below in SIZES.items() if nets < below)],
+        "configs": configs,
+    }
+    return yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=1000)
+
+
+def _config(zoo: Zoo) -> dict[str, Any]:
+    """What the template says of one config."""
+    words = {name: sorted(set(zoo.columns[name].dropna())) for name in zoo.hyper_parameters if name in zoo.spec.text}
+    provenance = zoo.spec.provenance if isinstance(zoo.spec, Imported) else None
+    return {**summary(zoo), "words": words, "provenance": provenance}
+
+
+def plain(text: str) -> Markup:
+    """The text on one line, so that Markdown and HTML show it as it is; what looks like an address may become a link."""
+    line = re.sub(r"([\\`*_\[\]|~$#])", r"\\\1", escape(" ".join(text.split()), quote=False))
+    return Markup(re.sub(r"^(\d*)([-+=.)])(?=[-=\s]|$)", r"\1\\\2", line))  # no list, no rule, no underline of a heading
+
+
+def code(text: str) -> Markup:
+    """A name as code; escaped where it is no plain name."""
+    return Markup(f"`{text}`") if re.fullmatch(r"[A-Za-z0-9_.*-]+", text) else plain(text)
+
+
+def link(text: str) -> Markup:
+    """An address as a link; escaped where it is none."""
+    return Markup(f"<{text}>") if re.fullmatch(ADDRESS, text) else plain(text)
+
+
+def _number(value: float | int) -> Markup:
+    return Markup(f"{value:.4g}")
+
+
+def _bibtex(text: str) -> Markup:
+    """The text inside a BibTeX field, in a block of code."""
+    return Markup(re.sub(r"([&%$#_])", r"\\\1", re.sub(r"[{}\\~^`<>\"]", "", text)))

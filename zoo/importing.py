@@ -1,0 +1,69 @@
+"""Importing zoos of others: which kinds there are, and how one is read without trusting it."""
+
+import inspect
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from zoo import archives, files, limited, vet
+from zoo.choices import choose, unknown
+from zoo.importers.asymmetric_networks import asymmetric_networks
+from zoo.importers.modelzoos import modelzoos
+from zoo.importers.rows import Foreign, write
+from zoo.importers.small_cnn_zoo import small_cnn_zoo
+from zoo.importers.state_dicts import state_dicts
+
+IMPORTERS: dict[str, Callable[..., Foreign]] = {  # kind -> function of (folder or file, *, options as texts)
+    "small-cnn-zoo": small_cnn_zoo,
+    "modelzoos": modelzoos,
+    "asymmetric-networks": asymmetric_networks,
+    "state-dicts": state_dicts,
+}
+
+MEMORY = 12 * 2**30  # address space beside the source's size: importing torch maps several GiB, uses few hundred MiB
+SECONDS, BYTES_A_SECOND = 120.0, 2e6  # at most so long, and so much more for a large source; ten times what it takes
+
+
+def import_zoo(kind: str, path: Path, folder: Path, *, options: Mapping[str, str] | None = None) -> Path:
+    """Writes the zoo at `path`, a folder or an archive, in our format to `folder`; returns the folder.
+
+    `options` are the keyword arguments of the kind's function in IMPORTERS, as texts. Everything foreign is read in a
+    process of its own, with limits on time and memory, and nothing of it is executed; what was written is vetted before
+    the folder gets its name, so a folder that is there is whole. Raises ValueError naming the file at fault,
+    FileNotFoundError where there is none, FileExistsError where `folder` exists.
+    """
+    options = dict(options or {})
+    known = list(inspect.signature(choose(IMPORTERS, kind, "kind of zoo")).parameters)[1:]
+    for name in options:
+        if name not in known:
+            raise ValueError(unknown(f"option of {kind}", name, known))
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file or folder")
+    if folder.exists():
+        raise FileExistsError(f"{folder} exists; give a new folder to --out")
+    aside = folder.with_name(f".{folder.name}.importing")  # what a killed import leaves, the next one clears
+    aside.mkdir(parents=True, exist_ok=True)
+    with files.locked(aside):
+        for left in aside.iterdir():
+            shutil.rmtree(left)
+        try:
+            source = path if path.is_dir() or not archives.is_archive(path) else archives.unpack(path, aside / "source")
+            size = files.size_of(source)
+            limited.call(
+                "zoo.importing:write_zoo",
+                {"kind": kind, "source": str(source), "folder": str(aside / "zoo"), "options": options},
+                seconds=SECONDS + size / BYTES_A_SECOND,
+                memory=MEMORY + 2 * size,
+            )
+            vet.vet(aside / "zoo")
+            (aside / "zoo").rename(folder)
+            vet.remember(folder)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    return folder
+
+
+def write_zoo(*, kind: str, source: str, folder: str, options: dict[str, str]) -> None:
+    """What runs in the limited process."""
+    Path(folder).mkdir()
+    write(IMPORTERS[kind](Path(source), **options), Path(folder))

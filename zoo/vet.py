@@ -1,0 +1,77 @@
+"""Whether a zoo from others is safe to read: looked at once, in a child with limits, and remembered."""
+
+import functools
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import h5py
+
+from zoo import files, limited, vetting
+from zoo.compiled import cache
+
+MEMORY = 2**30
+SECONDS, BYTES_A_SECOND = 10.0, 50e6  # a tenth of what a disk and SHA-256 do
+
+
+def vet(folder: Path, *, local: bool = False) -> None:
+    """Raises ValueError naming what it refuses in a zoo from others; changes nothing.
+
+    Every file must be the manifest's, byte for byte, and hold what this package writes and nothing else (SECURITY.md
+    lists it). `local` allows what `build` and `score` keep beside a zoo and trust: only for zoos that were made here.
+    """
+    sizes = [(folder / name).lstat().st_size for name in vetting.manifest(folder) if os.path.lexists(folder / name)]
+    limited.call(
+        f"{vetting.__file__}:check",
+        {"folder": str(folder), "local": local},
+        seconds=SECONDS + sum(sizes) / BYTES_A_SECOND,
+        memory=MEMORY,
+        writes=0,
+        subject=str(folder),
+    )
+
+
+def once(folder: Path, *, local: bool = False) -> None:
+    """Vets a zoo unless it was vetted, or remembered, as it is now; costs a millisecond then. Raises as `vet` does."""
+    before = _marker(folder)
+    if before is None or not before.exists():
+        vet(folder, local=local)
+        if before is not None and before == _marker(folder):  # else it changed meanwhile
+            _mark(before)
+
+
+def remember(folder: Path) -> None:
+    """Notes that a zoo, as it is now, needs no vetting: for zoos that this program has itself just written."""
+    marker = _marker(folder)
+    if marker is not None:
+        _mark(marker)
+
+
+def _marker(folder: Path) -> Path | None:
+    """The file that says that the zoo was vetted, named by all that tells whether it changed since.
+
+    None where the zoo cannot be told, or there is no place to keep it.
+    """
+    try:
+        stats = [(name, (folder / name).lstat()) for name in vetting.manifest(folder)]
+        about = [(name, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for name, s in stats]
+        text = (folder / vetting.MANIFEST).read_text()
+        key = json.dumps([str(folder.resolve()), text, about, _rules()])
+        return cache() / "vetted" / hashlib.sha256(key.encode()).hexdigest()
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: a user without a home
+        return None
+
+
+def _mark(marker: Path) -> None:
+    try:
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        files.write(marker, b"")
+    except OSError:
+        pass  # it will be vetted again
+
+
+@functools.cache
+def _rules() -> str:
+    """What zoos are vetted by: stricter rules, or another HDF5, make them be vetted again."""
+    return f"{files.sha256(Path(vetting.__file__))} {h5py.version.hdf5_version}"
