@@ -1,6 +1,9 @@
 """The features of a split's nets, those that take long kept beside the zoo."""
 
+import functools
 import inspect
+import io
+import secrets
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from metanets import Metanet
-from zoo import Zoo, files
+from zoo import Zoo, compiled, files
 from zoo.files import hash_of
 from zoo.reader import ROWS_AT_ONCE, Inputs
 
@@ -45,8 +48,20 @@ def features(
 def _path(zoo: Zoo, metanet: Metanet, split: str, inputs: Inputs) -> Path:
     source = Path(inspect.getsourcefile(metanet.features) or "")
     code = hash_of(source.read_bytes())[:12]
-    name = f"{zoo.manifest_sha256[:16]}-{metanet.features.__name__}-{code}-{inputs}-{split}.npy"
-    return zoo.folder / CACHE / name
+    name = f"{zoo.manifest_sha256[:16]}-{metanet.features.__name__}-{code}-{inputs}-{split}"
+    return zoo.folder / CACHE / f"{name}-{hash_of(f'{_secret()} {name}'.encode())[:16]}.npy"
+
+
+@functools.cache
+def _secret() -> str:
+    """What makes the names of features that this user kept: those that came along with a zoo of others are not read."""
+    path, new = compiled.cache() / "secret", secrets.token_hex(16)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.publish(path, new.encode())
+        return path.read_text()
+    except (OSError, RuntimeError):  # RuntimeError: a user without a home
+        return new
 
 
 def _read(path: Path, nets: int) -> Tensor | None:
@@ -61,8 +76,6 @@ def _read(path: Path, nets: int) -> Tensor | None:
 
 def _keep(path: Path, found: Tensor) -> None:
     """Keeps features for the next time, where the folder can be written."""
-    import io
-
     memory = io.BytesIO()
     np.save(memory, found.numpy(), allow_pickle=False)
     try:

@@ -275,8 +275,10 @@ def test_nets_that_are_not_finite_are_kept_and_marked(official, tmp_path):
 
 
 def test_a_folder_of_one_family_is_found_and_one_of_several_is_asked_for(official, tmp_path):
-    nets = copied(official, "standard", tmp_path / "official")
-    assert len(asymmetric_networks(nets.parent).columns) == FEW
+    nets = copied(official, "standard", tmp_path / "archive" / "official")
+    for path in (nets.parent, tmp_path / "archive"):
+        assert len(asymmetric_networks(path).columns) == FEW
+        assert asymmetric_networks(path, nets="resnet8").about.hyper_parameters
     copied(official, "asymmetric", tmp_path / "other").rename(nets.parent / "sparse_resnet8")
     with pytest.raises(ValueError, match=r"resnet8, sparse_resnet8; name one with nets="):
         asymmetric_networks(nets.parent)
@@ -391,13 +393,15 @@ def test_wrong_options_are_refused_with_what_is_right(official, tmp_path):
     for wrong in ({"hparams": str(tmp_path / "none.csv")}, {"nets": "none"}, {"nets": "../official"}):
         with pytest.raises(FileNotFoundError, match="no such"):
             asymmetric_networks(folder, **wrong)
-    (folder / "5.pt").rename(folder / "005.pt")
+    shutil.copy(folder / "5.pt", folder / "005.pt")
     with pytest.raises(ValueError, match=r"005\.pt is not named by a plain number"):
         asymmetric_networks(folder)
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(FileNotFoundError, match="no files"):
-        asymmetric_networks(empty)
+    for name in ("nothing.txt", "0_best.pt"):
+        (empty / name).write_bytes(b"")
+        with pytest.raises(FileNotFoundError, match="no files"):
+            asymmetric_networks(empty)
 
 
 def test_the_importer_runs_in_its_limited_process_and_gives_the_same_zoo(official, tmp_path):

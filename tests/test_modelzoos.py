@@ -164,6 +164,7 @@ def test_zoos_of_weightclip_have_epochs_percent_and_results_among_their_paramete
 
 def test_buffers_of_batch_norm_are_statistics_and_no_inputs(tmp_path):
     states = [synthetic.resnet18(seed) for seed in range(4)]
+    states[2]["bn1.running_var"][1] = float("inf")
     for seed, state in enumerate(states):
         params = {"model::type": "Resnet18", "seed": seed}
         synthetic.trial(tmp_path / "source" / f"trial-{seed}", {1: state}, [synthetic.result(state, 1, params)], params)
@@ -184,6 +185,7 @@ def test_buffers_of_batch_norm_are_statistics_and_no_inputs(tmp_path):
     measured = sum(entry.size for entry in made.layout if entry.role == "statistic")
     assert int((~made.blueprint.trained).sum()) == measured == sum(s.numel() for n, s in states[0].items() if "running" in n)
     assert made.blueprint.fixed[~made.blueprint.trained].isnan().all()
+    assert made.columns["diverged"].tolist() == [False, False, True, False]
     for index, state in enumerate(states):
         assert all(torch.equal(tensor, state[name]) for name, tensor in made.net(index).items())
     assert zoo.verify(tmp_path / "zoo") == []
@@ -473,12 +475,14 @@ def test_a_parameter_cannot_take_the_name_of_another_column(tmp_path):
     for seed in range(2):
         state = synthetic.cnn(seed)
         params = {"test_accuracy": "a", "lr": 0.1 * seed, "optim::lr": seed, "9": seed, "nested": {"width": [seed, "x"]}}
+        params["training::init_checkpoint_path"] = f"/netscratch/{seed}"
         params = {**params, "split": seed, "trajectory::x": seed, "on": bool(seed), "dim": None if seed else 3}
         synthetic.trial(tmp_path / f"t{seed}", {1: state}, [synthetic.result(state, 1, {})], params)
     found = modelzoos(tmp_path)
     about = found.about.hyper_parameters
     assert {"learning_rate", "optim_lr", "nested_width", "on", "dim"} < about.keys()
     assert len(about) == 8
+    assert "where and how the source ran: training::init_checkpoint_path" in notes(found)
     assert not about.keys() & {"split", "test_accuracy", "trajectory_x"}
     assert found.columns["nested_width"].tolist() == ['[0, "x"]', '[1, "x"]']
     assert found.columns["dim"].isna().tolist() == [False, True]

@@ -13,7 +13,7 @@ from zoo import files, remotes
 from zoo.fetch import fetch
 from zoo.manifest import MANIFEST
 from zoo.publish import publish
-from zoo.release import Release
+from zoo.release import Release, release
 
 pytestmark = QUIET
 LINES: list[str] = []
@@ -90,6 +90,15 @@ def test_a_zoo_published_and_fetched_is_the_same_zoo(place, two, standard, tmp_p
     back = zoo.open(fetch(place, tmp_path / "back", config="resnet8-standard"))
     assert back.manifest_sha256 == zoo.open(standard).manifest_sha256
     assert back.columns.equals(zoo.open(standard).columns)
+
+
+def test_the_release_of_two_zoos_goes_to_a_hub_and_both_come_back(hub, standard, asymmetric, tmp_path):
+    made = release([standard, asymmetric], name="Two zoos")
+    done = put(made, REPO)
+    assert put(made, REPO).uploaded == {}
+    for config, folder in {"resnet8-standard": standard, "resnet8-w_asymmetric": asymmetric}.items():
+        back = fetch(f"{REPO}@{done.tag}", tmp_path / config, config=config)
+        assert zoo.open(back).manifest_sha256 == zoo.open(folder).manifest_sha256
 
 
 def test_a_dry_run_says_each_file_and_writes_nothing(place, two):
@@ -180,6 +189,11 @@ def test_a_folder_of_other_things_is_not_published_to(tmp_path, one, standard):
     with pytest.raises(FileExistsError, match="1 files that are no release"):
         put(one, tmp_path / "to")
     assert contents(tmp_path / "to") == {"zoo.json": b"{}"}
+
+
+def test_a_bucket_that_is_not_there_is_named(monkeypatch, one):
+    with bucket_at(monkeypatch), pytest.raises(FileNotFoundError, match=r"s3://no-such-bucket.*no such bucket"):
+        put(one, "s3://no-such-bucket/x")
 
 
 @pytest.mark.parametrize("place", ["folder", "s3"], indirect=True)

@@ -117,3 +117,13 @@ def test_a_missing_or_doubled_shard_is_refused(standard, tmp_path):
     (folder / names[0]).unlink()
     with pytest.raises((FileNotFoundError, ValueError), match=names[0]):
         zoo.open(folder)
+
+
+def test_a_fetched_zoo_says_where_it_comes_from_and_a_folder_does_not(standard, tmp_path):
+    folder = changed(standard, tmp_path)
+    assert zoo.open(folder).source is None
+    told = {"source": "hf://datasets/me/zoos", "revision": "0" * 40, "config": "resnet8-standard"}
+    (folder / "source.json").write_text(json.dumps(told))
+    assert zoo.open(folder).source == f"hf://datasets/me/zoos@{'0' * 40}/resnet8-standard"
+    (folder / "source.json").write_text(json.dumps({**told, "source": "/home/me/zoos"}))
+    assert zoo.open(folder).source is None

@@ -12,7 +12,7 @@ from conftest import small
 import zoo
 from zoo import files, shards
 from zoo.manifest import read_manifest
-from zoo.release import FORMAT, Release, _check_paths, _named, index, release
+from zoo.release import FORMAT, Release, _check_paths, _named, _pictures, index, release
 from zoo.verify import check_bytes
 
 
@@ -175,6 +175,18 @@ def test_a_config_is_named_by_architecture_and_family_where_that_is_unique(stand
 def test_one_zoo_twice_is_refused(standard):
     with pytest.raises(ValueError, match="two zoos would be the config 'digits-resnet8-standard'"):
         release([standard, standard], name="x")
+
+
+def test_nets_without_a_target_are_left_out_of_the_pictures_and_counted(standard):
+    first = zoo.open(standard)
+    columns = first.columns.copy()
+    columns.loc[[3, 4, 5], "test_accuracy"] = [np.nan, np.inf, np.nan]
+    columns.loc[5, "diverged"] = True
+    histogram, scatter = _pictures({"a": replace(first, columns=columns)}).values()
+    assert histogram[0] == "Histogram: test accuracy of digits nets (2 without one are left out)"
+    assert sum(patch.get_height() for patch in histogram[1].axes[0].patches) == 61
+    assert all(len(axes.collections[0].get_offsets()) == 61 for axes in scatter[1].axes)
+    assert not any("left out" in caption for caption, _ in _pictures({"a": first}).values())
 
 
 def test_names_that_a_release_needs_itself_are_refused(standard, asymmetric):

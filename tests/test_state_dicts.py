@@ -367,6 +367,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path):
         ({"targets": "optimizer"}, r"column optimizer must be numbers, found 'Adam'"),
         ({"targets": "lr", "hyper_parameters": "lr"}, "column lr cannot be a hyper-parameter and a target"),
         ({"lineage": "run,seed"}, "lineage is one column"),
+        ({"lineage": "run", "targets": "run"}, "column run is the lineage, no hyper-parameter and no target"),
         ({"architecture": "resnet8"}, "not those of this package's resnet8"),
         ({"key": "ema"}, r"24\.pt: unknown key 'ema'"),
     ],
@@ -424,3 +425,10 @@ def test_a_file_that_is_no_state_dict_is_refused_by_name_and_never_executed(tmp_
 def test_the_importer_runs_in_its_limited_process_and_gives_the_same_zoo(trained, made, tmp_path):
     folder = import_zoo("state-dicts", trained, tmp_path / "zoo", options=OPTIONS)
     assert zoo.open(folder).manifest_sha256 == made.manifest_sha256
+
+
+def test_an_archive_with_one_folder_in_it_is_imported_by_that_folders_name(trained, tmp_path):
+    archive = Path(shutil.make_archive(str(tmp_path / "nets"), "zip", trained.parent, trained.name))
+    folder = import_zoo("state-dicts", archive, tmp_path / "zoo", options=OPTIONS)
+    assert zoo.open(folder).spec.name == "my-nets"
+    assert len(zoo.open(folder)) == NETS

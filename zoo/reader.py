@@ -62,11 +62,17 @@ class Zoo:
 
     @property
     def source(self) -> str | None:
-        """Where the zoo was fetched from, with the revision; None where it was not."""
+        """Where in the world the zoo was fetched from, with its commit and config; None where it was not.
+
+        `hf://datasets/USER/NAME@COMMIT/CONFIG`; a folder's path says nothing to others, and is left out.
+        """
         path = self.folder / SOURCE
         if not path.is_file() or path.stat().st_size > SOURCE_BYTES:
             return None
-        return str(files.read_json(path).get("source", ""))[:500] or None
+        told = files.read_json(path)
+        where, commit, config = (str(told.get(name) or "") for name in ("source", "revision", "config"))
+        text = where + f"@{commit}" * bool(commit) + f"/{config}" * bool(config)
+        return text[:500] if "://" in where else None
 
     @property
     def layout(self) -> Layout:

@@ -12,10 +12,11 @@ MANIFEST.sha256      checks with `sha256sum -c`; of every other file
 import io
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -177,12 +178,19 @@ def _pictures(zoos: dict[str, Zoo]) -> dict[str, tuple[str, Figure]]:
             groups.setdefault((zoo.spec.image_task, target, drawn), []).append(zoo)
     made = {}
     for number, ((task, target, drawn), members) in enumerate(groups.items(), start=1):
-        caption = f"{target.replace('_', ' ')} of {task} nets"
-        made[f"pictures/{number}-{task}-{target}.png"] = (f"Histogram: {caption}", plots.histograms(members, target))
+        known = [_with(zoo, target) for zoo in members]
+        left_out = sum(len(zoo) for zoo in members) - sum(len(zoo) for zoo in known)
+        caption = f"{target.replace('_', ' ')} of {task} nets" + f" ({left_out} without one are left out)" * bool(left_out)
+        made[f"pictures/{number}-{task}-{target}.png"] = (f"Histogram: {caption}", plots.histograms(known, target))
         if drawn:
-            figure = plots.against_hyper_parameters(members, target)
+            figure = plots.against_hyper_parameters(known, target)
             made[f"pictures/{number}-{task}-hyper_parameters.png"] = (f"{caption}, against each hyper-parameter", figure)
     return made
+
+
+def _with(zoo: Zoo, target: str) -> Zoo:
+    """The zoo less those nets that did not diverge and yet have no finite target, as imported ones may."""
+    return replace(zoo, columns=zoo.columns[np.isfinite(zoo.columns[target]) | zoo.columns["diverged"]])
 
 
 def _png(figure: Figure) -> bytes:

@@ -22,12 +22,12 @@ from zoo.recipe import HYPER_PARAMETERS, SPLITS, TARGETS
 HPARAMS, PUBLISHED = "hparams.csv", "splits.csv"
 BUFFERS = (".mask", ".normal_mask", ".F_mat")  # the same in all nets of a zoo
 PAPER = {"standard": 78_042, "smaller": 59_944, "w_asymmetric": 60_634, "sigma_asymmetric": 78_042}  # trained entries
+DIGITS = 9  # of idx
 LISTED = 100  # files with a digest each; of more, one of all
 SPLIT_RULES = {
     "published": f"{PUBLISHED} of the source",
     "lineage": "50/25/25 by a stable hash of source_index",
 }
-
 
 Shapes = dict[str, tuple[int, ...]]  # of each tensor, by name
 
@@ -126,8 +126,18 @@ def asymmetric_networks(
     return Foreign(about, shared.layout, frame, weights, shared.trained, shared.fixed, shared.gate)
 
 
+def unwrapped(path: Path, *, unless: str = "") -> Path:
+    """The folder, or the one that is all there is in it, as in many archives; `unless` the former has that name in it."""
+    while path.is_dir() and len(parts := list(path.iterdir())) == 1 and parts[0].is_dir() and not parts[0].is_symlink():
+        if parts[0].name == unless:
+            break
+        path = parts[0]
+    return path
+
+
 def _folder(path: Path, nets: str) -> Path:
     """The folder of the nets: `path` itself, the one named, or the only one in it."""
+    path = unwrapped(path, unless=nets)
     if not path.is_dir():
         raise FileNotFoundError(f"{path}: no such folder; expected one with a file {{idx}}.pt for each net")
     if nets:
@@ -147,11 +157,13 @@ def _folder(path: Path, nets: str) -> Path:
 def _numbered(folder: Path) -> tuple[dict[int, Path], int]:
     """The file of each idx, in order of idx, and how many other files there are."""
     parts = [part for part in folder.iterdir() if part.is_file() and part.name not in (HPARAMS, PUBLISHED)]
-    named = {int(part.stem): part for part in parts if part.suffix == ".pt" and part.stem.isdecimal()}
-    wrong = [part.name for number, part in named.items() if part.stem != str(number)]
-    if wrong:
-        raise ValueError(f"{folder}: {wrong[0]} is not named by a plain number; expected {int(Path(wrong[0]).stem)}.pt")
-    return dict(sorted(named.items())), len(parts) - len(named)
+    numbers = [part for part in parts if part.suffix == ".pt" and part.stem.isdecimal()]
+    for part in numbers:
+        if part.stem != str(int(part.stem)) or len(part.stem) > DIGITS:
+            raise ValueError(f"{part} is not named by a plain number of at most {DIGITS} digits, such as 17.pt")
+    if not numbers:
+        raise FileNotFoundError(f"{folder}: no files {{idx}}.pt there")
+    return {int(part.stem): part for part in sorted(numbers, key=lambda part: int(part.stem))}, len(parts) - len(numbers)
 
 
 def _number(text: str, what: str) -> float:
@@ -233,7 +245,7 @@ def _shared(path: Path, kappa: float) -> _Shared:
         nearest = resnet8.layout(width=out / resnet8.STAGES[0][0], channels=channels, classes=classes)
         check_alike(path, plain, "the paper's ResNet8", {entry.name: entry.shape for entry in nearest})
         raise ValueError(f"{path} is not the paper's ResNet8")
-    masked, gated = (any(name.endswith(end) for name in tensors) for end in ("mask", ".F_mat"))
+    masked, gated = (any(name.endswith(ends) for name in tensors) for ends in (BUFFERS[:2], BUFFERS[2:]))
     if masked and gated:
         raise ValueError(f"{path} has masks and F_mat; the paper has no such family")
     stages = tuple(plain[f"{name}.weight"][0] for name in ("conv1", "layer2.0.conv1", "layer3.0.conv1"))
@@ -247,7 +259,7 @@ def _masks(path: Path, tensors: dict[str, Tensor], layout: Layout, kappa: float)
     """Which entries are trained, and the values of the others."""
     trained, fixed = torch.ones(total(layout), dtype=torch.bool), torch.zeros(total(layout))
     entries = {entry.name.removesuffix(".weight"): entry for entry in layout if entry.role in ("conv", "linear")}
-    modules = {name.rpartition(".")[0] for name in tensors if name.endswith(("mask", ".normal_mask"))}
+    modules = {name.rpartition(".")[0] for name in tensors if name.endswith(BUFFERS[:2])}
     for module in sorted(modules):
         mask, normal = (tensors.get(f"{module}.{name}") for name in ("mask", "normal_mask"))
         if mask is None or normal is None or module not in entries:

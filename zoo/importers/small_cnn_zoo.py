@@ -128,7 +128,7 @@ def small_cnn_zoo(
     steps = _steps(trajectory, once.loc[once["lineage"].isin(nets["lineage"]), "step"])
     table = _checkpoints(once, nets["lineage"], steps)
     source = Source(found["weights"], array, order, "float16" if array.dtype.itemsize == 2 else "float32")
-    notes = [NETS, *_counts(metrics, once, nets, table), *_conformance(array), *left_out]
+    notes = [NETS, *_counts(metrics, once, nets, table, split), *_conformance(array), *left_out]
     return Foreign(
         about=_about(found, nets["dataset"], source.dtype, split=split, steps=steps, notes=notes),
         layout=layout,
@@ -382,8 +382,8 @@ def _checkpoints(once: pd.DataFrame, lineages: pd.Series, steps: tuple[int, ...]
     return table
 
 
-def _counts(metrics: pd.DataFrame, once: pd.DataFrame, nets: pd.DataFrame, table: np.ndarray) -> list[str]:
-    """What was left out, and how many."""
+def _counts(metrics: pd.DataFrame, once: pd.DataFrame, nets: pd.DataFrame, table: np.ndarray, split: str) -> list[str]:
+    """What was left out, and how many; what could not be kept."""
     runs, at = once["lineage"].nunique(), nets["step"].iloc[0]
     taken = len(np.union1d(nets["row"], table[table >= 0]))
     counts = {
@@ -392,7 +392,9 @@ def _counts(metrics: pd.DataFrame, once: pd.DataFrame, nets: pd.DataFrame, table
         "rows repeat the run and step of an earlier row and are left out": len(metrics) - len(once),
         f"of {table.size} checkpoints are missing, and NaN": int((table < 0).sum()),
     }
-    return [f"{count} {what}" for what, count in counts.items() if count]
+    twice = "row 0 is a net, which the published split has twice; if it is in two parts of it, it is in test here"
+    notes = [f"{count} {what}" for what, count in counts.items() if count]
+    return [*notes, twice] if split == NFN and metrics["step"].iloc[0] == at else notes
 
 
 def _conformance(array: np.memmap) -> list[str]:

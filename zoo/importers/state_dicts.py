@@ -13,7 +13,7 @@ from torch import Tensor
 from zoo import foreign
 from zoo.choices import unknown
 from zoo.imported import Imported, Provenance
-from zoo.importers.asymmetric_networks import Shapes, check_alike, digests, resnet8_layout
+from zoo.importers.asymmetric_networks import Shapes, check_alike, digests, resnet8_layout, unwrapped
 from zoo.importers.rows import Foreign, split_by_lineage
 from zoo.layout import Layout, from_shapes, total
 from zoo.nets import ARCHITECTURES
@@ -35,7 +35,8 @@ ALIASES = {  # other names of columns -> ours, which mean the same
     "index": "source_index",
     "unnamed_0": "source_index",  # what pandas calls a first column without a name
 }
-NO_TARGETS = ("source_index", "seed", "id", "diverged", "lineage", "split", "file")  # by default
+NO_FEATURES = ("file", "split", "lineage", "diverged")  # columns that have another meaning
+NO_TARGETS = (*NO_FEATURES, "source_index", "seed", "id")  # unless the option names them
 RESERVED = ("weights", "trajectory")  # columns that every zoo, or none, has
 FEW = 3  # names that a message gives of many
 
@@ -121,6 +122,7 @@ def state_dicts(
     Raises FileNotFoundError where the folder, table or a net is missing, ValueError naming the file, and the column or
     tensor, at fault.
     """
+    path = unwrapped(path)
     folder = path.name if re.search("[A-Za-z0-9]", path.name) else path.resolve().name
     csv = _table(path, table)
     rows = foreign.table(csv)
@@ -244,6 +246,9 @@ def _columns(rows: pd.DataFrame, chosen: _Choice) -> _Columns:
     if both := {*hyper} & {*targets}:
         raise ValueError(f"{chosen.csv}: column {min(both)} cannot be a hyper-parameter and a target")
     names = _names(rows, chosen.csv, dict.fromkeys(lineage, "lineage") | dict.fromkeys(split, "split"))
+    for column in (*hyper, *targets):
+        if names[column] in NO_FEATURES:
+            raise ValueError(f"{chosen.csv}: column {column} is the {names[column]}, no hyper-parameter and no target")
     frame, text, notes = {}, [], []
     about: dict[str, dict[str, str]] = {"hyper_parameters": {}, "targets": {}, "columns": {}}
     diverged = np.zeros(len(rows), bool)
