@@ -43,9 +43,10 @@ def whole(made: dict[str, Path | bytes]) -> Release:
     data = {name: content if isinstance(content, bytes) else content.read_bytes() for name, content in sorted(made.items())}
     data.pop(MANIFEST, None)
     data[MANIFEST] = "".join(f"{files.hash_of(content)}  {name}\n" for name, content in data.items()).encode()
-    digests = {name: files.hash_of(content) for name, content in data.items()}
-    sources = {**{name: made[name] for name in data if name != MANIFEST}, MANIFEST: data[MANIFEST]}
-    return Release(sources, digests, {name: len(content) for name, content in data.items()})
+    sources = {**made, MANIFEST: data[MANIFEST]}
+    paths = sorted(data)  # as a real release has them: the manifest stands among the others
+    digests = {path: files.hash_of(data[path]) for path in paths}
+    return Release({path: sources[path] for path in paths}, digests, {path: len(data[path]) for path in paths})
 
 
 def contents(folder: Path) -> dict[str, bytes]:

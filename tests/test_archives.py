@@ -1,3 +1,4 @@
+import gzip
 import io
 import lzma
 import stat
@@ -178,6 +179,17 @@ def test_a_header_that_claims_more_than_there_is_is_refused(tmp_path):
     archive = tar(tmp_path / "a.tar", {"a": b"1"})
     archive.write_bytes(archive.read_bytes()[:512])
     assert "unexpected end of data" in look(archive, tmp_path / "again")
+
+
+def test_a_name_with_an_end_in_it_is_refused(tmp_path):
+    assert "has a NUL" in look(zipped(tmp_path / "a.zip", {"good\0evil": b"1"}), tmp_path)
+
+
+def test_what_goes_on_behind_the_last_member_is_refused(tmp_path):
+    archive = tar(tmp_path / "a.tar", GOOD)
+    packed = gzip.compress(archive.read_bytes() + bytes(archives.TAIL_BYTES + 2**20))
+    (tmp_path / "a.tar.gz").write_bytes(packed)
+    assert "behind its last member" in look(tmp_path / "a.tar.gz", tmp_path)
 
 
 def test_a_negative_size_is_refused(tmp_path):

@@ -17,12 +17,27 @@ from test_release import lay_out
 
 import zoo
 from zoo import imported
-from zoo.card import BATCH, FAMILIES, IMAGES, SIZES, About, card, code, front_matter, link, plain
+from zoo.card import BATCH, FAMILIES, IMAGES, SIZES, About, card, code, columns, front_matter, link, meanings, plain
 from zoo.images import TASKS
 from zoo.release import release
 from zoo.summary import summary
 
 HOSTILE = "<img src=x onerror=alert(1)> | `a` *b* __c__ [d](javascript:e) <!-- $$f$$ &lt; ~~g~~ \\ # -->"
+PLAIN = imported.parse(
+    {
+        "name": "x",
+        "family": "other",
+        "architecture": "cnn",
+        "image_task": "unheard-of",
+        "dtype": "float32",
+        "split": "by hand",
+        "provenance": {"kind": "a", "title": "b", "url": "", "licence": "", "citation": "", "files": {}},
+        "hyper_parameters": {},
+        "targets": {"test_accuracy": "as others measured it"},
+        "columns": {"lineage": "which run"},
+    },
+    "test",
+)
 TASK_NAMES, FAMILY_NAMES = sorted(TASKS), sorted(zoo.nets.FAMILIES)
 
 
@@ -173,34 +188,21 @@ def test_diverged_nets_are_counted(zoos):
 
 
 def test_text_of_zoos_and_publishers_is_shown_as_it_is_and_never_becomes_html(zoos):
-    spec = imported.parse(
-        {
-            "name": "x",
-            "family": "other",
-            "architecture": "cnn",
-            "image_task": "unheard-of",
-            "dtype": "float32",
-            "split": "by hand",
-            "provenance": {
-                "kind": HOSTILE,
-                "title": HOSTILE,
-                "url": "https://a.org/*b*_c_|`d`",
-                "licence": HOSTILE,
-                "citation": HOSTILE,
-                "files": {},
-                "notes": [HOSTILE, "- x", "1. y", "---", "``` z"],
-            },
-            "hyper_parameters": {"activation": HOSTILE},
-            "targets": {"test_accuracy": HOSTILE},
-            "columns": {"lineage": HOSTILE},
-            "text": ["activation"],
-        },
-        "test",
+    provenance = replace(PLAIN.provenance, **dict.fromkeys(("kind", "title", "licence", "citation"), HOSTILE))
+    provenance = replace(provenance, url="https://a.org/*b*_c_|`d`", notes=(HOSTILE, "- x", "1. y", "---", "``` z"))
+    spec = replace(
+        PLAIN,
+        provenance=provenance,
+        split=HOSTILE,
+        hyper_parameters={"activation": HOSTILE},
+        targets={"test_accuracy": HOSTILE},
+        columns={"lineage": HOSTILE},
+        text=("activation",),
     )
     words = pd.Series([HOSTILE, "relu"] * 32).astype("category")
     first = replace(zoos["a"], spec=spec, columns=zoos["a"].columns.assign(activation=words))
     page = shown(card({"a": first}, About(HOSTILE, authors=HOSTILE), pictures={"pictures/a.png": HOSTILE}))
-    assert page.text.count(HOSTILE) == 1 + 5 + 3 + 1
+    assert page.text.count(HOSTILE) == 1 + 6 + 3 + 1
     assert "https://a.org/*b*_c_|`d`." in page.text
     assert page.text.count("not known to metazoo") == 2
     for note in ("- x", "1. y", "---", "``` z"):
@@ -210,12 +212,22 @@ def test_text_of_zoos_and_publishers_is_shown_as_it_is_and_never_becomes_html(zo
 
 
 @pytest.mark.parametrize(
-    "text", [HOSTILE, "a\nb", "# a", "- a", "+ a", "1. a", "2) a", "---", "===", "> a", "-0.5", "a_b_c", "~~~"]
+    "text",
+    [HOSTILE, "a\nb", "# a", "- a", "+ a", "1. a", "2) a", "---", "===", "> a", "-0.5", r"a\*b\|c\<d", "a_b_c", "~~~"],
 )
 def test_plain_text_is_shown_as_it_is(text):
     page = shown(plain(text))
     assert page.text.strip() == " ".join(text.split())
     assert page.tags == {"p"}
+
+
+def test_where_zoos_differ_in_what_a_column_is_each_says_its_own(zoos):
+    other = replace(zoos["b"], spec=PLAIN)
+    found = meanings({"a": zoos["a"], "b": other})
+    assert found["test_accuracy"] == "a: share of the test images classified rightly; b: as others measured it"
+    assert found["epochs"] == columns(zoos["a"])["epochs"]
+    assert found["lineage"] == "which run"
+    assert meanings(zoos) == columns(zoos["a"])
 
 
 def test_an_address_is_a_link_and_anything_else_is_not():
@@ -250,6 +262,14 @@ def test_a_name_is_code_and_anything_else_is_not():
 def test_what_a_publisher_says_has_its_form(field, value):
     with pytest.raises(ValueError, match=r"of a release: found|Invalid isoformat"):
         About(**{"name": "x", field: value})
+
+
+def test_an_imported_zoo_says_where_it_comes_from_and_how_it_is_split(zoos):
+    text = card({"a": zoos["a"], "b": replace(zoos["b"], spec=PLAIN)}, About("x"), pictures={})
+    assert "imported (a): b.\nLicence: not stated. To cite: not stated.\nSplits: by hand.\n" in text
+    assert "Splits of zoos built with metazoo were decided before training" in text
+    assert "what was imported stays under the licence of its source" in text
+    assert "imported" not in card(zoos, About("x"), pictures={})
 
 
 @pytest.mark.parametrize("task", TASK_NAMES)

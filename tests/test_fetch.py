@@ -251,6 +251,14 @@ def test_wrong_words_about_a_release_are_refused(hub, one, tmp_path, name):
     assert not (tmp_path / "back").exists()
 
 
+@pytest.mark.parametrize("name", ["zoo.json", "plain/MANIFEST.sha256"])
+def test_a_release_that_is_half_another_one_is_refused(one, asymmetric, tmp_path, name):
+    publish(one, str(tmp_path / "release"), report=quiet)
+    (tmp_path / "release" / name).write_bytes(shipped(bundle({"plain": asymmetric}))[name])
+    with pytest.raises(ValueError, match=rf"{name} is not what MANIFEST\.sha256 says"):
+        fetch(str(tmp_path / "release"), tmp_path / "back")
+
+
 @pytest.mark.parametrize(
     ("status", "kind", "text"),
     [
@@ -361,7 +369,7 @@ def test_a_file_that_never_ends_is_cut_off(one, standard, tmp_path, unvetted, mo
     real, given = remotes.Folder.read, []
 
     def read(self, name, *, commit, start=0):
-        yield from real(self, name, commit=commit, start=start)
+        yield b"".join(real(self, name, commit=commit, start=start)) + b"more" * name.endswith(TRAIN)
         while name.endswith(TRAIN):
             given.append(1)
             assert len(given) < 10

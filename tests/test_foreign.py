@@ -161,6 +161,15 @@ def test_a_pt_file_with_packed_parts_strange_paths_or_lies_is_refused(tmp_path):
     assert "claim more bytes" in refusal(foreign.tensors, path)
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_pt_file_with_a_part_twice_or_too_many_is_refused(tmp_path, monkeypatch):
+    good, stored = saved(tmp_path / "a.pt", {"a": torch.zeros(3)}), zipfile.ZIP_STORED
+    path = repacked(good, tmp_path / "b.pt", lambda name, data: [(name, data, stored)] * 2)
+    assert "two of one name" in refusal(foreign.tensors, path)
+    monkeypatch.setattr(foreign, "PARTS", 2)
+    assert "more than 2" in refusal(foreign.tensors, good)
+
+
 def test_a_large_pickle_in_a_pt_file_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(foreign, "PICKLE_BYTES", 1000)
     assert "data.pkl has" in refusal(foreign.tensors, saved(tmp_path / "a.pt", ["x" * 2000]))

@@ -432,3 +432,11 @@ def test_an_archive_with_one_folder_in_it_is_imported_by_that_folders_name(train
     folder = import_zoo("state-dicts", archive, tmp_path / "zoo", options=OPTIONS)
     assert zoo.open(folder).spec.name == "my-nets"
     assert len(zoo.open(folder)) == NETS
+
+
+def test_tensors_of_safetensors_are_in_the_order_of_the_layers(tmp_path):
+    """The format does not keep the order; in that of the alphabet layer 10 comes before layer 2, bias before weight."""
+    folder, net = plain(tmp_path / "nets", [], "file,score\n0.safetensors,1\n"), nn.Sequential(*[nn.Linear(2, 2)] * 12)
+    tensors = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    safetensors.torch.save_file(tensors, folder / "0.safetensors")
+    assert [entry.name for entry in state_dicts(folder).layout] == list(tensors)

@@ -408,6 +408,16 @@ def test_an_attack_by_a_shard_is_refused_by_name(copy, tmp_path, attack):
     assert time.monotonic() - began < 10
 
 
+def test_columns_and_attributes_have_a_size_limit(copy, monkeypatch):
+    with h5py.File(copy / SHARD) as file:
+        size = sum(file[name].size * file[name].dtype.itemsize for name in file if name != "weights")
+    with monkeypatch.context() as patch:
+        patch.setattr(vetting, "COLUMNS_BYTES", size - 1)
+        assert "its columns have more than" in refusal(copy)
+    monkeypatch.setattr(vetting, "ATTRIBUTE_BYTES", 100)
+    assert "the attribute 'layout' of / has" in refusal(copy)
+
+
 @pytest.mark.parametrize("attack", [stored_outside, weights_stored_outside, linked_out, virtual])
 def test_a_file_that_a_shard_points_to_is_not_even_opened(copy, tmp_path, attack):
     """A pipe in its place would make whoever opens it wait for ever, until the time limit."""

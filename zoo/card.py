@@ -138,6 +138,20 @@ def columns(zoo: Zoo) -> dict[str, str]:
     return Description(zoo.spec, zoo.blueprint, images_sha256="").columns
 
 
+def meanings(zoos: dict[str, Zoo]) -> dict[str, str]:
+    """What each column of any zoo is; where zoos differ, each config says its own."""
+    found: dict[str, dict[str, str]] = {}
+    for config, zoo in zoos.items():
+        for name, text in columns(zoo).items():
+            found.setdefault(name, {})[config] = text
+    return {name: _agreed(texts) for name, texts in found.items()}
+
+
+def _agreed(texts: dict[str, str]) -> str:
+    first, *others = set(texts.values())
+    return "; ".join(f"{config}: {text}" for config, text in texts.items()) if others else first
+
+
 def headline(zoo: Zoo) -> str | None:
     """The column that says most of a zoo's nets: test accuracy where it has one. None where nothing was measured."""
     return "test_accuracy" if "test_accuracy" in zoo.targets else next(iter(zoo.targets), None)
@@ -163,7 +177,7 @@ def card(zoos: dict[str, Zoo], about: About, *, pictures: dict[str, str], scores
         front=Markup(front_matter(zoos, about)),
         configs={name: _config(zoo) for name, zoo in zoos.items()},
         families={zoo.spec.family: FAMILIES[zoo.spec.family] for zoo in zoos.values() if zoo.spec.family in FAMILIES},
-        columns={name: text for zoo in zoos.values() for name, text in columns(zoo).items()},
+        columns=meanings(zoos),
         images={zoo.spec.image_task: IMAGES.get(zoo.spec.image_task, UNKNOWN) for zoo in zoos.values()},
         pictures=pictures,
         first=Markup(first),
@@ -199,7 +213,7 @@ def _config(zoo: Zoo) -> dict[str, Any]:
     """What the template says of one config."""
     words = {name: sorted(set(zoo.columns[name].dropna())) for name in zoo.hyper_parameters if name in zoo.spec.text}
     provenance = zoo.spec.provenance if isinstance(zoo.spec, Imported) else None
-    return {**summary(zoo), "words": words, "provenance": provenance}
+    return {**summary(zoo), "words": words, "provenance": provenance, "split": zoo.spec.split}
 
 
 def plain(text: str) -> Markup:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from zoo.card import CITATIONS, About, columns
+from zoo.card import CITATIONS, About, meanings
 from zoo.manifest import MANIFEST
 from zoo.reader import Zoo
 
@@ -67,7 +67,7 @@ def croissant(zoos: dict[str, Zoo], about: About, *, table: pa.Table, index_sha2
 
     `table` is the index. The shards' SHA-256 stand in each config's manifest, whose own is given.
     """
-    texts = {name: text for zoo in zoos.values() for name, text in columns(zoo).items()} | OWN
+    texts = meanings(zoos) | OWN
     creator = {"creator": {"@type": "sc:Organization", "name": about.authors}} if about.authors else {}
     return {
         "@context": CONTEXT,

@@ -77,6 +77,7 @@ def import_(
 ) -> None:
     """Bring a zoo that others trained, or a folder of your own nets, into this format."""
     import zoo
+    from zoo.imported import Imported
     from zoo.importing import import_zoo
 
     options = {}
@@ -88,7 +89,7 @@ def import_(
     with stoppable():
         import_zoo(kind, path, out, options=options)
     made = zoo.open(out)
-    for note in made.spec.provenance.notes:
+    for note in made.spec.provenance.notes if isinstance(made.spec, Imported) else ():
         _say(note)
     _say(f"{out}: {len(made)} nets of {made.blueprint.trained.numel():,} weights")
 

@@ -105,17 +105,18 @@ def _image(foreign: Foreign, about: Description, rows: np.ndarray, attributes: d
     """A shard of these rows."""
     spec, dtype = foreign.about, np.dtype(foreign.about.dtype)
     weights = np.ascontiguousarray(foreign.weights(rows), dtype)
-    trained = about.blueprint.trained.numpy()
-    diverged = ~np.isfinite(weights[:, trained]).all(axis=1)
+    diverged = np.logical_not(np.isfinite(weights).all(axis=1))
     part = foreign.columns.iloc[rows]
     if "diverged" in part:
         diverged |= part["diverged"].to_numpy(bool)
-    columns = {"index": rows.astype(np.int64), "diverged": diverged}
+    columns: dict[str, np.ndarray] = {"index": rows.astype(np.int64), "diverged": diverged}
     for name in (*spec.hyper_parameters, *spec.targets, *spec.columns):
         columns[name] = _values(part[name], text=name in spec.text)
     if foreign.trajectory is not None:
         columns[shards.TRAJECTORY] = np.ascontiguousarray(foreign.trajectory(rows), dtype)
-        columns |= {f"{shards.TRAJECTORY}_{name}": np.float32(values[rows]) for name, values in foreign.curves.items()}
+        columns |= {
+            f"{shards.TRAJECTORY}_{name}": values[rows].astype(np.float32) for name, values in foreign.curves.items()
+        }
     return shards.image(weights, columns, attributes)
 
 
