@@ -21,8 +21,8 @@ from metanets import Examples, Metanet, Training
 from zoo import Zoo
 from zoo.choices import unknown
 from zoo.layout import Layout
-from zoo.streams import stream
 from zoo.recipe import TARGETS
+from zoo.streams import stream
 
 SHUFFLES = {"ridge": 20, "trees_statistics": 10}  # metanet -> fits to shuffled labels; one of trees takes seconds
 CHANCE = 0.001  # how often a mean exceeds its bound where nothing leaks

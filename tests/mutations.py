@@ -27,7 +27,7 @@ SECONDS = 2.0  # of processor time that a file may take before it counts as hung
 NUMBERS = [0, 1, 2**7, 2**8 - 1, 2**15, 2**16 - 1, 2**31 - 1, 2**32 - 1, 2**40, 2**63 - 1, 2**64 - 1]
 
 
-def _alone(name: str) -> Any:
+def alone(name: str) -> Any:
     """A module of the package without the package, as limited children load it."""
     about = importlib.util.spec_from_file_location(name, ROOT / "zoo" / f"{name}.py")
     assert about is not None
@@ -39,11 +39,11 @@ def _alone(name: str) -> Any:
 
 def _shard(path: Path) -> None:
     about = json.loads(path.with_name("about").read_text())
-    _alone_once("vetting")._shard(path, about["weights"], set(about["text"]))
+    _once("vetting")._shard(path, about["weights"], set(about["text"]))
 
 
 def _zoo_json(path: Path) -> None:
-    vetting = _alone_once("vetting")
+    vetting = _once("vetting")
     vetting._layout(path, vetting._about(path))
 
 
@@ -51,17 +51,17 @@ def _manifest(path: Path) -> None:
     folder = path.with_name(f"{path.name}-folder")
     folder.mkdir(exist_ok=True)
     shutil.copy(path, folder / "MANIFEST.sha256")
-    _alone_once("vetting").manifest(folder)
+    _once("vetting").manifest(folder)
 
 
 def _safetensors(path: Path) -> None:
-    vetting = _alone_once("vetting")
+    vetting = _once("vetting")
     vetting.tensors_header(path, vetting.TENSORS, most=vetting.FIXED_BYTES)
 
 
 def _archive(path: Path) -> None:
     folder = path.with_name(f"{path.name}-folder")
-    _alone_once("archives").extract(archive=str(path), folder=str(folder), most=2**20)
+    _once("archives").extract(archive=str(path), folder=str(folder), most=2**20)
 
 
 def _npy(path: Path) -> None:
@@ -86,9 +86,9 @@ def _csv(path: Path) -> None:
 _MODULES: dict[str, Any] = {}
 
 
-def _alone_once(name: str) -> Any:
+def _once(name: str) -> Any:
     if name not in _MODULES:
-        _MODULES[name] = _alone(name)
+        _MODULES[name] = alone(name)
     return _MODULES[name]
 
 

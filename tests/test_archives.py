@@ -70,6 +70,11 @@ def test_folders_of_their_own_and_dots_in_front_are_fine(tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == ["a", "empty"]
 
 
+def test_names_with_colons_such_as_ray_gives_its_trials_are_kept(tmp_path):
+    folder = archives.unpack(zipped(tmp_path / "a.zip", {"run_model::dropout=0.1/params.json": b"1"}), tmp_path / "folder")
+    assert (folder / "params.json").exists() or (folder / "run_model::dropout=0.1/params.json").exists()
+
+
 def test_a_file_gets_no_rights_from_the_archive(tmp_path):
     folder = archives.unpack(tar(tmp_path / "a.tar", {"a": b"1"}, mode=0o6777, uid=0), tmp_path / "folder")
     assert stat.S_IMODE((folder / "a").stat().st_mode) & 0o7111 == 0

@@ -1,6 +1,7 @@
 """The doctor names what is wrong, and never says a secret."""
 
 import http.server
+import io
 import json
 import os
 import socket
@@ -190,6 +191,15 @@ def test_a_cache_on_a_read_only_disk_is_found(monkeypatch, tmp_path):
     one = place("cache", folder / "deep" / "metazoo", full="warning", advice="set XDG_CACHE_HOME")
     assert (one.level, one.advice) == ("warning", "set XDG_CACHE_HOME")
     assert "cannot be written" in one.found
+
+
+def test_a_disk_that_takes_names_but_no_bytes_is_found(monkeypatch, tmp_path):
+    class Full(io.BytesIO):
+        def write(self, _: object) -> int:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full())
+    assert "No space left" in place("cache", tmp_path, full="warning", advice="free some").found
 
 
 @pytest.mark.parametrize(

@@ -147,10 +147,10 @@ def images_at_hand() -> Iterator[None]:
 def places(tmp_path_factory) -> dict[str, Path]:
     """What stands there before: tests work on copies."""
     made = {name: tmp_path_factory.mktemp(name) for name in ("nothing", "prepared", "built")}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zoo.plan.NETS_A_UNIT", 2)
-        zoo.build(EARLIER, made["prepared"] / "zoo", workers=0)
-    shutil.copytree(made["prepared"], made["built"], dirs_exist_ok=True)
+    for name, nets_a_unit in (("prepared", 2), ("built", 4)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("zoo.plan.NETS_A_UNIT", nets_a_unit)
+            zoo.build(EARLIER, made[name] / "zoo", workers=0)
     zoo.work(made["built"] / "zoo")
     zoo.build(EARLIER, made["built"] / "zoo", workers=0)
     for name, of in (

@@ -324,6 +324,11 @@ def test_a_packed_table_is_read_up_to_a_limit_only(tmp_path):
     assert "more than 2,000,000 bytes" in refusal(foreign.table, tmp_path / "a.csv.gz", most=2 * 10**6)
 
 
+def test_a_column_of_row_names_without_a_name_gets_the_one_that_pandas_gives(tmp_path):
+    (tmp_path / "a.csv").write_text(",one\n0,5\n1,6\n")
+    assert foreign.table(tmp_path / "a.csv").to_dict("list") == {"Unnamed: 0": [0, 1], "one": [5, 6]}
+
+
 def test_a_formula_in_a_table_is_text(tmp_path):
     (tmp_path / "a.csv").write_text("a\n\"=cmd()\"\n__import__('os')\n")
     assert foreign.table(tmp_path / "a.csv")["a"].tolist() == ["=cmd()", "__import__('os')"]

@@ -122,13 +122,9 @@ def test_what_the_child_started_ends_with_it(tmp_path):
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_the_child_ends_when_the_parent_is_interrupted_or_killed(how, tmp_path):
-    seconds = 60 if how == signal.SIGINT else 1
-    code = f"from zoo import limited; limited.call({f'{CHILDREN}:sleep'!r}, {{'pid_file': {str(tmp_path / 'pid')!r}}}, "
-    parent = subprocess.Popen(
-        [sys.executable, "-c", f"{code}seconds={seconds}, memory=2**30)"],
-        stderr=subprocess.PIPE,
-        cwd=CHILDREN.parent.parent,
-    )
+    code = f"from mutations import alone; call = alone('limited').call; call({f'{CHILDREN}:sleep'!r}, "
+    code += f"{{'pid_file': {str(tmp_path / 'pid')!r}}}, seconds={60 if how == signal.SIGINT else 0.5}, memory=2**30)"
+    parent = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, cwd=CHILDREN.parent)
     deadline = time.monotonic() + 60
     while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
         assert time.monotonic() < deadline

@@ -242,6 +242,8 @@ def test_a_publish_to_a_bucket_that_is_stopped_anywhere_goes_on(monkeypatch):
             return answer
 
         monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", call)
+        shared = s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
+        monkeypatch.setattr(remotes.Bucket, "_fs", shared)  # to make one takes a second
         for step in range(1, 100):
             to = f"{address}/{step}"
             state.update(left=step, after=step % 2 == 0, puts=[])

@@ -121,9 +121,9 @@ def _zipped(path: Path) -> Iterator[Member]:
 
 
 def _parts(path: Path, name: str) -> list[str]:
-    """The path of a member, which must lie below the archive's root, on any system."""
+    """The path of a member, which must lie below the archive's root, on any system: nothing like `C:` either."""
     parts = [part for part in name.rstrip("/").split("/") if part != "."]
-    if name.startswith("/") or "\\" in name or ".." in parts or "" in parts[:-1] or ":" in name:
+    if name.startswith("/") or "\\" in name or ".." in parts or "" in parts[:-1] or any(part[1:2] == ":" for part in parts):
         raise ValueError(f"{path}: {name!r} is no path below the archive's own folder")
     if not all(char.isprintable() for char in name):
         raise ValueError(f"{path}: {name!r} has control characters, or is no UTF-8")

@@ -202,7 +202,8 @@ def table(path: Path, *, most: int = TABLE_BYTES) -> pd.DataFrame:
 
 
 def _names(line: bytes) -> list[str]:
-    names = next(csv.reader(io.StringIO(line.decode("utf-8-sig"))), [])
+    given = next(csv.reader(io.StringIO(line.decode("utf-8-sig"))), [])
+    names = [name or f"Unnamed: {number}" for number, name in enumerate(given)]  # as pandas calls a column of row names
     if len(line) > LINE_BYTES or len(names) > COLUMNS:
         raise ValueError(f"its first line has {len(line):,} bytes and {len(names):,} names; too many")
     if not names or len(set(names)) < len(names) or not all(name.isprintable() for name in names):

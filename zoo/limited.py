@@ -156,7 +156,8 @@ def _limit(seconds: float, memory: int, writes: int | None) -> None:
         if hard != resource.RLIM_INFINITY:
             most = hard if most == resource.RLIM_INFINITY else min(most, hard)
         try:
-            resource.setrlimit(kind, (most, most))
+            later = 1 if kind == resource.RLIMIT_CPU and hard == resource.RLIM_INFINITY else 0
+            resource.setrlimit(kind, (most, most + later))  # SIGXCPU first, which says what it is; SIGKILL does not
         except ValueError:
             if sys.platform != "darwin":  # which refuses RLIMIT_AS
                 raise

@@ -25,9 +25,8 @@ from zoo import description, files, load, shards
 from zoo.description import Description
 from zoo.manifest import write_manifest
 from zoo.nets import blueprint
-from zoo.recipe import SPLITS, draw, split_of
+from zoo.recipe import SPLITS, TARGETS, draw, split_of
 from zoo.streams import net_seed
-from zoo.recipe import TARGETS
 
 SHARD = 1024  # nets
 ROOT = Path(__file__).parents[2]
