@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from zoo import compiled, files
+from zoo import compiled, files, vet
 from zoo.choices import unknown
 from zoo.manifest import MANIFEST
 from zoo.remotes import CHUNK, RELEASE, Remote, locate
@@ -213,6 +213,7 @@ def _brought(order: Order, out: Path, report: Report) -> Path:
             out.rmdir()  # empty, or it would have been refused
         staging.rename(out)
         _synced(out.parent)
+        vet.remember(out)  # as it was vetted under the other name
     return out
 
 
@@ -296,10 +297,8 @@ def _tidied(order: Order, staging: Path) -> None:
 
 def _vetted(staging: Path) -> None:
     """Raises ValueError where the zoo is refused, and removes it: bytes that are right may still do harm."""
-    from zoo.vet import vet
-
     try:
-        vet(staging)
+        vet.vet(staging)
     except ValueError:
         shutil.rmtree(staging)
         raise
