@@ -57,7 +57,7 @@ def write(results: Path, out: Path, *, zoo_folders: list[Path] | None = None, ov
     """
     made = site(results, zoo_folders or [])
     index = out / "index.html"
-    if out.exists() and any(out.iterdir()):
+    if out.exists() and any(out.iterdir()) and not _is_begun(out, made):
         if not (index.is_file() and GENERATOR in index.read_text(errors="replace")):
             raise FileExistsError(f"{out} holds something other than a site of `metazoo page`; give another folder")
         if not overwrite:
@@ -65,10 +65,24 @@ def write(results: Path, out: Path, *, zoo_folders: list[Path] | None = None, ov
         for pattern in ("metanets/*.html", "zoos/*.html", "zoos/*.json", "pictures/*.svg"):
             for old in out.glob(pattern):
                 old.unlink()
-    for name, data in made.items():
+    for pattern in (files.TEMPORARY, f"*/{files.TEMPORARY}"):
+        for left in out.glob(pattern):
+            left.unlink()
+    for name in sorted(made, key=index.name.__eq__):  # the index last: with it the site is whole
         (out / name).parent.mkdir(parents=True, exist_ok=True)
-        files.write(out / name, data)
+        files.write(out / name, made[name])
     return index
+
+
+def _is_begun(out: Path, made: dict[str, bytes]) -> bool:
+    """Whether the folder holds nothing but what this very site's writing leaves where it is stopped."""
+    found = [path for path in out.rglob("*") if path.is_symlink() or not path.is_dir()]
+    if out / "index.html" in found:
+        return False
+    known = {out / name: data for name, data in made.items()}
+    return not any(path.is_symlink() for path in found) and all(
+        path.match(files.TEMPORARY) or (path in known and path.read_bytes() == known[path]) for path in found
+    )
 
 
 def site(results: Path, zoo_folders: list[Path]) -> dict[str, bytes]:

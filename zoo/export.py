@@ -1,6 +1,7 @@
 """One net out of a zoo as a file that plain PyTorch reads, or a whole zoo as the code of Lim et al. 2024 reads it."""
 
 import io
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,8 +45,9 @@ def export(zoo: Zoo, index: int, path: Path, *, kind: ExportFormat, overwrite: b
     tensors |= {f"{name}.F_mat": matrix for name, matrix in (zoo.blueprint.gate or {}).items()}
     if kind == "safetensors":
         row = zoo.columns.iloc[index]
+        # One entry: safetensors writes several in an order that changes from call to call.
         notes = {"zoo": zoo.spec.name, "index": str(index), "test_accuracy": str(row.get("test_accuracy", "unknown"))}
-        files.write(path, safetensors.torch.save(tensors, metadata=notes))
+        files.write(path, safetensors.torch.save(tensors, metadata={"metazoo": json.dumps(notes)}))
     else:
         files.write(path, _saved(tensors))
     return path

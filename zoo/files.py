@@ -6,7 +6,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +46,12 @@ def _aside(path: Path, data: bytes) -> Iterator[Path]:
             os.fsync(file.fileno())
         yield aside
         _sync_folder(path.parent)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise OSError(error.errno, f"cannot write {path} ({len(data):,} bytes needed): {error.strerror}") from error
+    except BaseException as error:  # Ctrl-C too
+        with suppress(OSError):  # a disk that fails may refuse this as well; what is said is why there is no file
+            aside.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, f"cannot write {path} ({len(data):,} bytes needed): {error.strerror}") from error
+        raise
 
 
 def _sync_folder(folder: Path) -> None:
