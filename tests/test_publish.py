@@ -9,7 +9,7 @@ from hub import Hub, Reply, Request
 from stores import CARD, DIED, QUIET, REPO, Stopping, bucket_at, bundle, contents, die_at, hub_at, in_child, shipped, whole
 
 import zoo
-from zoo import files, remotes
+from zoo import files, places, remotes
 from zoo.fetch import fetch
 from zoo.manifest import MANIFEST
 from zoo.publish import publish
@@ -177,7 +177,7 @@ def test_a_release_that_is_being_published_keeps_another_one_out_until_it_is_who
     remote.begin(one.digests[MANIFEST], private=False)
     with pytest.raises(BlockingIOError, match=r"another release is being published.*delete \.publishing"):
         put(two, place)
-    assert there(place).keys() == {remotes.CLAIM}
+    assert there(place).keys() == {places.CLAIM}
     put(one, place)
     put(two, place)
     assert there(place) == shipped(two)
@@ -253,7 +253,7 @@ def test_a_publish_to_a_bucket_that_is_stopped_anywhere_goes_on(monkeypatch):
                 state.update(left=0)
                 put(FEW, to)
                 assert there(to) == shipped(FEW)
-                sent = [key for key in state["puts"] if not key.endswith(remotes.CLAIM)]
+                sent = [key for key in state["puts"] if not key.endswith(places.CLAIM)]
                 assert len(sent) == len(set(sent))
             else:
                 break

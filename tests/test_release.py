@@ -12,7 +12,8 @@ from conftest import small
 import zoo
 from zoo import files, shards
 from zoo.manifest import read_manifest
-from zoo.release import FORMAT, Release, _check_paths, _named, _pictures, index, release
+from zoo.places import RELEASE
+from zoo.release import Release, _check_paths, _named, _pictures, index, release
 from zoo.verify import check_bytes
 
 
@@ -105,7 +106,7 @@ def test_digests_and_sizes_are_those_of_the_files(released, folder):
 
 def test_zoo_json_says_which_zoos_these_are(folder, at_home):
     about = files.read_json(folder / "zoo.json")
-    assert about["format"] == FORMAT
+    assert about["format"] == RELEASE
     assert [config["name"] for config in about["configs"]] == CONFIGS
     for config in about["configs"]:
         home = zoo.open(at_home[config["name"]])

@@ -15,7 +15,8 @@ from typing import Any
 from zoo import compiled, files, vet
 from zoo.choices import unknown
 from zoo.manifest import MANIFEST
-from zoo.remotes import CHUNK, RELEASE, Remote, locate
+from zoo.places import CHUNK, RELEASE, Remote
+from zoo.remotes import locate
 from zoo.verify import check_bytes
 
 SOURCE = "source.json"  # where a fetched zoo comes from; its manifest does not name it

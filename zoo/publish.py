@@ -8,8 +8,9 @@ from pathlib import Path
 
 from zoo import files
 from zoo.manifest import MANIFEST
+from zoo.places import Content, Entry, Remote, git_blob
 from zoo.release import Release
-from zoo.remotes import Content, Entry, Remote, git_blob, locate
+from zoo.remotes import locate
 
 DATA = (".h5", ".safetensors")  # go first; all else describes them
 FILES_AT_ONCE, BYTES_AT_ONCE = 50, 2 << 30  # in a commit: the hub ends one after a minute

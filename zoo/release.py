@@ -26,11 +26,11 @@ from zoo import files, plots
 from zoo.card import About, architecture, card, columns, headline
 from zoo.croissant import INDEX, croissant
 from zoo.manifest import MANIFEST, read_manifest
+from zoo.places import RELEASE
 from zoo.reader import Zoo, open
 from zoo.recipe import SPLITS
 from zoo.verify import check_bytes
 
-FORMAT = "metazoo-release-1"
 CARD, CROISSANT = "README.md", "croissant.json"
 PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}(?<!\.)")  # of a path: what every hub, store and file system takes
 PER_FOLDER = 10_000  # the hub's limit
@@ -118,7 +118,7 @@ def _own(zoos: dict[str, Zoo], about: About, scores: str) -> dict[str, bytes]:
     metadata = croissant(zoos, about, table=table, index_sha256=files.hash_of(parquet))
     return {
         CARD: card(zoos, about, pictures=captions, scores=scores).encode(),
-        "zoo.json": files.to_json({"format": FORMAT, "configs": [_config(*item) for item in zoos.items()]}),
+        "zoo.json": files.to_json({"format": RELEASE, "configs": [_config(*item) for item in zoos.items()]}),
         INDEX: parquet,
         CROISSANT: files.to_json(metadata),
         **{path: _png(figure) for path, (_, figure) in pictures.items()},

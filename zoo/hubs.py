@@ -1,0 +1,190 @@
+"""Releases on a Hugging Face hub, by its own client."""
+
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from zoo.places import CHUNK, Content, Entry, Folder
+
+T = TypeVar("T")
+
+TRIES = 5  # of a request that the hub answers with 429 or 5xx; the waits add up to 15 seconds
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A dataset repository of the hub at HF_ENDPOINT, huggingface.co unless that is set.
+
+    The token is the environment's (HF_TOKEN) or that of `hf auth login`; it is the client's affair, and never seen here.
+    """
+
+    repo: str  # USER/NAME
+    revision: str | None = None  # a branch, tag or commit; None is main
+    folder: str = ""  # inside the repository
+
+    @property
+    def where(self) -> str:
+        """Its address, without the revision."""
+        return f"hf://datasets/{self.repo}" + (f"/{self.folder}" if self.folder else "")
+
+    def _path(self, name: str) -> str:
+        return f"{self.folder}/{name}" if self.folder else name
+
+    def _api(self) -> Any:
+        try:
+            from huggingface_hub import HfApi
+        except ImportError:
+            raise ImportError('hf:// needs the package huggingface_hub: pip install "metazoo[hub]"') from None
+        return HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
+
+    def _ask(self, function: str, **arguments: Any) -> Any:
+        """Calls the hub, again while it is busy. For what the client itself does not ask again."""
+        api = self._api()
+        with _explained_hub(self, api.endpoint):
+            return _patiently(lambda: getattr(api, function)(repo_id=self.repo, repo_type="dataset", **arguments))
+
+    def pin(self) -> str | None:
+        """The commit of the revision; a commit's own name is taken as it is."""
+        if self.revision and COMMIT.fullmatch(self.revision):
+            return self.revision
+        return self._ask("repo_info", revision=self.revision).sha
+
+    def listing(self, commit: str | None, *, digests: Collection[str] = ()) -> dict[str, Entry]:
+        """Its files by name: of those that LFS or Xet keeps with their SHA-256, of others with git's SHA-1."""
+        api, prefix = self._api(), self.folder + "/" if self.folder else ""
+        asked = {"repo_id": self.repo, "repo_type": "dataset", "revision": commit, "recursive": True}
+        with _explained_hub(self, api.endpoint):
+            tree = _patiently(lambda: list(api.list_repo_tree(path_in_repo=self.folder or None, **asked)))
+        found = {item.path.removeprefix(prefix): item for item in tree if hasattr(item, "size")}
+        return {n: Entry(i.size, i.lfs.sha256 if i.lfs else None, None if i.lfs else i.blob_id) for n, i in found.items()}
+
+    def read(self, name: str, *, commit: str | None, start: int = 0) -> Iterator[bytes]:
+        """A file's bytes from `start` on, by plain HTTP and past all caches."""
+        from huggingface_hub import hf_hub_url
+        from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, http_stream_backoff
+
+        api = self._api()
+        url = hf_hub_url(self.repo, self._path(name), repo_type="dataset", revision=commit, endpoint=api.endpoint)
+        headers = {**build_hf_headers(), "Accept-Encoding": "identity", "Range": f"bytes={start}-"}
+        # Broken connections are not asked again here: the caller knows how far it got.
+        asked = http_stream_backoff("GET", url, headers=headers, retry_on_exceptions=(), max_retries=TRIES - 1)
+        with _explained_hub(self, api.endpoint, name), asked as answer:
+            if answer.status_code != 501:
+                hf_raise_for_status(answer)
+                skip = start if answer.status_code == 200 else 0  # it took no notice of the range
+                for chunk in answer.iter_bytes(CHUNK):
+                    yield chunk[skip:]
+                    skip = max(0, skip - len(chunk))
+                return
+        with tempfile.TemporaryDirectory() as fresh:  # a hub that has the file in its Xet store only
+            yield from Folder(self.copy(name, Path(fresh), commit=commit).parent).read(
+                Path(name).name, commit=None, start=start
+            )
+
+    def copy(self, name: str, folder: Path, *, commit: str | None) -> Path:
+        """A file as the hub's own client downloads it into a new cache, by Xet where that is in use."""
+        api = self._api()
+        with _explained_hub(self, api.endpoint, name):
+            asked = {"repo_type": "dataset", "revision": commit, "cache_dir": folder}
+            return Path(api.hf_hub_download(self.repo, self._path(name), **asked))
+
+    def begin(self, digest: str, *, private: bool) -> None:
+        """Creates the repository if there is none."""
+        if self.folder:
+            raise ValueError(f"{self.where}: a release is a whole repository; publish to hf://datasets/{self.repo}")
+        try:
+            self.pin()
+        except FileNotFoundError:
+            self._ask("create_repo", private=private, exist_ok=True)
+
+    def put(
+        self, contents: dict[str, Content], *, digests: dict[str, str], remove: list[str], parent: str | None
+    ) -> str | None:
+        """Uploads what the hub has not, then commits it all at once."""
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+        api, at = self._api(), {"repo_id": self.repo, "repo_type": "dataset", "revision": self.revision or "main"}
+        added = [CommitOperationAdd(n, c if isinstance(c, bytes) else str(c)) for n, c in contents.items()]
+        operations = [*added, *(CommitOperationDelete(name) for name in remove)]
+        with _explained_hub(self, api.endpoint):
+            # Done before the commit, and not within it: this part asks a busy hub again by itself, the commit does not.
+            api.preupload_lfs_files(additions=added, free_memory=False, **at)
+            message = f"metazoo publish: {len(added)} files" + (f", {len(remove)} removed" if remove else "")
+            asked = {"operations": operations, "commit_message": message, "parent_commit": parent}
+            return _patiently(lambda: api.create_commit(**asked, **at)).oid
+
+    def tags(self) -> dict[str, str]:
+        """The commit of each tag."""
+        return {tag.name: tag.target_commit for tag in self._ask("list_repo_refs").tags}
+
+    def finish(self, commit: str | None, *, tag: str | None) -> None:
+        """Sets the tag."""
+        if tag is not None:
+            self._ask("create_tag", tag=tag, revision=commit)
+
+
+def _patiently(call: Callable[[], T]) -> T:
+    """Calls again while the hub answers 429 or 5xx, after a second, two, four and so on, or what it asks for."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    for wait in [2**number for number in range(TRIES - 1)]:
+        try:
+            return call()
+        except HfHubHTTPError as error:
+            if error.response.status_code != 429 and error.response.status_code < 500:
+                raise
+            asked = error.response.headers.get("Retry-After", "")
+            time.sleep(min(int(asked), 60) if asked.isdecimal() else wait)
+    return call()
+
+
+@contextmanager
+def _explained_hub(hub: Hub, endpoint: str, name: str = "") -> Iterator[None]:
+    """Lets the errors of the hub's client say what to do. The client's token is struck out of what a server says."""
+    from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalEntryNotFoundError
+
+    place = f"{hub.where}/{name}" if name else hub.where
+    try:
+        yield
+    except (HTTPError, RuntimeError, LocalEntryNotFoundError) as error:
+        cause = error if isinstance(error, HTTPError) or error.__cause__ is None else error.__cause__
+        said = _struck(str(getattr(cause, "server_message", None) or cause))
+        if not isinstance(cause, HfHubHTTPError):
+            hint = "check the connection and HF_ENDPOINT, then run the same command again"
+            raise ConnectionError(f"{place}: no whole answer from {_struck(endpoint)} ({said}); {hint}") from None
+        status = cause.response.status_code
+        kind, hint = HINTS.get(status, HINTS[503] if status >= 500 else (OSError, "the hub's words say why"))
+        raise kind(f"{place}: {hint} (the hub answered {status}: {said})") from None
+
+
+HINTS: dict[int, tuple[type[OSError], str]] = {
+    401: (
+        PermissionError,
+        "log in by `hf auth login` or set HF_TOKEN to a token that is valid; or there is no such repository",
+    ),
+    403: (
+        PermissionError,
+        "the token may not do this: publishing needs one with write access, gated data the owner's consent",
+    ),
+    404: (FileNotFoundError, "no such repository, revision or file, or it is private and the token may not see it"),
+    409: (FileExistsError, "something else of this name is there already"),
+    412: (BlockingIOError, "somebody else has committed in the meantime"),
+    429: (ConnectionError, "the hub is asked too often; run the same command again later, it goes on where it stopped"),
+    503: (ConnectionError, "the hub is unwell; run the same command again later, it goes on where it stopped"),
+}
+
+
+def _struck(text: str) -> str:
+    """Foreign words as one short line, without the token and without the password of an address."""
+    from huggingface_hub import get_token
+
+    text = text.replace(get_token() or "\0", "***")
+    text = re.sub(r"//[^/@\s]+@", "//***@", text)
+    return re.sub(r"[\x00-\x20\x7f-\x9f]+", " ", text).strip()[:300]
