@@ -8,7 +8,7 @@ import pytest
 from stores import DIED, QUIET, REPO, bucket_at, bundle, contents, die_at, hub_at, in_child, shipped, whole, zoo_files
 
 import zoo
-from zoo import files, remotes
+from zoo import buckets, files, hubs, places, remotes
 from zoo.fetch import SOURCE, fetch, names, open_remote
 from zoo.manifest import MANIFEST
 from zoo.publish import publish
@@ -171,9 +171,15 @@ def test_a_branch_a_tag_and_a_commit_are_revisions(hub, one, standard, asymmetri
 # Breaks.
 
 
+def read_in_parts(monkeypatch, size):
+    """Lets every place be read in parts of so many bytes."""
+    for place in (places, buckets, hubs):
+        monkeypatch.setattr(place, "CHUNK", size)
+
+
 def test_a_fetch_that_is_killed_anywhere_goes_on(one, standard, tmp_path, unvetted, monkeypatch):
     publish(one, str(tmp_path / "release"), report=quiet)
-    monkeypatch.setattr(remotes, "CHUNK", 50_000)
+    read_in_parts(monkeypatch, 50_000)
     for step in range(1, 200):
         into = tmp_path / str(step)
         into.mkdir()
@@ -195,7 +201,7 @@ def test_a_fetch_that_is_killed_within_a_file_asks_for_the_rest_only(
     hub, one, standard, tmp_path, unvetted, monkeypatch, chunks
 ):
     publish(one, REPO, report=quiet)
-    monkeypatch.setattr(remotes, "CHUNK", 10_000)
+    read_in_parts(monkeypatch, 10_000)
     real, asked = remotes.Hub.read, []
 
     def dying(self, name, *, commit, start=0):
