@@ -8,12 +8,12 @@ import hashlib
 from itertools import chain, combinations, islice
 from math import comb, prod
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from zoo import foreign
 from zoo.layout import Layout
 from zoo.streams import stream
 
@@ -87,7 +87,7 @@ def draw_masks(layout: Layout, *, kind: str, n_fix: int, seed: int) -> Masks:
 def read_masks(folder: Path, layout: Layout) -> Masks:
     """The (mask, F) pairs of the paper's files, such as `sparse_resnet8_block2_conv1.pt`, for that layout's tensors.
 
-    Nothing but tensors is loaded (`weights_only`). Raises FileNotFoundError or ValueError naming the file at fault.
+    Nothing but tensors is loaded. Raises FileNotFoundError or ValueError naming the file at fault.
     """
     masks, values = {}, {}
     for entry in layout:
@@ -96,9 +96,9 @@ def read_masks(folder: Path, layout: Layout) -> Masks:
             if not path.is_file():
                 raise FileNotFoundError(f"{path}: no such file; --masks takes a folder with one for each masked tensor")
             try:
-                mask, normal = torch.load(path, weights_only=True)
+                mask, normal = foreign.tensors(path)
                 shapes = tuple(mask.shape), tuple(normal.shape)
-            except (UnpicklingError, RuntimeError, EOFError, TypeError, ValueError, AttributeError) as error:
+            except (TypeError, ValueError, AttributeError) as error:
                 raise ValueError(f"{path} holds no pair of tensors (mask, F): {error}") from None
             if shapes != (entry.shape, entry.shape):
                 raise ValueError(f"{path} holds shapes {shapes}, but {entry.name} has {entry.shape}")
