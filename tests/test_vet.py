@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -473,7 +474,7 @@ def test_no_filter_plugin_is_loaded(copy, tmp_path, monkeypatch):
         limited.call(f"{mutations.__file__}:read_column", read, seconds=30.0, memory=2**30)
     assert not marker.exists()
     code = f"import h5py; h5py.File({str(copy / SHARD)!r})['rows'][()]"
-    subprocess.run(["python", "-c", code], stderr=subprocess.DEVNULL, check=False)
+    subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL, check=False)
     assert marker.exists()  # the attack is a real one
 
 
