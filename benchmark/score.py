@@ -21,12 +21,12 @@ from benchmark.features import features
 from benchmark.metrics import is_constant, recalibrated_r2, scores
 from metanets import METANETS, Examples, Metanet, Training, by_gradient, flat
 from metanets.metanet import Fitted
-from zoo import Nets, Zoo
+from zoo import Nets, Zoo, devices
 from zoo.choices import choose, unknown
 from zoo.manifest import MANIFEST
 from zoo.reader import Inputs
 from zoo.symmetries import free_spaces, permuted
-from zoo.units import checked_device, environment, one_thread_that_keeps_its_memory
+from zoo.units import environment, one_thread_that_keeps_its_memory
 from zoo.verify import check_bytes
 from zoo.workers import interrupts_ignored
 
@@ -83,7 +83,7 @@ def score(
     names = dict.fromkeys(name for given in metanets for name in (METANETS if given == "all" else [given]))
     for name in names:
         find_metanet(name)
-    checked_device(training.device)
+    devices.ready(training.device)
     numbers: list[int | None] = [*train_nets] if train_nets else [None]
     for folder in zoo_folders:
         if (folder / MANIFEST).exists() and (problems := list(check_bytes(folder))):
@@ -113,7 +113,10 @@ def score(
     ]
     paths = []
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=spawn) as pool:
+    workers, places = min(workers, len(jobs)), spawn.SimpleQueue()
+    for place in devices.spread(training.device, workers):
+        places.put(place)
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_take_a_place, initargs=(places,)) as pool:
         with interrupts_ignored():  # by the workers, which start here
             pending = [pool.submit(run, job) for job in jobs]
         try:
@@ -128,6 +131,13 @@ def score(
                 process.terminate()
             raise
     return sorted(paths)
+
+
+def _take_a_place(places: Any) -> None:
+    """Makes the next of the places, where it is a GPU, what this process means by `cuda`."""
+    place = devices.ready(places.get())
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
 
 
 def find_metanet(name: str) -> Metanet:

@@ -30,7 +30,9 @@ Folders = Annotated[list[Path], typer.Argument(help="Zoos' folders.")]
 ImagesOption = Annotated[Path | None, typer.Option("--images", help="Folder of Parquet files in the hub's layout.")]
 DownloadOption = Annotated[bool, typer.Option("--download", help="Fetch the images from the hub, into data/images.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
-WorkersOption = Annotated[int | None, typer.Option(min=1, help="Processes of one thread each; default: physical cores.")]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Processes of one thread each; default: physical cores, or GPUs.")
+]
 SpecArgument = Annotated[
     str, typer.Argument(help="A built-in spec's name (see `metazoo specs`), or a TOML or JSON file.", metavar="SPEC")
 ]
@@ -39,16 +41,20 @@ SeedOption = Annotated[int | None, typer.Option(help="The zoo's seed.")]
 SettingsOption = Annotated[
     list[str] | None, typer.Option("--set", help="FIELD=VALUE, for any field of the spec; may be repeated.")
 ]
-DeviceOption = Annotated[str, typer.Option(help="Where nets are trained: cpu, cuda, or cuda:1 and so on.")]
+DeviceOption = Annotated[str, typer.Option(help="Where to train: cpu, cuda (all GPUs of the machine), or cuda:1 and so on.")]
 ZoosOption = Annotated[
     list[Path] | None, typer.Option("--zoo", help="A zoo's folder, to compare labels with; may be repeated.")
 ]
 TargetOption = Annotated[str, typer.Option(help="A target, or a hyper-parameter.")]
 
 
-def workers_of(given: int | None) -> int:
-    """The number of physical cores, or of those that this process may use if they are fewer."""
+def workers_of(given: int | None, device: str = "cpu") -> int:
+    """As given; else the number of physical cores, or of those that this process may use if they are fewer, or of GPUs."""
     import psutil
+    import torch
+
+    if device != "cpu":
+        return given or (device == "cuda" and torch.cuda.device_count()) or 1
 
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return given or min(psutil.cpu_count(logical=False) or usable, usable)

@@ -54,11 +54,12 @@ def fit_module(
     # fused: one pass over a parameter, its gradient and its moments, where the default makes ten
     optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=training.weight_decay, fused=True)
     target = torch.from_numpy(train.target).float().to(training.device)
-    held = validation.features.to(training.device)
+    features, held = (part.features.to(training.device) for part in (train, validation))
     best, best_epoch, best_state = -np.inf, 0, None
     for epoch in range(1, training.epochs + 1):
         module.train()
-        features = (train.features if train.permuted is None else train.permuted(moves)).to(training.device)
+        if train.permuted is not None:
+            features = train.permuted(moves).to(training.device)
         for batch in torch.randperm(len(target), generator=rng).split(training.batch):
             if len(batch) == 1 and len(target) > 1:
                 continue  # BatchNorm cannot learn from one net at one position

@@ -79,7 +79,7 @@ def test_an_extended_zoo_keeps_its_shards_and_has_the_nets_of_one_built_at_once(
 
 def test_the_nets_a_unit_are_kept_from_the_first_build(tmp_path, monkeypatch):
     folder = zoo.build(small(nets=16), tmp_path / "zoo")
-    monkeypatch.setattr("zoo.plan.STACKED", {"cpu": 1})
+    monkeypatch.setattr("zoo.plan.STACKED", 1)
     plan = json.loads((folder / "plan.json").read_text())
     zoo.build(small(nets=20), folder)
     assert json.loads((folder / "plan.json").read_text()) == {**plan, "extents": [16, 20]}

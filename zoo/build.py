@@ -18,9 +18,8 @@ from typing import Any
 
 import numpy as np
 import safetensors.torch
-import torch
 
-from zoo import description, files, images, native, plan, shards, vet
+from zoo import description, devices, files, images, native, plan, shards, vet
 from zoo.asymmetric import masks_digest, read_masks
 from zoo.description import Description
 from zoo.layout import total
@@ -31,7 +30,7 @@ from zoo.recipe import SPLITS, split_of
 from zoo.spec import Spec, to_json
 from zoo.status import Status
 from zoo.train import check_trainable
-from zoo.units import IMAGES, Unit, checked_device
+from zoo.units import IMAGES, Unit
 from zoo.workers import check_failures, run
 
 TEMPORARY = (files.TEMPORARY, f"*/{files.TEMPORARY}")
@@ -62,7 +61,7 @@ def build(
     work in it, RuntimeError where units failed, ValueError where there is no such device.
     """
     if workers and ray is None:
-        checked_device(device)
+        devices.ready(device)
     masks = None
     if masks_folder is not None:
         masks = read_masks(masks_folder, layout_of(spec))
@@ -101,7 +100,7 @@ def _prepared(
     check_trainable(spec.recipe, count=len(image_set.train), size=image_set.train.shape[-1])
     about = Description(spec, shared, image_set.digest())
     _begin(folder, about)
-    plan.extend(folder, spec, torch.device(device).type)
+    plan.extend(folder, spec, device)
     files.write(folder / "units" / IMAGES, safetensors.torch.save(image_set.tensors()))
     for unit in plan.units(folder):
         unit.failures(folder).unlink(missing_ok=True)

@@ -17,7 +17,7 @@ LOOK_EVERY = 1.0  # seconds
 def run_on_ray(folder: Path, address: str, *, workers: int, device: str = "cpu", report: Callable[[Status], None]) -> None:
     """Runs so many workers on the cluster at that address, until all units are done or have failed.
 
-    Each takes one CPU, and with the device `cuda` one GPU. `auto` finds the cluster that this machine belongs to. Raises
+    Each takes one CPU, and on a GPU one GPU. `auto` finds the cluster that this machine belongs to. Raises
     ImportError without Ray, ConnectionError where there is no cluster, and what a worker raised: OSError where a node
     does not see the folder.
     """
@@ -28,7 +28,7 @@ def run_on_ray(folder: Path, address: str, *, workers: int, device: str = "cpu",
     _check_answers(address)
     ray.init(address=address, log_to_driver=False)
     try:
-        gpus = 1 if device == "cuda" else 0
+        gpus = int(device.startswith("cuda"))
         task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=-1)(
             _work
         )  # a node's death costs its workers, not the build

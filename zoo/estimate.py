@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from zoo import native
+from zoo import devices, native
 from zoo.durations import duration
 from zoo.images import TASKS, ImageSet
 from zoo.layout import total
@@ -66,19 +66,21 @@ class Estimate:
         return dataclasses.asdict(self)
 
 
-def estimate(spec: Spec, *, workers: int, machines: int = 1, seconds: float = 4) -> Estimate:
+def estimate(spec: Spec, *, workers: int, device: str = "cpu", machines: int = 1, seconds: float = 4) -> Estimate:
     """Trains and measures nets like the spec's on random images, with all workers at once, for so many seconds each.
 
-    Raises ValueError where the images cannot serve the recipe, RuntimeError where a trial is killed.
+    Raises ValueError where the images cannot serve the recipe or there is no such device, RuntimeError where a trial is
+    killed.
     """
+    devices.ready(device)
     train_images, test_images = image_counts(spec)
     used = train_images - round(train_images * spec.images.held_out)
     check_trainable(spec.recipe, count=used, size=spec.images.size or TASKS[spec.images.task].size)
     spawn = multiprocessing.get_context("spawn")
     pipes = []
-    for _ in range(workers):
+    for place in devices.spread(device, workers):
         ours, theirs = spawn.Pipe()
-        spawn.Process(target=_serve, args=(theirs, spec, seconds), daemon=True).start()
+        spawn.Process(target=_serve, args=(theirs, spec, place, seconds), daemon=True).start()
         theirs.close()
         pipes.append(ours)
     try:
@@ -92,7 +94,7 @@ def estimate(spec: Spec, *, workers: int, machines: int = 1, seconds: float = 4)
     row = trials[0]["weights"] * np.dtype(spec.dtype).itemsize * (1 + kept)
     return Estimate(
         nets=spec.nets,
-        engine=_engine(spec),
+        engine=_engine(spec, torch.device(device)),
         workers=workers,
         machines=machines,
         seconds=spec.nets * net_seconds / machines,
@@ -103,8 +105,10 @@ def estimate(spec: Spec, *, workers: int, machines: int = 1, seconds: float = 4)
     )
 
 
-def _engine(spec: Spec) -> str:
-    if native.serves(_blueprint(spec), spec.precision, torch.device("cpu")):
+def _engine(spec: Spec, device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"PyTorch, {spec.precision}, a graph for each step, on {torch.cuda.get_device_name(device)}"
+    if native.serves(_blueprint(spec), spec.precision, device):
         return "native, bfloat16 products"
     why = native.missing() or ("only with precision=bfloat16" if spec.precision == "float32" else "not for this family")
     return f"PyTorch, float32; the native one: {why}"
@@ -136,16 +140,18 @@ class _TimeIsUp(Exception):  # noqa: N818 - it is no error
     pass
 
 
-def _serve(connection: Connection, spec: Spec, seconds: float) -> None:
+def _serve(connection: Connection, spec: Spec, place: str, seconds: float) -> None:
     """One worker's trial: images trained on and measured in a second, and the memory that it took."""
     one_thread_that_keeps_its_memory()
     spec = dataclasses.replace(spec, trajectory=(), recipe=dataclasses.replace(spec.recipe, epochs=(10**6, 10**6)))
-    images = random_images(spec, BATCHES * spec.recipe.batch)
+    device = devices.ready(place)
+    images = random_images(spec, BATCHES * spec.recipe.batch).to(device)
     net = _blueprint(spec)
-    indices, begun, done = range(nets_a_unit(spec)), 0.0, 0
+    indices, begun, done = range(nets_a_unit(spec, place)), 0.0, 0
 
     def after_epoch(nets: int) -> None:
         nonlocal begun, done
+        devices.wait_for(device)
         now = time.perf_counter()
         done += nets * len(images.train) if begun else 0  # the first epoch pays for first touches of memory
         begun = begun or now
@@ -156,19 +162,25 @@ def _serve(connection: Connection, spec: Spec, seconds: float) -> None:
         train(spec, net, images, indices, after_epoch=after_epoch)
     except _TimeIsUp:
         trained = done / (time.perf_counter() - begun)
-    weights = torch.stack([net.initial(index) for index in indices])
+    weights = torch.stack([net.initial(index) for index in indices]).to(device)
     begun, passes = time.perf_counter(), 0
     while passes == 0 or time.perf_counter() - begun < seconds / 4:
         measure(net, weights, images)
         passes += 1
     measured = passes * 2 * len(images.train) * len(indices) / (time.perf_counter() - begun)
-    unit = 1024 if sys.platform == "linux" else 1  # of ru_maxrss
     connection.send(
         {
             "trained": trained,
             "measured": measured,
-            "bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
+            "bytes": _peak_bytes(device),
             "weights": total(net.layout),
             "image_bytes": images.train[0].numel(),
         }
     )
+
+
+def _peak_bytes(device: torch.device) -> int:
+    """The most memory that this process has had: of the machine, or of a GPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1024 if sys.platform == "linux" else 1)

@@ -3,25 +3,24 @@
 from itertools import pairwise
 from pathlib import Path
 
-from zoo import files, images
+from zoo import devices, files, images
 from zoo.manifest import held
 from zoo.nets import layout_of
 from zoo.spec import Spec
 from zoo.units import Unit
 
 PLAN = "plan.json"
-STACKED = {  # device -> values in the first activations of all nets of a unit
-    "cpu": 2**20,  # where PyTorch is fastest
-    "cuda": 2**28,  # a step keeps some 20 activations of 4 bytes for each: 20 GB, which any data-centre GPU has
-}
+STACKED = 2**20  # values in the first activations of all nets of a unit: where PyTorch is fastest on a CPU
+STEP_BYTES = 100  # a GPU's memory for each such value in a step: 23 (bfloat16) to 79 counted, and room for libraries
 NETS_A_UNIT = 64  # at most: a killed worker loses no more than these
 
 
 def nets_a_unit(spec: Spec, device: str = "cpu") -> int:
-    """How many nets a unit has: as many as PyTorch trains fastest together on that kind of device, `cpu` or `cuda`."""
+    """How many nets a unit has: as many as PyTorch trains fastest together on a CPU, or as a GPU has room for."""
     size = spec.images.size or images.TASKS[spec.images.task].size
     first_stage = layout_of(spec)[0].shape[0]
-    return min(NETS_A_UNIT, max(1, STACKED[device] // (spec.recipe.batch * size**2 * first_stage)))
+    stacked = STACKED if device == "cpu" else devices.free_bytes(device) // STEP_BYTES
+    return min(NETS_A_UNIT, max(1, stacked // (spec.recipe.batch * size**2 * first_stage)))
 
 
 def extend(folder: Path, spec: Spec, device: str = "cpu") -> None:

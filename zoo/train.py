@@ -1,7 +1,6 @@
 """Training the nets of a unit, and measuring them."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +13,11 @@ from zoo import native
 from zoo.images import Augmentation, ImageSet, augment, draw_augmentation, normalise
 from zoo.nets import Blueprint
 from zoo.recipe import TARGETS, draw, smoothed_cross_entropy, triangle
+from zoo.replay import Replayed
 from zoo.spec import Recipe, Spec
 from zoo.streams import net_seed, stream
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # AdamW's defaults, as in the paper
-WARM_UPS = 3  # steps before a CUDA graph is captured, as PyTorch's documentation advises
 EVALUATED_AT_ONCE = 2**21  # values of input images over all nets: keeps the activations of a pass in a few hundred MB
 
 
@@ -145,8 +144,8 @@ def _train_together(
 
     rate, decay, smoothing = column("learning_rate"), column("weight_decay"), column("label_smoothing")
     plain = not (recipe.flip or recipe.shift or recipe.cutout)
-    half = spec.precision == "bfloat16" and device.type == "cuda"  # on a CPU it is slower than float32, but for tiles
-    cast = torch.autocast(device.type, torch.bfloat16, cache_enabled=False) if half else nullcontext()
+    products = torch.bfloat16 if _halves(spec, device) else dtype
+    inside = blueprint.to(device, products)
 
     def update(chosen: Tensor, flip: Tensor, shift: Tensor, cut: Tensor, rates: Tensor, corrections: Tensor) -> None:
         """One step of the first so many nets, on tensors alone, so that a device can replay it."""
@@ -157,14 +156,13 @@ def _train_together(
         else:
             inputs = augment(batch, Augmentation(flip, shift, cut), cutout=recipe.cutout, mean=mean, std=std)
         w = weights[:active].detach().requires_grad_()
-        with cast:
-            logits = blueprint.logits(blueprint.effective(w), inputs)
+        logits = inside.logits(blueprint.effective(w).to(products), inputs.to(products))
         loss = smoothed_cross_entropy(logits.to(dtype), labels, smoothing[:active])
         (gradient,) = torch.autograd.grad(loss.sum(), w)
         moments = first[:active], second[:active]
         _adamw(w.detach(), gradient, *moments, rate=rates, decay=decay[:active], corrections=corrections)
 
-    run: Callable[..., None] = _Replayed(update, (weights, first, second)) if device.type == "cuda" else update
+    run: Callable[..., None] = Replayed(update, (weights, first, second)) if _replays(device) else update
     steps = len(images.train) // recipe.batch
     for epoch in range(max(epochs)):
         active = sum(epoch < last for last in epochs)
@@ -186,36 +184,18 @@ def _train_together(
     return ended
 
 
-class _Replayed:
-    """A step that a CUDA device replays as one graph, captured anew when the shapes of its inputs change.
+def _halves(spec: Spec, device: torch.device) -> bool:
+    """Whether all between a step's weights and its loss is bfloat16; the weights and their moments never are.
 
-    A step of small nets is hundreds of kernels that take less time to run than a CPU takes to launch them.
+    All, and not by autocast, which computes norms in float32 and keeps 2.5 times the bytes for the backward pass. On a
+    CPU the native engine does this where there are tiles, and without tiles float32 is faster.
     """
+    return spec.precision == "bfloat16" and device.type == "cuda"
 
-    def __init__(self, step: Callable[..., None], state: tuple[Tensor, ...]) -> None:
-        self.step, self.state = step, state
-        self.inputs: list[Tensor] = []
 
-    def __call__(self, *inputs: Tensor) -> None:
-        if [part.shape for part in self.inputs] != [part.shape for part in inputs]:
-            self._capture(inputs)
-        for held, given in zip(self.inputs, inputs, strict=True):
-            held.copy_(given)
-        self.graph.replay()
-
-    def _capture(self, inputs: tuple[Tensor, ...]) -> None:
-        self.inputs, before = [part.clone() for part in inputs], [part.clone() for part in self.state]
-        aside = torch.cuda.Stream()
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):  # libraries choose their kernels in the first runs, which no graph may hold
-            for _ in range(WARM_UPS):
-                self.step(*self.inputs)
-        torch.cuda.current_stream().wait_stream(aside)
-        for part, value in zip(self.state, before, strict=True):
-            part.copy_(value)
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
-            self.step(*self.inputs)
+def _replays(device: torch.device) -> bool:
+    """Whether the device can replay a step."""
+    return device.type == "cuda"
 
 
 def _bias_corrections(step: int) -> tuple[float, float]:

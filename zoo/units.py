@@ -179,18 +179,6 @@ def measured(
     return half.cpu().numpy(), targets
 
 
-def checked_device(name: str) -> torch.device:
-    """The device of that name: `cpu`, `cuda`, `cuda:1`. Raises ValueError where this machine has it not."""
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"no device {name!r} here: {str(error).splitlines()[0]}") from None
-    if device.type not in ("cpu", "cuda"):
-        raise ValueError(f"no zoo is trained on {name!r}; the devices are cpu, cuda, and cuda:1 and so on")
-    return device
-
-
 def environment(device: torch.device = CPU) -> dict[str, Any]:
     """What the numbers depend on besides the spec."""
     return {

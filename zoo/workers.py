@@ -15,9 +15,9 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from zoo import leases, plan
+from zoo import devices, leases, plan
 from zoo.status import Status, status
-from zoo.units import ATTEMPTS, Unit, Workshop, checked_device, present
+from zoo.units import ATTEMPTS, Unit, Workshop, present
 
 LOOK_EVERY = 0.5  # seconds between looks at the folder, while there is nothing else to do
 DEATHS = 3  # workers killed in a row without a unit done, after which no more are started
@@ -31,7 +31,7 @@ def work(folder: Path, *, device: str = "cpu", alive: Callable[[], None] = lambd
     ValueError). `alive` is called after each epoch.
     """
     left = [unit for unit in plan.units(folder) if not unit.is_done(folder)]
-    workshop = Workshop(folder, checked_device(device)) if left else None
+    workshop = Workshop(folder, devices.ready(device)) if left else None
     try:
         while left and workshop is not None:
             left = _left(folder, left)
@@ -81,25 +81,28 @@ def _attempt(workshop: Workshop, unit: Unit, lease: leases.Lease, alive: Callabl
 def run(folder: Path, *, workers: int, device: str = "cpu", report: Callable[[Status], None]) -> None:
     """Starts so many worker processes on this machine and waits until all units are done or have failed.
 
-    Killed workers are replaced. Raises the OSError or ValueError that a worker ended with, RuntimeError where workers
-    are killed again and again. Finished units stay; workers are gone when this returns or raises.
+    With the device `cuda` they share out the GPUs of the machine. Killed workers are replaced. Raises the OSError or
+    ValueError that a worker ended with, RuntimeError where workers are killed again and again. Finished units stay;
+    workers are gone when this returns or raises.
     """
     leases.release_gone(folder)
     spawn = multiprocessing.get_context("spawn")  # a forked torch may hang on its own locks
     processes: dict[Connection, Any] = {}
+    places: dict[Connection, str] = {}
     deaths, done = 0, -1
 
-    def start() -> None:
+    def start(device: str) -> None:
         ours, theirs = spawn.Pipe()
         process = spawn.Process(target=_serve, args=(theirs, str(folder), device), daemon=True)
         with interrupts_ignored():  # Ctrl-C reaches all processes at once; it is the driver that stops the workers
             process.start()
         theirs.close()
-        processes[ours] = process
+        processes[ours], places[ours] = process, device
 
     try:
-        for _ in range(min(workers, sum(not unit.is_done(folder) for unit in plan.units(folder)))):
-            start()
+        needed = min(workers, sum(not unit.is_done(folder) for unit in plan.units(folder)))
+        for place in devices.spread(device, needed):
+            start(place)
         while processes:
             for connection in wait(list(processes), timeout=LOOK_EVERY):
                 assert isinstance(connection, Connection)
@@ -110,7 +113,7 @@ def run(folder: Path, *, workers: int, device: str = "cpu", report: Callable[[St
                 if error == "killed":
                     deaths += 1
                     _check_deaths(deaths)
-                    start()
+                    start(places[connection])
             now = status(folder)
             deaths, done = (0 if now.done > done else deaths), now.done
             report(now)

@@ -27,7 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo import native
+from zoo import devices, native
 from zoo.estimate import random_images
 from zoo.images import TASKS, Augmentation, ImageSet, augment, draw_augmentation
 from zoo.nets import blueprint, layout_of
@@ -126,16 +126,21 @@ def plain_loop(spec: Spec, images: ImageSet, device: torch.device, clock: Clock,
             loss.backward()
             optimizer.step()
             schedule.step()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
+        devices.wait_for(device)
         clock.count(len(order))
 
 
 def engine(spec: Spec, images: ImageSet, device: torch.device, clock: Clock) -> None:
     """What a worker of `metazoo build` does, on nets that would train for ever."""
     one_thread_that_keeps_its_memory()
+    device = devices.ready(device.type)
     nets = range(nets_a_unit(spec, device.type))
-    train(spec, blueprint(spec), images.to(device), nets, after_epoch=lambda nets: clock.count(nets * len(images.train)))
+
+    def after_epoch(active: int) -> None:
+        devices.wait_for(device)
+        clock.count(active * len(images.train))
+
+    train(spec, blueprint(spec), images.to(device), nets, after_epoch=after_epoch)
 
 
 def contenders(spec: Spec) -> dict[str, tuple[int, Callable[..., None], dict[str, Any]]]:

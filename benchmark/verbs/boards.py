@@ -89,7 +89,7 @@ def fresh(
     from benchmark.submit import fresh
 
     loaded = zoo.load(spec, overrides(settings or [], nets, None))
-    count = workers_of(workers) if device == "cpu" else workers or 1
+    count = workers_of(workers, device)
     seed = fresh(loaded, out, images_folder=images, download=download, workers=count, device=device)
     console.print(f"{out}: {len(zoo.open(out))} nets from seed {seed}", soft_wrap=True)
 

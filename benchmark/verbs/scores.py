@@ -11,6 +11,7 @@ from rich.table import Table
 
 from benchmark.terminal import (
     Bar,
+    DeviceOption,
     Folder,
     Folders,
     OverwriteOption,
@@ -46,7 +47,7 @@ def score(
     train_nets: Annotated[
         list[int] | None, typer.Option(min=8, help="Fit on so many nets only; may be repeated, for a curve.")
     ] = None,
-    device: Annotated[str, typer.Option(help="Where metanets are trained: cpu, cuda, or cuda:1 and so on.")] = "cpu",
+    device: DeviceOption = "cpu",
     workers: WorkersOption = None,
     overwrite: OverwriteOption = False,
 ) -> None:
@@ -69,7 +70,7 @@ def score(
             transfer=transfer,
             shift=shift,
             train_nets=train_nets,
-            workers=workers_of(workers) if device == "cpu" else workers or 1,
+            workers=workers_of(workers, device),
             overwrite=overwrite,
             command=command_line(),
             report=lambda line: console.print(line, markup=False, highlight=False),

@@ -49,6 +49,7 @@ def plan(
     nets: NetsOption = None,
     settings: SettingsOption = None,
     workers: WorkersOption = None,
+    device: DeviceOption = "cpu",
     machines: Annotated[int, typer.Option(min=1, help="How many machines like this one.")] = 1,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long to try, at least.")] = 4,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
@@ -58,7 +59,8 @@ def plan(
     from zoo.estimate import estimate
 
     loaded = zoo.load(spec, overrides(settings or [], nets, None))
-    found = estimate(loaded, workers=workers_of(workers), machines=machines, seconds=seconds)
+    count = workers_of(workers, device)
+    found = estimate(loaded, workers=count, device=device, machines=machines, seconds=seconds)
     if as_json:
         print(json.dumps(found.to_json(), indent=1))
         return
@@ -80,7 +82,7 @@ def build(
     masks: Annotated[Path | None, typer.Option(help="Folder of the paper's W-asymmetric mask files.")] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=0, help="Processes of one thread each; default: physical cores, on a GPU one. 0: prepare only."),
+        typer.Option(min=0, help="Processes of one thread each; default: physical cores, or GPUs. 0: prepare only."),
     ] = None,
     ray: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Run the workers on this Ray cluster; `auto` finds it.")
@@ -102,7 +104,7 @@ def build(
             images_folder=images,
             download=download,
             masks_folder=masks,
-            workers=0 if workers == 0 else workers_of(workers) if device == "cpu" else workers or 1,
+            workers=0 if workers == 0 else workers_of(workers, device),
             ray=ray,
             device=device,
             overwrite=overwrite,
