@@ -18,7 +18,7 @@ def blocks(language: str) -> list[str]:
 
 def test_the_readmes_commands_and_code_run_as_they_stand(tmp_path):
     metazoo = f'metazoo() {{ "{sys.executable}" -c "from benchmark.cli import main; main()" "$@"; }}\n'
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
     for language, command in (("bash", ["bash", "-euc"]), ("python", [sys.executable, "-c"])):
         assert blocks(language)
         for block in blocks(language):
