@@ -1,6 +1,8 @@
 """C++ compiled at first use, and what happens where it cannot be."""
 
 import ctypes
+import os
+import shutil
 
 import pytest
 
@@ -33,6 +35,24 @@ def test_a_source_is_compiled_once_and_anew_when_it_changes(source):
     compiled.library.cache_clear()
     assert compiled.library(source).twice(21) == 63
     assert isinstance(compiled.library(source), ctypes.CDLL)
+
+
+@pytest.mark.parametrize(
+    ("macros", "refused"), [("__clang_major__ 15", True), ("__clang_major__ 16", False), ("_ 1", False)]
+)
+def test_a_clang_that_crashes_is_refused(source, tmp_path, monkeypatch, macros, refused):
+    """By a compiler that says it is clang, and is the real one for all else."""
+    real = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
+    lines = f"#define __AVX512F__ 1\n#define {macros}"
+    fake = tmp_path / "compiler"
+    fake.write_text(f'#!/bin/sh\ncase "$*" in *-dM*) echo "{lines}";; *) exec {real} "$@";; esac\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("CXX", str(fake))
+    if refused:
+        with pytest.raises(OSError, match="clang before 16 crashes"):
+            compiled.library(source)
+    else:
+        assert compiled.library(source).twice(1) == 2
 
 
 def test_what_is_missing_is_said(source, monkeypatch):

@@ -4,6 +4,7 @@ import ctypes
 import functools
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from zoo import files
 
 FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-march=native", "-shared", "-fPIC")
 HEADERS = Path(__file__).parent
+SOUND_CLANG = 16  # 13 to 15 save vector registers on a stack that they have not aligned, which ends the process
 COMPILE_SECONDS = 120  # it takes three; a compiler that hangs must not hang a build
 
 
@@ -31,6 +33,8 @@ def library(source: Path, *, needs: tuple[str, ...] = ()) -> ctypes.CDLL:
     if not compiler[0]:
         raise OSError("there is no C++ compiler (c++ or g++, or one named by CXX)")
     macros = _output([*compiler, "-march=native", "-dM", "-E", "-x", "c++", os.devnull])
+    if "__AVX512F__" in macros and _clang(macros) in range(SOUND_CLANG):
+        raise OSError(f"clang before {SOUND_CLANG} crashes on AVX-512; install a newer one, or name another by CXX")
     missing = [macro for macro in needs if macro not in macros]
     if missing:
         raise OSError(f"the processor, the compiler or the system lacks {', '.join(missing)}")
@@ -44,6 +48,12 @@ def library(source: Path, *, needs: tuple[str, ...] = ()) -> ctypes.CDLL:
             _output([*compiler, *FLAGS, "-I", str(HEADERS), str(source), "-o", str(made)])
             files.write(path, made.read_bytes())
     return ctypes.CDLL(str(path))
+
+
+def _clang(macros: str) -> int | None:
+    """The version of clang that defines these macros; None for another compiler."""
+    found = re.search(r"^#define __clang_major__ (\d+)$", macros, re.MULTILINE)
+    return int(found[1]) if found else None
 
 
 def _output(command: list[str]) -> str:
