@@ -17,8 +17,9 @@ from metanets import Training
 from zoo import images
 from zoo.asymmetric import read_masks
 from zoo.export import export_official
-from zoo.importers.asymmetric_networks import asymmetric_networks, resnet8_layout
+from zoo.importers.asymmetric_networks import asymmetric_networks
 from zoo.importers.rows import write
+from zoo.importers.shapes import resnet8_layout
 from zoo.importing import import_zoo
 from zoo.nets import layout_of
 from zoo.train import measure

@@ -11,11 +11,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from zoo import files, foreign, resnet8
+from zoo import foreign, resnet8
 from zoo.choices import choose
 from zoo.export import OFFICIAL_COLUMNS, OFFICIAL_FAMILIES
 from zoo.imported import Imported, Provenance
-from zoo.importers.rows import Foreign, split_by_lineage
+from zoo.importers.rows import BY_HASH, Foreign, one_by_one, split_by_lineage
+from zoo.importers.shapes import check_alike, in_layout, resnet8_layout, shapes_of
+from zoo.importers.sources import digests, unwrapped
 from zoo.layout import Layout, total
 from zoo.recipe import HYPER_PARAMETERS, SPLITS, TARGETS
 
@@ -23,13 +25,10 @@ HPARAMS, PUBLISHED = "hparams.csv", "splits.csv"
 BUFFERS = (".mask", ".normal_mask", ".F_mat")  # the same in all nets of a zoo
 PAPER = {"standard": 78_042, "smaller": 59_944, "w_asymmetric": 60_634, "sigma_asymmetric": 78_042}  # trained entries
 DIGITS = 9  # of idx
-LISTED = 100  # files with a digest each; of more, one of all
 SPLIT_RULES = {
     "published": f"{PUBLISHED} of the source",
-    "lineage": "50/25/25 by a stable hash of source_index",
+    "lineage": f"{BY_HASH} source_index",
 }
-
-Shapes = dict[str, tuple[int, ...]]  # of each tensor, by name
 
 
 @dataclass(frozen=True)
@@ -114,25 +113,9 @@ def asymmetric_networks(
         targets={"test_accuracy": TARGETS["test_accuracy"]},
         columns={"source_index": "idx, the number of the net's file"},
     )
-    ordered = list(paths.values())
-
-    def weights(rows: np.ndarray) -> np.ndarray:
-        vectors = np.empty((len(rows), total(shared.layout)), np.float32)
-        for place, row in enumerate(rows):
-            vectors[place] = _net(ordered[row], shared)[0].numpy()
-        return vectors
-
-    frame = pd.DataFrame(columns)
+    ordered, frame = list(paths.values()), pd.DataFrame(columns)
+    weights = one_by_one(lambda row: _net(ordered[row], shared)[0].numpy(), shared.layout)
     return Foreign(about, shared.layout, frame, weights, shared.trained, shared.fixed, shared.gate)
-
-
-def unwrapped(path: Path, *, unless: str = "") -> Path:
-    """The folder, or the one that is all there is in it, as in many archives; `unless` the former has that name in it."""
-    while path.is_dir() and len(parts := list(path.iterdir())) == 1 and parts[0].is_dir() and not parts[0].is_symlink():
-        if parts[0].name == unless:
-            break
-        path = parts[0]
-    return path
 
 
 def _folder(path: Path, nets: str) -> Path:
@@ -197,7 +180,7 @@ def _kind(value: Any) -> str:
 def _net(path: Path, shared: _Shared) -> tuple[Float[Tensor, " weight"], float]:
     """The weights that a net computes with, and its test accuracy in percent; checked against the first net."""
     tensors, accuracy = _pair(path)
-    check_alike(path, _shapes(tensors), shared.path, _shapes(shared.tensors))
+    check_alike(path, shapes_of(tensors), shared.path, shapes_of(shared.tensors))
     for name, tensor in shared.tensors.items():
         if name.endswith(BUFFERS) and not torch.equal(tensors[name], tensor):
             raise ValueError(f"{path}: {name} has other values than in {shared.path}; it must be the same in all nets")
@@ -205,37 +188,9 @@ def _net(path: Path, shared: _Shared) -> tuple[Float[Tensor, " weight"], float]:
     return torch.where(shared.trained, vector, shared.fixed), accuracy
 
 
-def check_alike(path: Path, shapes: Shapes, first: Path | str, expected: Shapes) -> None:
-    """Raises ValueError naming the first tensor of `path` that is not as in `first`."""
-    for name in [*expected, *shapes]:
-        if shapes.get(name) != expected.get(name):
-            found, wanted = shapes.get(name, "no such tensor"), expected.get(name, "no such tensor")
-            raise ValueError(f"{path}: {name}: {found}, but {wanted} in {first}")
-
-
-def _shapes(tensors: dict[str, Tensor]) -> Shapes:
-    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-
-
-def resnet8_layout(shapes: Shapes) -> Layout | None:
-    """This package's ResNet8 layout if it has exactly these tensors, of whatever width, channels and classes."""
-    ends = [shapes.get(f"{name}.weight", ()) for name in ("conv1", "layer2.0.conv1", "layer3.0.conv1", "linear")]
-    if [len(end) for end in ends] != [4, 4, 4, 2]:
-        return None
-    bases = [base for base, _ in resnet8.STAGES]
-    low = max((end[0] - 0.5) / base for end, base in zip(ends[:3], bases, strict=True))
-    high = min((end[0] + 0.5) / base for end, base in zip(ends[:3], bases, strict=True))
-    for width in (ends[2][0] / bases[2], (low + high) / 2):  # a plain number where one fits
-        if width > 0:
-            layout = resnet8.layout(width=width, channels=ends[0][1], classes=ends[3][0])
-            if {entry.name: entry.shape for entry in layout} == shapes:
-                return layout
-    return None
-
-
 def _shared(path: Path, kappa: float) -> _Shared:
     tensors, _ = _pair(path)
-    shapes = _shapes(tensors)
+    shapes = shapes_of(tensors)
     plain = {name: shape for name, shape in shapes.items() if not name.endswith(BUFFERS)}
     layout = resnet8_layout(plain)
     if layout is None:
@@ -243,7 +198,7 @@ def _shared(path: Path, kappa: float) -> _Shared:
         out, channels = first[:2] if len(first) == 4 else (16, 3)
         classes = last[0] if len(last) == 2 else 10
         nearest = resnet8.layout(width=out / resnet8.STAGES[0][0], channels=channels, classes=classes)
-        check_alike(path, plain, "the paper's ResNet8", {entry.name: entry.shape for entry in nearest})
+        check_alike(path, plain, "the paper's ResNet8", in_layout(nearest))
         raise ValueError(f"{path} is not the paper's ResNet8")
     masked, gated = (any(name.endswith(ends) for name in tensors) for ends in (BUFFERS[:2], BUFFERS[2:]))
     if masked and gated:
@@ -372,12 +327,3 @@ def _published(table: Path, indices: list[int]) -> np.ndarray:
             f"{table}: no split of net {missing[0]}, and of {len(missing) - 1} more; split=lineage does without"
         )
     return np.array([splits[index] for index in indices], object)
-
-
-def digests(sources: dict[str, Path]) -> dict[str, str]:
-    """The SHA-256 of each file; of more than a hundred one of all: of the lines `sha256  path`, sorted."""
-    found = {name: files.sha256(path) for name, path in sources.items()}
-    if len(found) <= LISTED:
-        return found
-    lines = sorted(f"{digest}  {name}\n" for name, digest in found.items())
-    return {f"{len(lines)} files": files.hash_of("".join(lines).encode())}

@@ -14,13 +14,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
-from zoo import files, foreign
+from zoo import foreign
 from zoo.choices import choose
-from zoo.imported import Imported, Provenance
-from zoo.importers.rows import BY_LINEAGE, Foreign, split_by_lineage
+from zoo.imported import Imported, Provenance, is_column, plain_column, plain_line, plain_name
+from zoo.importers import few
+from zoo.importers.roles import without_statistics
+from zoo.importers.rows import BY_LINEAGE, LARGEST, Foreign, split_by_lineage
+from zoo.importers.shapes import Shapes, in_layout, shapes_of, unlike
+from zoo.importers.sources import digests
 from zoo.layout import Layout, from_shapes, total
 
 RESULTS = {  # key of a result -> our name, and what it is
@@ -78,7 +81,6 @@ IMAGES = {  # what the name of the zoo, or of its images, has in it -> image tas
     "eurosat": "eurosat",
 }
 PUBLISHED = {"CNN": ("CNN-s", (2464, 2864)), "CNN3": ("CNN-l", (10853,))}  # model::type -> weights, by input channels
-LISTED = 100  # files with a digest each; of more, one of all
 PICKLED = (
     "Its authors' dataset*.pt are pickled objects of their classes, which are never loaded: give the folder of raw trials "
     "(params.json, result.json, checkpoint_N/checkpoints), which they publish as a zip beside it"
@@ -87,7 +89,6 @@ CHECKPOINT = re.compile(r"checkpoint_([0-9]{1,9})")
 COUNTER = "num_batches_tracked"  # of BatchNorm: a whole number
 STATISTICS = ("running_mean", "running_var")
 LAYER = re.compile(r"module_list\.[0-9]+\.")  # nets with dropout have more layers, so other numbers, and the same tensors
-LARGEST = float(np.finfo(np.float32).max)
 DEPTH = 4  # folders from the one given down to the zoo's
 WORDS = 200  # characters of a text parameter
 
@@ -95,7 +96,6 @@ URL = "https://github.com/ModelZoos/ModelZooDataset"
 LICENCE = "CC BY 4.0"
 CITATION = "Schürholt, Taskiran, Knyazev, Giró-i-Nieto, Borth 2022, Model Zoos, arXiv 2209.14764"
 
-Shapes = dict[str, tuple[int, ...]]
 T = TypeVar("T")
 Found = TypeVar("Found")
 
@@ -114,7 +114,7 @@ class _Trial:
         """The number of the checkpoint that the net's weights are of. Raises ValueError where it is missing."""
         number = max(self.checkpoints) if epoch is None else epoch
         if number not in self.checkpoints:
-            raise ValueError(f"{self.folder}: no checkpoint {number}; it has {_few(self.checkpoints)}")
+            raise ValueError(f"{self.folder}: no checkpoint {number}; it has {few.numbers(self.checkpoints)}")
         return number
 
     def offsets(self) -> set[int]:
@@ -195,7 +195,7 @@ class _Source:
 
     def _fill(self, vector: np.ndarray, path: Path) -> None:
         tensors, _ = _state(path)
-        if _plan(_shapes(tensors)) != _plan({entry.name: entry.shape for entry in self.layout}):
+        if _plan(shapes_of(tensors)) != _plan(in_layout(self.layout)):
             raise ValueError(f"{path} changed while it was read")
         for entry, tensor in zip(self.layout, tensors.values(), strict=True):
             vector[entry.slice] = tensor.float().reshape(-1).numpy()  # logical order, for any strides
@@ -249,7 +249,7 @@ def modelzoos(
     source = _Source(root, looked, faults or [], _layout(looked[0].shapes), _steps(looked, wanted), step, unit)
     return _foreign(
         source,
-        name=name or _plain_name(root.name) or "modelzoos",
+        name=name or plain_name(root.name) or "modelzoos",
         images=images or _images(root, looked[0].trial),
         origin={"url": url, "licence": licence, "citation": citation},
     )
@@ -265,7 +265,7 @@ def _foreign(source: _Source, *, name: str, images: str, origin: dict[str, str])
     about = Imported(
         name=name,
         family="standard",
-        architecture=_plain_name(str(trials[0].params.get("model::type", ""))) or "unknown",
+        architecture=plain_name(str(trials[0].params.get("model::type", ""))) or "unknown",
         image_task=images,
         dtype="float32",
         split=BY_LINEAGE,
@@ -276,14 +276,14 @@ def _foreign(source: _Source, *, name: str, images: str, origin: dict[str, str])
         text=("trial", *parameters.text),
         trajectory=tuple(number + source.step for number in numbers),
     )
-    statistics = torch.cat([torch.full((entry.size,), entry.role == "statistic") for entry in source.layout])
+    trained, fixed = without_statistics(source.layout)
     return Foreign(
         about,
         source.layout,
         _frame(source.looked, {column: [end.get(column, nan) for end in ends] for column in targets}, parameters.values),
         source.rows,
-        trained=~statistics,
-        fixed=torch.where(statistics, nan, 0.0),
+        trained=trained,
+        fixed=fixed,
         trajectory=source.trajectory if numbers else None,
         curves={
             column: np.array([[point.get(column, nan) for point in net] for net in points], np.float32)
@@ -310,9 +310,9 @@ def _frame(looked: list[_Looked], targets: dict[str, list[float]], parameters: d
 def _provenance(source: _Source, notes: list[str], origin: dict[str, str]) -> Provenance:
     return Provenance(
         kind="modelzoos",
-        title=_line(f"{source.root.name}, in the format of the Model Zoos of Schürholt et al. 2022"),
-        files=_digests(source.root, source.looked),
-        notes=tuple(_line(note) for note in notes),
+        title=plain_line(f"{source.root.name}, in the format of the Model Zoos of Schürholt et al. 2022"),
+        files=digests({path.relative_to(source.root).as_posix(): path for one in source.looked for path in one.read}),
+        notes=tuple(plain_line(note) for note in notes),
         **origin,
     )
 
@@ -443,17 +443,9 @@ def _checkpoints(folder: Path) -> dict[int, Path]:
     return dict(sorted(found.items()))
 
 
-def _few(numbers: Iterable[int]) -> str:
-    """Some whole numbers in few words."""
-    ordered = sorted(numbers)
-    if len(ordered) > 2 and ordered == list(range(ordered[0], ordered[-1] + 1)):
-        return f"{ordered[0]} to {ordered[-1]}"
-    shown = ", ".join(map(str, ordered[:5]))
-    return shown if len(ordered) <= 5 else f"{shown} ... {ordered[-1]} ({len(ordered)} in all)"
-
-
 def _ranges(trial: _Trial) -> str:
-    return f"{trial.folder}: checkpoints {_few(trial.checkpoints)}, results of training_iteration {_few(trial.results)}"
+    checkpoints, iterations = few.numbers(trial.checkpoints), few.numbers(trial.results)
+    return f"{trial.folder}: checkpoints {checkpoints}, results of training_iteration {iterations}"
 
 
 def _offset(root: Path, trials: list[_Trial]) -> int:
@@ -501,15 +493,15 @@ def _look(trial: _Trial, epoch: int | None, wanted: set[int] | None) -> _Looked:
     """Reads each file that is used, once: what is damaged must be known before anything is written."""
     used = trial.used(epoch)
     tensors, counters = _state(trial.checkpoints[used])
-    shapes, unlike = _shapes(tensors), ""
+    shapes, fault = shapes_of(tensors), ""
     diverged = not all(bool(tensor.isfinite().all()) for tensor in tensors.values())
     others = [number for number in trial.checkpoints if number != used and (wanted is None or number in wanted)]
     for number in others:
-        found = _shapes(_state(trial.checkpoints[number])[0])
-        unlike = unlike or _unlike(trial.checkpoints[number], found, trial.checkpoints[used], shapes)
+        found = shapes_of(_state(trial.checkpoints[number])[0])
+        fault = fault or _unlike(trial.checkpoints[number], found, trial.checkpoints[used], shapes)
     paths = [trial.checkpoints[number] for number in (used, *others)]
     read = (trial.folder / "params.json", trial.folder / "result.json", *paths)
-    return _Looked(trial, used, shapes, unlike, diverged, counters, read)
+    return _Looked(trial, used, shapes, fault, diverged, counters, read)
 
 
 def _state(path: Path) -> tuple[dict[str, Tensor], int]:
@@ -522,12 +514,12 @@ def _state(path: Path) -> tuple[dict[str, Tensor], int]:
     for name, tensor in value.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
             raise ValueError(
-                f"{path}: {_line(str(name))} is {type(tensor).__name__}; a state dict holds tensors by name only"
+                f"{path}: {plain_line(str(name))} is {type(tensor).__name__}; a state dict holds tensors by name only"
             )
         if name.rpartition(".")[2] == COUNTER:
             counters += 1
         elif not tensor.is_floating_point() or not tensor.numel():
-            raise ValueError(f"{path}: {_line(name)} is {tensor.dtype} {tuple(tensor.shape)}; expected real numbers")
+            raise ValueError(f"{path}: {plain_line(name)} is {tensor.dtype} {tuple(tensor.shape)}; expected real numbers")
         else:
             tensors[name] = tensor
     if not tensors:
@@ -535,19 +527,11 @@ def _state(path: Path) -> tuple[dict[str, Tensor], int]:
     return tensors, counters
 
 
-def _shapes(tensors: dict[str, Tensor]) -> Shapes:
-    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-
-
 def _unlike(path: Path, shapes: Shapes, first: Path, expected: Shapes) -> str:
     """Which tensor is not there, or not of the shape, as in the first file; empty where all are alike."""
     if _plan(shapes) == _plan(expected):
         return ""
-    for name in [*expected, *shapes]:
-        if shapes.get(name) != expected.get(name):
-            found, wanted = shapes.get(name, "no such tensor"), expected.get(name, "no such tensor")
-            return f"{path}: {_line(name)}: {found}, but {wanted} in {first}"
-    return f"{path}: its tensors stand in another order than in {first}"
+    return unlike(path, shapes, first, expected) or f"{path}: its tensors stand in another order than in {first}"
 
 
 def _plan(shapes: Shapes) -> list[tuple[str, tuple[int, ...]]]:
@@ -585,7 +569,7 @@ def _steps(looked: list[_Looked], wanted: set[int] | None) -> tuple[int, ...]:
     """The checkpoints of the trajectory."""
     found = {number for one in looked for number in one.trial.checkpoints}
     if missing := (wanted or set()) - found:
-        raise ValueError(f"no trial has checkpoint {min(missing)}, which trajectory names; there are {_few(found)}")
+        raise ValueError(f"no trial has checkpoint {min(missing)}, which trajectory names; there are {few.numbers(found)}")
     return tuple(sorted(found if wanted is None else wanted))
 
 
@@ -616,16 +600,16 @@ def _parameters(trials: list[_Trial]) -> _Parameters:
             words, values[column] = _as_column(found)
             text += [column] if words else []
             about = PARAMETERS.get(key, ("", "parameter of the source"))[1]
-            (seeds if SEED.search(key) else named)[column] = _line(f"{about}: {key} of params.json")
+            (seeds if SEED.search(key) else named)[column] = plain_line(f"{about}: {key} of params.json")
     notes = [f"left out of params.json, {why}: {', '.join(keys)}" for why, keys in left.items() if keys]
     return _Parameters(values, named, seeds, tuple(text), notes)
 
 
 def _column(key: str, taken: set[str]) -> str:
     """Our name of a parameter: its own in small letters, where that can be and is free."""
-    plain = re.sub("[^a-z0-9]+", "_", key.lower()).strip("_")
+    plain = plain_column(key)
     for name in (PARAMETERS.get(key, (plain, ""))[0], plain):
-        if re.fullmatch("[a-z][a-z0-9_]{0,63}", name) and name not in taken and not name.startswith("trajectory"):
+        if is_column(name) and name not in taken and not name.startswith("trajectory"):
             return name
     return f"parameter_{len(taken)}"
 
@@ -637,7 +621,7 @@ def _as_column(found: list[Any]) -> tuple[bool, np.ndarray]:
     if all(value is None or isinstance(value, int | float) for value in found):
         return False, np.array([nan if value is None else _number(value) for value in found])
     words = [value if isinstance(value, str) else json.dumps(value, sort_keys=True) for value in found]
-    return True, np.array([_line(word)[:WORDS] for word in words], object)
+    return True, np.array([plain_line(word)[:WORDS] for word in words], object)
 
 
 def _notes(source: _Source, ends: list[dict[str, float]], *, assumed: bool) -> list[str]:
@@ -673,23 +657,3 @@ def _images(root: Path, trial: _Trial) -> str:
             if re.search(pattern, text.lower()):
                 return task
     return "unknown"
-
-
-def _plain_name(text: str) -> str:
-    """A name of an imported zoo, as near to the text as it may be."""
-    return re.sub("[^A-Za-z0-9._-]+", "-", text).strip("-._")[:100]
-
-
-def _line(text: str) -> str:
-    """A text as a line without control characters."""
-    plain = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return plain if len(plain) <= 1000 else f"{plain[:997]}..."
-
-
-def _digests(root: Path, looked: list[_Looked]) -> dict[str, str]:
-    """The SHA-256 of each file that was read; of more than a hundred one of all: of the lines `sha256  path`, sorted."""
-    found = {_line(path.relative_to(root).as_posix()): files.sha256(path) for one in looked for path in one.read}
-    if len(found) <= LISTED:
-        return found
-    lines = sorted(f"{digest}  {name}\n" for name, digest in found.items())
-    return {f"{len(lines)} files": files.hash_of("".join(lines).encode())}

@@ -22,7 +22,9 @@ from zoo.streams import stable_seed
 
 SHARD_BYTES = 64 * 2**20  # each is built in memory, and importing must stay small
 SHARES = (0.5, 0.25, 0.25)  # of train, validation and test, as in zoos that are built here
-BY_LINEAGE = "50/25/25 by a stable hash of the lineage"
+BY_HASH = "50/25/25 by a stable hash of"
+BY_LINEAGE = f"{BY_HASH} the lineage"
+LARGEST = float(np.finfo(np.float32).max)  # numbers other than whole ones are stored in float32
 
 Rows = Callable[[np.ndarray], np.ndarray]  # numbers of rows -> their values, float32 or float16
 
@@ -54,6 +56,18 @@ class Foreign:
         trained = torch.ones(size, dtype=torch.bool) if self.trained is None else self.trained
         fixed = torch.zeros(size) if self.fixed is None else self.fixed
         return Description(self.about, Blueprint(architecture, self.layout, "", trained, fixed, self.gate), "")
+
+
+def one_by_one(read: Callable[[int], np.ndarray], layout: Layout) -> Rows:
+    """The rows of a zoo with a file a net: `read` gives the weights of the net of a number."""
+
+    def rows(numbers: np.ndarray) -> np.ndarray:
+        values = np.empty((len(numbers), total(layout)), np.float32)
+        for place, number in enumerate(numbers):
+            values[place] = read(int(number))
+        return values
+
+    return rows
 
 
 def split_by_lineage(lineages: Sequence[Hashable], *, seed: int = 0) -> np.ndarray:

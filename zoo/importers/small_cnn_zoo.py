@@ -6,7 +6,6 @@ bias before kernel, and kernels as TensorFlow has them, [height, width, in, out]
 
 import random
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from io import FileIO
 from math import prod
@@ -16,10 +15,12 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from zoo import files, foreign
+from zoo import foreign
 from zoo.choices import unknown
 from zoo.imported import Imported, Provenance
+from zoo.importers import few
 from zoo.importers.rows import BY_LINEAGE, Foreign, split_by_lineage
+from zoo.importers.sources import digests
 from zoo.layout import Layout, from_shapes
 
 FILES = {  # what a file holds -> its name, and the one that it has in the authors' notebook
@@ -124,7 +125,7 @@ def small_cnn_zoo(
     once = metrics.drop_duplicates(["lineage", "step"])
     nets = once[once["step"] == at].sort_values("lineage")
     if not len(nets):
-        raise ValueError(f"{found['metrics']}: no run has step {at}; there are steps {_few(metrics['step'])}")
+        raise ValueError(f"{found['metrics']}: no run has step {at}; there are steps {few.names(metrics['step'])}")
     steps = _steps(trajectory, once.loc[once["lineage"].isin(nets["lineage"]), "step"])
     table = _checkpoints(once, nets["lineage"], steps)
     source = Source(found["weights"], array, order, "float16" if array.dtype.itemsize == 2 else "float32")
@@ -145,7 +146,7 @@ def _about(
     """What the zoo is. Raises ValueError where its nets were trained on more than one image task."""
     names = sorted(datasets.unique())
     if len(names) != 1 or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", names[0]):
-        raise ValueError(f"{found['metrics']}: expected one name in config.dataset, found {_few(datasets)}")
+        raise ValueError(f"{found['metrics']}: expected one name in config.dataset, found {few.names(datasets)}")
     return Imported(
         name=f"small-cnn-zoo-{names[0]}",
         family="standard",
@@ -160,7 +161,7 @@ def _about(
             licence="CC-BY-4.0",
             citation="Unterthiner, Keysers, Gelly, Bousquet, Tolstikhin: Predicting Neural Network Accuracy from Weights. "
             "arXiv:2002.11448, 2020",
-            files={file.name: files.sha256(file) for file in found.values()},
+            files=digests({file.name: file for file in found.values()}),
             notes=tuple(notes),
         ),
         hyper_parameters=HYPER_PARAMETERS,
@@ -179,7 +180,7 @@ def _files(path: Path) -> dict[str, Path]:
         place for place in (path, *sorted(path.iterdir())) if any((place / name).is_file() for name in FILES["weights"])
     ]
     if len(places) > 1:
-        raise ValueError(f"{path} has several zoos, {_few(place.name for place in places)}; give the folder of one")
+        raise ValueError(f"{path} has several zoos, {few.names(place.name for place in places)}; give the folder of one")
     folder = places[0] if places else path
     return {what: _file(folder, names) for what, names in FILES.items()}
 
@@ -203,7 +204,7 @@ def _weights(path: Path) -> np.memmap:
 def _table(path: Path, columns: list[str]) -> pd.DataFrame:
     frame = foreign.table(path)
     if missing := [name for name in columns if name not in frame]:
-        raise ValueError(f"{path}: no column {', '.join(missing)}; it has {_few(frame.columns)}")
+        raise ValueError(f"{path}: no column {', '.join(missing)}; it has {few.names(frame.columns)}")
     return frame
 
 
@@ -270,7 +271,7 @@ def _ordered(layers: dict[str, dict[str, np.ndarray]], path: Path) -> tuple[Layo
     for layer, parts in layers.items():
         if parts.keys() != {"kernel:0", "bias:0"} or parts["kernel:0"].ndim not in TURNED:
             raise ValueError(
-                f"{path}: layer {layer!r} must have a kernel:0 of 4 or 2 axes and a bias:0, it has {_few(parts)}"
+                f"{path}: layer {layer!r} must have a kernel:0 of 4 or 2 axes and a bias:0, it has {few.names(parts)}"
             )
         weight, bias = parts["kernel:0"].transpose(TURNED[parts["kernel:0"].ndim]), parts["bias:0"]
         if bias.shape != weight.shape[:1]:
@@ -302,7 +303,7 @@ def _metrics(path: Path, rows: int) -> tuple[pd.DataFrame, list[str]]:
     metrics["generalisation_gap"] = metrics["train_accuracy"] - metrics["test_accuracy"]
     metrics["lineage"] = pd.factorize(metrics["modeldir"], sort=True)[0].astype(np.int64)
     left_out = [name for name in frame if name not in named.values()]
-    return metrics, [f"columns left out: {_few(left_out)}"] * bool(left_out)
+    return metrics, [f"columns left out: {few.names(left_out)}"] * bool(left_out)
 
 
 def _hashed(metrics: pd.DataFrame) -> np.ndarray:
@@ -343,7 +344,7 @@ def _permutation(path: Path, rows: int) -> np.ndarray:
     """All numbers of rows in the file's order. Raises ValueError naming the first that is wrong."""
     frame = foreign.table(path)
     if [str(name) for name in frame.columns] != ["0"]:
-        raise ValueError(f"{path}: expected the one column 0, found {_few(frame.columns)}")
+        raise ValueError(f"{path}: expected the one column 0, found {few.names(frame.columns)}")
     numbers = _whole_numbers(frame, frame.columns[0], path)
     if len(beyond := numbers[numbers >= rows]):
         raise ValueError(f"{path} names row {beyond[0]}, but the zoo has {rows} rows; the file is of another zoo")
@@ -365,7 +366,7 @@ def _steps(text: str, known: pd.Series) -> tuple[int, ...]:
     there = {int(step) for step in known.unique()}
     steps = set() if text == "none" else there if text == "all" else {_whole(part, "trajectory") for part in text.split(",")}
     if missing := sorted(steps - there):
-        raise ValueError(f"trajectory={text!r}: no run has step {missing[0]}; there are steps {_few(sorted(there))}")
+        raise ValueError(f"trajectory={text!r}: no run has step {missing[0]}; there are steps {few.names(sorted(there))}")
     if len(steps) > MAX_CHECKPOINTS:
         raise ValueError(
             f"trajectory={text!r}: {len(steps)} checkpoints a net, at most {MAX_CHECKPOINTS}; name those wanted"
@@ -401,9 +402,3 @@ def _conformance(array: np.memmap) -> list[str]:
     size = f"nets of {array.shape[1]} weights, not of {WEIGHTS} as the published ones"
     rounded = "weights are rounded from float64 to float32"
     return [size] * (array.shape[1] != WEIGHTS) + [rounded] * (array.dtype.itemsize == 8)
-
-
-def _few(names: Iterable[object]) -> str:
-    """Some of the names, in plain characters, for a message."""
-    known = sorted({ascii(str(name)[:60])[1:-1] for name in names})
-    return ", ".join(known[:12]) + (f" and {len(known) - 12} more" if len(known) > 12 else "")

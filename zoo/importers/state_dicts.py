@@ -12,17 +12,18 @@ from torch import Tensor
 
 from zoo import foreign
 from zoo.choices import unknown
-from zoo.imported import Imported, Provenance
-from zoo.importers.asymmetric_networks import Shapes, check_alike, digests, resnet8_layout, unwrapped
-from zoo.importers.rows import Foreign, split_by_lineage
-from zoo.layout import Layout, from_shapes, total
+from zoo.imported import Imported, Provenance, is_column, plain_column, plain_name
+from zoo.importers.roles import inferred_layout, without_statistics
+from zoo.importers.rows import BY_HASH, Foreign, one_by_one, split_by_lineage
+from zoo.importers.shapes import check_alike, in_layout, resnet8_layout, shapes_of
+from zoo.importers.sources import digests, unwrapped
+from zoo.layout import Layout, total
 from zoo.nets import ARCHITECTURES
 from zoo.recipe import SPLITS
 
 PICKLED, SAFETENSORS = (".pt", ".pth"), ".safetensors"
 KEYS = ("state_dict", "model", "model_state_dict")
 WRAPPERS = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before every name
-EMBEDDINGS = ("embed", "token")  # in the name of a tensor of three or more axes that is no convolution
 ALIASES = {  # other names of columns -> ours, which mean the same
     "lr": "learning_rate",
     "wd": "weight_decay",
@@ -134,7 +135,6 @@ def state_dicts(
     finite, notes = _checked(paths, key, layout)
     if extra:
         notes.append(f"{extra:,} files of nets in the folder are not in {csv.name} and were left out")
-    statistic = torch.cat([torch.full((entry.size,), entry.role == "statistic") for entry in layout])
     about = Imported(
         name=name or _label(folder),
         family=family or _label(folder),
@@ -156,20 +156,14 @@ def state_dicts(
         columns=given.columns,
         text=given.text,
     )
-
-    def weights(numbers: np.ndarray) -> np.ndarray:
-        vectors = np.empty((len(numbers), total(layout)), np.float32)
-        for place, number in enumerate(numbers):
-            vectors[place] = _vector(_state(paths[number], key), layout, paths[number], paths[0])
-        return vectors
-
+    weights = one_by_one(lambda row: _vector(_state(paths[row], key), layout, paths[row], paths[0]), layout)
     frame = given.frame.assign(diverged=given.frame["diverged"].to_numpy() | ~finite)
-    return Foreign(about, layout, frame, weights, ~statistic, torch.where(statistic, torch.nan, 0.0))
+    return Foreign(about, layout, frame, weights, *without_statistics(layout))
 
 
 def _label(text: str) -> str:
     """A text as the name of a zoo, family or architecture."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")[:100] or "nets"
+    return plain_name(text) or "nets"
 
 
 def _table(path: Path, name: str) -> Path:
@@ -235,7 +229,7 @@ class _Choice:
         """How the splits come about, in words."""
         if split := self.listed("split", rows):
             return f"column {split[0]} of {self.csv.name}"
-        return f"50/25/25 by a stable hash of {'the lineage' if self.listed('lineage', rows) else 'file'}"
+        return f"{BY_HASH} {'the lineage' if self.listed('lineage', rows) else 'file'}"
 
 
 def _columns(rows: pd.DataFrame, chosen: _Choice) -> _Columns:
@@ -284,9 +278,9 @@ def _names(rows: pd.DataFrame, csv: Path, given: dict[str, str]) -> dict[str, st
     """Our name of each column of the table."""
     names: dict[str, str] = {}
     for column in rows.columns:
-        plain = re.sub("[^a-z0-9]+", "_", str(column).lower()).strip("_")
+        plain = plain_column(str(column))
         our = given.get(column, ALIASES.get(plain, plain))
-        if not re.fullmatch("[a-z][a-z0-9_]{0,63}", our) or our in RESERVED or our.startswith("trajectory_"):
+        if not is_column(our) or our in RESERVED or our.startswith("trajectory_"):
             raise ValueError(f"{csv}: column {column!r} cannot be named {our!r} in a zoo; rename it in the table")
         if our in names.values():
             raise ValueError(f"{csv}: two columns are {our}, one of them {column!r}; rename one in the table")
@@ -371,7 +365,7 @@ def _inside(value: Any, path: Path, key: str) -> dict[str, Any]:
 
 def _layout(state: _State, path: Path, architecture: str, label: str) -> tuple[Layout, str]:
     """Where each tensor lies, and the name of the architecture."""
-    shapes = {name: tuple(tensor.shape) for name, tensor in state.tensors.items()}
+    shapes = shapes_of(state.tensors)
     ours = resnet8_layout(shapes)
     if ours is None and architecture in ARCHITECTURES:
         raise ValueError(
@@ -379,29 +373,12 @@ def _layout(state: _State, path: Path, architecture: str, label: str) -> tuple[L
         )
     if ours is not None and architecture in ("", "resnet8"):
         return ours, "resnet8"
-    unknown_axes: dict[str, tuple[str | None, ...]] = {name: (None,) * len(shape) for name, shape in shapes.items()}
-    tensors = [(name, shape, role(name, shapes), unknown_axes[name]) for name, shape in shapes.items()]
-    return from_shapes(tensors), architecture or (f"{label}-other" if label in ARCHITECTURES else label)
-
-
-def role(name: str, shapes: Shapes) -> str:
-    """What a tensor is, by its name, its axes and its neighbours."""
-    shape, leaf = shapes[name], name.rpartition(".")[2]
-    weight = shapes.get(name.removesuffix(leaf) + "weight", ())
-    norm = len(weight) == 1 or (bool(weight) and weight == shapes.get(name.removesuffix(leaf) + "bias"))
-    if leaf.startswith("running_"):
-        return "statistic"
-    if norm and leaf in ("weight", "bias"):
-        return "scale" if leaf == "weight" else "shift"
-    if len(shape) == 1:
-        return {"scale": "scale", "gamma": "scale", "shift": "shift", "beta": "shift"}.get(leaf, "bias")
-    return "linear" if len(shape) == 2 or any(word in name.lower() for word in EMBEDDINGS) else "conv"
+    return inferred_layout(shapes), architecture or (f"{label}-other" if label in ARCHITECTURES else label)
 
 
 def _vector(state: _State, layout: Layout, path: Path, first: Path) -> np.ndarray:
     """A net's tensors one after the other. Raises ValueError naming the tensor that is not the first net's."""
-    shapes = {name: tuple(tensor.shape) for name, tensor in state.tensors.items()}
-    check_alike(path, shapes, first, {entry.name: entry.shape for entry in layout})
+    check_alike(path, shapes_of(state.tensors), first, in_layout(layout))
     return torch.cat([state.tensors[entry.name].reshape(-1) for entry in layout]).numpy()
 
 
