@@ -18,7 +18,9 @@ from benchmark import records
 from benchmark.score import Job, run
 from metanets import METANETS, Training
 from zoo.importers import rows
-from zoo.importers.small_cnn_zoo import MEASURED, NFN, small_cnn_zoo
+from zoo.importers.nfn_split import NFN
+from zoo.importers.small_cnn_metrics import MEASURED
+from zoo.importers.small_cnn_zoo import small_cnn_zoo
 from zoo.importing import import_zoo
 from zoo.layout import total, views
 

@@ -6,8 +6,7 @@ import torch
 from zoo import files
 from zoo.imported import is_column, plain_column, plain_line, plain_name
 from zoo.importers import few
-from zoo.importers.roles import inferred_layout, without_statistics
-from zoo.importers.shapes import check_alike, unlike
+from zoo.importers.shapes import check_alike, inferred_layout, unlike, without_statistics
 from zoo.importers.sources import digests, unwrapped
 
 

@@ -18,8 +18,8 @@ from benchmark.score import score
 from metanets import METANETS, Training
 from zoo import images
 from zoo.export import export
-from zoo.importers.roles import role
 from zoo.importers.rows import write
+from zoo.importers.shapes import role
 from zoo.importers.state_dicts import state_dicts
 from zoo.importing import import_zoo
 from zoo.train import measure

@@ -14,8 +14,8 @@ import pandas as pd
 from zoo.choices import choose
 from zoo.imported import Imported, Provenance, plain_line, plain_name
 from zoo.importers import image_tasks, trial_conventions, trial_parameters, trial_results, trial_weights, trials
-from zoo.importers.roles import without_statistics
 from zoo.importers.rows import BY_LINEAGE, Foreign, one_by_one, split_by_lineage
+from zoo.importers.shapes import without_statistics
 from zoo.importers.sources import digests
 from zoo.importers.trial_conventions import UNITS
 from zoo.importers.trial_weights import COUNTER, Looked

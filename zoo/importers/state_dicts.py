@@ -13,9 +13,8 @@ from torch import Tensor
 from zoo import foreign
 from zoo.choices import unknown
 from zoo.imported import Imported, Provenance, is_column, plain_column, plain_name
-from zoo.importers.roles import inferred_layout, without_statistics
 from zoo.importers.rows import BY_HASH, Foreign, one_by_one, split_by_lineage
-from zoo.importers.shapes import check_alike, in_layout, resnet8_layout, shapes_of
+from zoo.importers.shapes import check_alike, in_layout, inferred_layout, resnet8_layout, shapes_of, without_statistics
 from zoo.importers.sources import digests, unwrapped
 from zoo.layout import Layout, total
 from zoo.nets import ARCHITECTURES
