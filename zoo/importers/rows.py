@@ -95,7 +95,7 @@ def write(foreign: Foreign, folder: Path) -> None:
     row_bytes = total(foreign.layout) * np.dtype(foreign.about.dtype).itemsize * (1 + len(foreign.about.trajectory))
     for split in SPLITS:
         members = np.flatnonzero(foreign.columns["split"].to_numpy() == split)
-        count = ceil(len(members) * row_bytes / SHARD_BYTES)
+        count = min(len(members), ceil(len(members) * row_bytes / SHARD_BYTES))  # a shard of no nets cannot be read
         for number, rows in enumerate(np.array_split(members, count) if count else []):
             name = f"data/{split}-{number:05}-of-{count:05}.h5"
             files.write(folder / name, _image(foreign, about, rows, attributes))
