@@ -191,6 +191,14 @@ def test_buffers_of_batch_norm_are_statistics_and_no_inputs(tmp_path):
     assert zoo.verify(tmp_path / "zoo") == []
 
 
+def test_norms_without_running_statistics_are_norms_too(tmp_path):
+    norm = torch.nn.LayerNorm(3).state_dict()
+    state = {"linear.weight": torch.ones(3, 2), "alpha": torch.tensor(1.0), **{f"norm.{name}": norm[name] for name in norm}}
+    synthetic.trial(tmp_path / "trial", {1: state}, [synthetic.result(state, 1, {})], {})
+    roles = {entry.name: entry.role for entry in modelzoos(tmp_path).layout}
+    assert roles == {"linear.weight": "linear", "alpha": "bias", "norm.weight": "scale", "norm.bias": "shift"}
+
+
 def test_a_trajectory_has_each_checkpoint_and_nan_where_there_is_none(copied, tmp_path):
     shutil.rmtree(copied / NAMES[2] / "checkpoint_000001")
     found = modelzoos(copied, trajectory="all")

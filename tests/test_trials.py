@@ -9,6 +9,7 @@ import synthetic_modelzoos as synthetic
 import torch
 
 from zoo.importers import image_tasks, trial_conventions, trial_parameters, trial_results, trial_weights, trials
+from zoo.importers.shapes import inferred_layout
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def test_weights_are_in_the_order_of_the_state_dict_whatever_layers_are_numbered
     trial_weights.check_alike([first, second])
     assert first.shapes.keys() != second.shapes.keys()
     assert trial_weights.steps([first, second], None) == (0, 1)
-    layout = trial_weights.layout_of(first.shapes)
+    layout = inferred_layout(first.shapes)
     state = torch.load(second.path, weights_only=True)
     expected = torch.cat([tensor.flatten() for tensor in state.values()]).numpy()
     np.testing.assert_array_equal(trial_weights.vector(second.path, layout), expected)

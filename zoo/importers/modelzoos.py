@@ -15,7 +15,7 @@ from zoo.choices import choose
 from zoo.imported import Imported, Provenance, plain_line, plain_name
 from zoo.importers import image_tasks, trial_conventions, trial_parameters, trial_results, trial_weights, trials
 from zoo.importers.rows import BY_LINEAGE, Foreign, one_by_one, split_by_lineage
-from zoo.importers.shapes import without_statistics
+from zoo.importers.shapes import inferred_layout, without_statistics
 from zoo.importers.sources import digests
 from zoo.importers.trial_conventions import UNITS
 from zoo.importers.trial_weights import COUNTER, Looked
@@ -116,7 +116,7 @@ def modelzoos(
     trial_conventions.check_accuracies(read, unit)
     looked = trials.each(lambda trial: trial_weights.look(trial, at, wanted), read, faults)
     trial_weights.check_alike(looked)
-    layout, numbers = trial_weights.layout_of(looked[0].shapes), trial_weights.steps(looked, wanted)
+    layout, numbers = inferred_layout(looked[0].shapes), trial_weights.steps(looked, wanted)
     return _foreign(
         _Source(root, looked, faults or [], layout, numbers, step, unit),
         name=name or plain_name(root.name) or "modelzoos",

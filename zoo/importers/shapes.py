@@ -65,7 +65,7 @@ def role(name: str, shapes: Shapes) -> str:
         return "statistic"
     if norm and leaf in ("weight", "bias"):
         return "scale" if leaf == "weight" else "shift"
-    if len(shape) == 1:
+    if len(shape) <= 1:
         return {"scale": "scale", "gamma": "scale", "shift": "shift", "beta": "shift"}.get(leaf, "bias")
     return "linear" if len(shape) == 2 or any(word in name.lower() for word in EMBEDDINGS) else "conv"
 

@@ -12,10 +12,9 @@ from zoo.imported import plain_line
 from zoo.importers import few
 from zoo.importers.shapes import Shapes, in_layout, shapes_of, unlike
 from zoo.importers.trials import Trial
-from zoo.layout import Layout, from_shapes, total
+from zoo.layout import Layout, total
 
 COUNTER = "num_batches_tracked"  # of BatchNorm: a whole number
-STATISTICS = ("running_mean", "running_var")
 LAYER = re.compile(r"module_list\.[0-9]+\.")  # nets with dropout have more layers, so other numbers, and the same tensors
 
 
@@ -98,21 +97,6 @@ def check_alike(looked: list[Looked]) -> None:
             raise ValueError(
                 f"{fault}; nets of a zoo are of one architecture: keep the trials of each in a folder of its own"
             )
-
-
-def layout_of(shapes: Shapes) -> Layout:
-    """The tensors in the state dict's order; roles by shape. Which axes go together is not known, so none is named."""
-    norms = {name.rpartition(".")[0] for name in shapes if name.rpartition(".")[2] in STATISTICS}
-
-    def role(name: str) -> str:
-        module, _, last = name.rpartition(".")
-        if last in STATISTICS:
-            return "statistic"
-        if module in norms and last in ("weight", "bias"):
-            return "scale" if last == "weight" else "shift"
-        return {0: "bias", 1: "bias", 2: "linear"}.get(len(shapes[name]), "conv")
-
-    return from_shapes([(name, shape, role(name), (None,) * len(shape)) for name, shape in shapes.items()])
 
 
 def steps(looked: list[Looked], wanted: set[int] | None) -> tuple[int, ...]:
