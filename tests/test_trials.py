@@ -131,6 +131,8 @@ def test_weights_are_in_the_order_of_the_state_dict_whatever_layers_are_numbered
         (("nets", "/netscratch/zoos/MNIST/dataset.pt"), "mnist"),
         (("svhn", "/netscratch/zoos/MNIST/dataset.pt"), "svhn"),
         (("nets", ""), "unknown"),
+        (("zoo_of_mnist",), "mnist"),
+        (("tune_zoo_kmnist", "/zoos/EMNIST/dataset.pt"), "unknown"),
     ],
 )
 def test_the_images_are_those_of_the_first_name_that_says_it(texts, task):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-IMAGES = {  # what a name has in it -> image task; the first that is found
+IMAGES = {  # what a name has in it, not within a word (KMNIST is no MNIST) -> image task; the first that is found
     "tiny[-_]?imagenet": "tiny_imagenet",
     "cifar[-_]?100": "cifar100",
     "cifar[-_]?10": "cifar10",
@@ -20,6 +20,6 @@ def named_in(texts: Iterable[str]) -> str:
     """The image task that the first of these texts names that names one, else `unknown`."""
     for text in texts:
         for pattern, task in IMAGES.items():
-            if re.search(pattern, text.lower()):
+            if re.search(f"(?<![a-z]){pattern}", text.lower()):
                 return task
     return "unknown"
