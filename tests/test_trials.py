@@ -108,6 +108,16 @@ def test_parameters_that_differ_are_columns_unless_they_are_results_or_the_machi
     assert [note.split(": ")[1] for note in found.notes] == ["loss", "dataset::dump", "wd 0"]
 
 
+def test_no_parameter_takes_the_column_of_another():
+    params = [{"parameter 2": seed, "1st": seed, "2nd": 10 * seed} for seed in range(2)]
+    found = trial_parameters.differing(params, taken={"index"})
+    assert {name: values.tolist() for name, values in found.values.items()} == {
+        "parameter_2": [0, 1],
+        "parameter_3": [0, 1],
+        "parameter_4": [0, 10],
+    }
+
+
 def test_weights_are_in_the_order_of_the_state_dict_whatever_layers_are_numbered(source):
     first, second = (trial_weights.look(trials.read(folder), None, None) for folder in trials.folders(source)[0])
     trial_weights.check_alike([first, second])

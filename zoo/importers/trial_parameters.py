@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import dataclass
+from itertools import count
 from math import nan
 from typing import Any
 
@@ -81,7 +82,7 @@ def _column(key: str, taken: set[str]) -> str:
     for name in (PARAMETERS.get(key, (plain, ""))[0], plain):
         if is_column(name) and name not in taken and not name.startswith("trajectory"):
             return name
-    return f"parameter_{len(taken)}"
+    return next(name for number in count(len(taken)) if (name := f"parameter_{number}") not in taken)
 
 
 def _as_column(found: list[Any]) -> tuple[bool, np.ndarray]:
