@@ -286,6 +286,13 @@ def test_a_folder_of_one_family_is_found_and_one_of_several_is_asked_for(officia
     assert asymmetric_networks(nets.parent, nets="sparse_resnet8").about.family == "w_asymmetric"
 
 
+def test_a_folder_of_any_name_is_imported(official, tmp_path):
+    folder = copied(official, "sigma", tmp_path / "official").rename(tmp_path / "official" / "a\x1bb")
+    about = asymmetric_networks(folder).about
+    assert about.provenance.title.startswith("a?b, in the format")
+    assert "a?b/0.pt" in about.provenance.files
+
+
 def _shift(name):
     def change(tensors):
         tensors[name] = tensors[name] + 0.5

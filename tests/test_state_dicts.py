@@ -261,6 +261,18 @@ def test_other_types_become_float32_and_what_is_no_number_is_left_out_with_a_not
     assert "4 of 4 entries are the same in all nets" in notes
 
 
+def test_names_that_no_line_can_have_do_not_keep_a_zoo_from_being_imported(tmp_path):
+    states = [{**STATE, "epoch\n": 3, "x" * 2000: torch.tensor(1)}] * 2
+    made = state_dicts(plain(tmp_path / "nets", states))
+    (note,) = (note for note in made.about.provenance.notes if note.startswith("2 names"))
+    assert "left out: epoch?, xxx" in note
+    assert len(note) == 1000
+    (tmp_path / "nets" / "nets.csv").rename(tmp_path / "nets" / "n\nets.csv")
+    about = state_dicts(tmp_path / "nets").about
+    assert about.targets == {"score": "column score of n?ets.csv"}
+    assert "n?ets.csv" in about.provenance.files
+
+
 def test_diverged_nets_are_kept_and_marked(trained, tmp_path):
     flags = np.arange(NETS) == 3
     folder = copied(trained, tmp_path / "nets", diverged=flags.astype(int), loss=np.where(np.arange(NETS) == 4, np.inf, 1.0))

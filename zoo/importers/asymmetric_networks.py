@@ -9,7 +9,7 @@ import pandas as pd
 
 from zoo.choices import choose
 from zoo.export import OFFICIAL_FAMILIES
-from zoo.imported import Imported, Provenance
+from zoo.imported import Imported, Provenance, plain_line
 from zoo.importers import official_nets, official_tables
 from zoo.importers.official_nets import Shared
 from zoo.importers.official_tables import HPARAMS, PUBLISHED
@@ -86,7 +86,7 @@ def asymmetric_networks(
         split=SPLIT_RULES["lineage" if published is None else "published"],
         provenance=Provenance(
             kind="asymmetric-networks",
-            title=f"{folder.name}, in the format of the zoos of Lim et al. 2024",
+            title=plain_line(f"{folder.name}, in the format of the zoos of Lim et al. 2024"),
             url=url,
             licence=licence,
             citation=citation,

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from zoo import foreign
-from zoo.imported import Imported, Provenance, plain_name
+from zoo.imported import Imported, Provenance, plain_line, plain_name
 from zoo.importers import net_tables, state_files, table_columns
 from zoo.importers.rows import Foreign, one_by_one
 from zoo.importers.shapes import check_alike, in_layout, inferred_layout, resnet8_layout, shapes_of, without_statistics
@@ -107,7 +107,7 @@ def state_dicts(
             licence=licence,
             citation=citation,
             files=digests({str(part.relative_to(path)): part for part in (*paths, csv)}),
-            notes=(*given.notes, *notes),
+            notes=tuple(map(plain_line, (*given.notes, *notes))),
         ),
         hyper_parameters=given.hyper_parameters,
         targets=given.targets,

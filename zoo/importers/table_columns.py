@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from zoo.choices import unknown
-from zoo.imported import is_column, plain_column
+from zoo.imported import is_column, plain_column, plain_line
 from zoo.importers.rows import BY_HASH, split_by_lineage
 from zoo.recipe import SPLITS
 
@@ -45,7 +45,7 @@ class Choice:
     def rule(self) -> str:
         """How the splits come about, in words."""
         if self.split:
-            return f"column {self.split} of {self.csv.name}"
+            return plain_line(f"column {self.split} of {self.csv.name}")
         return f"{BY_HASH} {'the lineage' if self.lineage else 'file'}"
 
 
@@ -183,7 +183,8 @@ def _about(frame: dict[str, np.ndarray], names: dict[str, str], choice: Choice) 
         default = not choice.targets and frame[our].dtype.kind != "O" and our not in NO_TARGETS
         target = column in choice.targets or default
         part = "hyper_parameters" if column in choice.hyper_parameters else "targets" if target else "columns"
-        about[part][our] = f"column {column} of {choice.csv.name}" + ", divided by 100" * (column in choice.percent)
+        text = f"column {column} of {choice.csv.name}" + ", divided by 100" * (column in choice.percent)
+        about[part][our] = plain_line(text)
     return about
 
 
