@@ -380,6 +380,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path):
         ({"targets": "optimizer"}, r"column optimizer must be numbers, found 'Adam'"),
         ({"targets": "lr", "hyper_parameters": "lr"}, "column lr cannot be a hyper-parameter and a target"),
         ({"lineage": "run,seed"}, "lineage is one column"),
+        ({"lineage": "run", "split": "run"}, "column run cannot be the lineage and the split"),
         ({"lineage": "run", "targets": "run"}, "column run is the lineage, no hyper-parameter and no target"),
         ({"architecture": "resnet8"}, "not those of this package's resnet8"),
         ({"key": "ema"}, r"24\.pt: unknown key 'ema'"),

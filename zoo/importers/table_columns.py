@@ -108,6 +108,8 @@ def _names(rows: pd.DataFrame, choice: Choice) -> dict[str, str]:
     csv, features = choice.csv, (*choice.hyper_parameters, *choice.targets)
     if both := {*choice.hyper_parameters} & {*choice.targets}:
         raise ValueError(f"{csv}: column {min(both)} cannot be a hyper-parameter and a target")
+    if choice.lineage and choice.lineage == choice.split:
+        raise ValueError(f"{csv}: column {choice.split} cannot be the lineage and the split")
     given = {choice.lineage: "lineage", choice.split: "split"}
     names: dict[str, str] = {}
     for column in rows.columns:
