@@ -42,6 +42,27 @@ def test_columns_get_our_names_and_what_they_are(tmp_path):
     assert chosen(tmp_path).rule == "50/25/25 by a stable hash of file"
 
 
+def test_numbers_that_float32_cannot_hold_are_infinite(tmp_path):
+    rows = ROWS.assign(Loss=[1e39, 2.0, -1e300])
+    found = table_columns.columns(rows, chosen(tmp_path, rows))
+    assert found.frame["loss"].isna().tolist() == [True, False, True]
+    assert found.frame["diverged"].tolist() == [True, False, True]
+    assert found.notes == ("2 nets have an infinite loss: the value is missing, the net marked diverged",)
+
+
+def test_whole_numbers_of_64_bits_stay_what_they_are(tmp_path):
+    rows = ROWS.drop(columns="Loss").assign(seed=np.array([2**63 + 5, 2**64 - 1, 3], np.uint64))
+    found = table_columns.columns(rows, chosen(tmp_path, rows))
+    assert found.frame["seed"].tolist() == ["9223372036854775813", "18446744073709551615", "3"]
+    assert "seed" in found.text
+    assert table_columns.columns(rows, chosen(tmp_path, rows, lineage="seed")).frame["lineage"][2] == "3"
+    assert table_columns.columns(rows, chosen(tmp_path, rows, targets="seed")).frame["seed"].tolist() == [
+        2.0**63,
+        2.0**64,
+        3.0,
+    ]
+
+
 def test_named_targets_are_the_only_ones(tmp_path):
     found = table_columns.columns(ROWS, chosen(tmp_path, targets="run"))
     assert found.targets.keys() == {"run"}

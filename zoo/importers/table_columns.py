@@ -9,7 +9,7 @@ import pandas as pd
 
 from zoo.choices import unknown
 from zoo.imported import is_column, plain_column, plain_line
-from zoo.importers.rows import BY_HASH, split_by_lineage
+from zoo.importers.rows import BY_HASH, LARGEST, split_by_lineage
 from zoo.recipe import SPLITS
 
 ALIASES = {  # other names of columns -> ours, which mean the same
@@ -148,11 +148,14 @@ def _converted(
 
 
 def _values(column: pd.Series, what: str, *, words: bool) -> np.ndarray:
-    """Whole numbers, other numbers, or words where those are allowed."""
+    """Whole numbers, other numbers as float32 can hold them, or words where those are allowed."""
+    if column.dtype.kind == "u" and (column >= 2**63).any():  # beyond int64, as seeds and hashes of 64 bits are
+        column = column.astype(str if words else np.float64)
     if column.dtype.kind in "biu":
         return column.to_numpy(np.int64)
     if column.dtype.kind == "f":
-        return column.to_numpy(np.float64)
+        values = column.to_numpy(np.float64)
+        return np.where(np.abs(values) > LARGEST, np.copysign(np.inf, values), values)
     if not words:
         wrong = column[pd.to_numeric(column, errors="coerce").isna()]
         raise ValueError(f"{what} must be numbers, found {wrong.iloc[0] if len(wrong) else column.iloc[0]!r}")
