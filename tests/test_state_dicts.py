@@ -365,6 +365,13 @@ def test_missing_nets_and_tables_are_named(tmp_path):
         state_dicts(tmp_path / "none")
 
 
+def test_nets_that_the_table_names_by_whole_paths_are_those_of_the_folder(tmp_path, monkeypatch):
+    folder = plain(tmp_path / "nets", [STATE, STATE], f"file,score\n{tmp_path}/nets/0.pt,0\n1.pt,1\n")
+    monkeypatch.chdir(tmp_path)
+    for path in (folder, Path("nets")):
+        assert state_dicts(path).about.provenance.files.keys() == {"0.pt", "1.pt", "nets.csv"}
+
+
 def test_a_link_out_of_the_folder_is_refused(tmp_path):
     folder = plain(tmp_path / "nets", [STATE, STATE])
     (folder / "1.pt").rename(tmp_path / "away.pt")

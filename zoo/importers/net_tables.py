@@ -31,7 +31,7 @@ def nets(path: Path, csv: Path, rows: pd.DataFrame) -> tuple[list[Path], int]:
     """
     if "file" not in rows or not len(rows):
         raise ValueError(f"{csv}: {len(rows)} rows, columns {', '.join(map(str, rows.columns))}; expected a column file")
-    root, places = path.resolve(), [path / str(text) for text in rows["file"]]
+    root, places = path.resolve(), [_below(path, str(text)) for text in rows["file"]]
     for place in places:
         if not place.resolve().is_relative_to(root):
             raise ValueError(f"{csv}: {place} is outside {path}; every net must be in the folder")
@@ -46,3 +46,11 @@ def nets(path: Path, csv: Path, rows: pd.DataFrame) -> tuple[list[Path], int]:
         raise ValueError(f"{csv}: {places[twice[0]]} stands there more than once; each row is a net of its own")
     found = {part.resolve() for part in path.rglob("*") if state_files.is_net(part) and part.is_file()}
     return places, len(found - set(real))
+
+
+def _below(path: Path, text: str) -> Path:
+    """What an entry of the table names: a path in the folder, or a whole one that leads into it."""
+    place = path / text
+    if Path(text).is_absolute() and (real := place.resolve()).is_relative_to(path.resolve()):
+        return path / real.relative_to(path.resolve())
+    return place
