@@ -507,6 +507,14 @@ def test_an_imported_zoo_is_scored_from_end_to_end(tmp_path):
     assert records.read(path).test["r2"] > 0.5  # the accuracies are a function of the weights
 
 
+def test_the_folder_that_one_is_in_is_imported_by_its_name(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(source)
+    for path in (Path(), source / NAMES[0] / ".."):
+        made = zoo.open(import_zoo("modelzoos", path, tmp_path / f"made{len(path.parts)}"))
+        assert made.spec.name == source.name
+        assert made.spec.provenance.title.startswith(source.name)
+
+
 def test_a_zip_of_trials_is_imported_from_end_to_end(tmp_path):
     source = tmp_path / "tune_zoo_f_mnist_uniform"
     for number in range(3):
