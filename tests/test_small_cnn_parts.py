@@ -48,7 +48,10 @@ def test_the_first_entry_of_a_column_that_is_none_is_named(tmp_path):
     ):
         with pytest.raises(ValueError, match=f"table.csv: {said}"):
             read(frame, name, path)
-    with pytest.raises(ValueError, match=r"table\.csv: no column d; it has a, b, c"):
+    path.write_text("a,b\n,2\nhigh,3\n")
+    with pytest.raises(ValueError, match="a is 'high' in row 1"):
+        csv_columns.numbers(csv_columns.table(path, ["a"]), "a", path)
+    with pytest.raises(ValueError, match=r"table\.csv: no column d; it has a, b"):
         csv_columns.table(path, ["a", "d"])
 
 

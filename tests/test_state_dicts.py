@@ -338,6 +338,7 @@ def test_many_files_have_one_digest_that_a_byte_changes(tmp_path):
         ("file,Loss,loss\n0.pt,1,2\n", "two columns are loss"),
         ("file,weights\n0.pt,1\n", "cannot be named 'weights'"),
         ("file,2nd\n0.pt,1\n", "cannot be named '2nd'"),
+        ("file,accuracy\n0.pt,-0.5\n1.pt,0.9\n", "from 0 to 1, found -0.5"),
         ("file,score,diverged\n0.pt,1,2\n", "column diverged must be 0 or 1"),
         ("file,score,lineage\n0.pt,1,a\n1.pt,1,\n", "lineage must name the lineage of every net"),
         ("file,score,lineage\n0.pt,1,3\n1.pt,1,\n", "lineage must name the lineage of every net"),

@@ -23,7 +23,7 @@ def table(path: Path, columns: list[str]) -> pd.DataFrame:
 def numbers(frame: pd.DataFrame, name: str, path: Path) -> np.ndarray:
     """A column of numbers; NaN where the source has none."""
     values = pd.to_numeric(frame[name], errors="coerce")
-    wrong = np.flatnonzero(values.isna() & frame[name].notna())
+    wrong = np.flatnonzero(values.isna() & frame[name].notna() & (frame[name] != ""))  # "": empty in a column with words
     if len(wrong):
         raise ValueError(f"{path}: {name} is {str(frame[name][wrong[0]])[:SHOWN]!r} in row {wrong[0]}, expected a number")
     return values.to_numpy(np.float64)

@@ -165,10 +165,8 @@ def _values(column: pd.Series, what: str, *, words: bool) -> np.ndarray:
 def _check(our: str, values: np.ndarray, what: str) -> None:
     """Raises ValueError where a column that has a meaning for every zoo has values that it cannot have."""
     numbers, known = values.dtype.kind != "O", set(np.unique(values).tolist())
-    if our.endswith("accuracy") and numbers and not ((values >= 0) & (values <= 1) | np.isnan(values)).all():
-        raise ValueError(
-            f"{what} is an accuracy, from 0 to 1, found {np.nanmax(values):g}; if it is in percent, see percent="
-        )
+    if our.endswith("accuracy") and numbers and (wrong := [value for value in known if value < 0 or value > 1]):
+        raise ValueError(f"{what} is an accuracy, from 0 to 1, found {max(wrong):g}; if it is in percent, see percent=")
     if our == "diverged" and not known <= {0, 1}:
         raise ValueError(f"{what} must be 0 or 1")
     if our == "split" and not known <= {*SPLITS}:
