@@ -1,9 +1,9 @@
 """The importer of Lim et al. 2024's zoos, on real digits nets in the published format, and on synthetic ones."""
 
-import pickle
 import shutil
 from pathlib import Path
 
+import attacks
 import numpy as np
 import pytest
 import torch
@@ -340,14 +340,6 @@ def test_a_net_that_does_not_fit_is_refused_with_its_file_and_tensor(official, t
         asymmetric_networks(folder)
 
 
-class Malicious:
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self):
-        return (Path.touch, (self.marker,))
-
-
 @pytest.mark.parametrize(
     ("value", "message"),
     [
@@ -356,21 +348,15 @@ class Malicious:
         (({"weight": torch.ones(2)}, 101.0), "test accuracy is 101"),
         (({"weight": 3}, 90.0), "weight is int"),
         (None, "is damaged"),
-        (Malicious, "running code"),
+        (attacks.Malicious, "running code"),
     ],
 )
 def test_a_file_that_is_no_net_is_refused_by_name_and_never_executed(official, tmp_path, value, message):
     folder = copied(official, "standard", tmp_path / "official")
-    path, marker = folder / "4.pt", tmp_path / "executed"
-    if value is None:
-        path.write_bytes(path.read_bytes()[:1000])
-    elif value is Malicious:
-        path.write_bytes(pickle.dumps(Malicious(marker), protocol=2))
-    else:
-        torch.save(value, path)
+    attacks.put(folder / "4.pt", value, tmp_path / "executed")
     with pytest.raises(ValueError, match=rf"4\.pt.*{message}"):
         asymmetric_networks(folder)
-    assert not marker.exists()
+    assert not (tmp_path / "executed").exists()
 
 
 @pytest.mark.parametrize(

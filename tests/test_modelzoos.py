@@ -1,7 +1,6 @@
 """The importer of ModelZoos, on synthetic zoos in exactly their format: see synthetic_modelzoos."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 import synthetic_modelzoos as synthetic
 import torch
 import torch.nn.functional as F
+from attacks import Malicious
 
 import zoo
 from benchmark import records
@@ -374,30 +374,20 @@ def test_a_net_of_another_shape_is_named_and_never_left_out(copied, number, brok
         modelzoos(copied, broken=broken, trajectory="all")
 
 
-class Evil:
-    """What runs a command where it is unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.system, (f"touch '{self.path}'",)
-
-
 def test_a_checkpoint_that_would_run_code_is_refused_and_nothing_runs(copied, tmp_path):
     path = copied / NAMES[1] / "checkpoint_000002" / "checkpoints"
-    torch.save({"module_list.0.weight": Evil(tmp_path / "ran")}, path)
+    torch.save({"module_list.0.weight": Malicious(tmp_path / "ran")}, path)
     with pytest.raises(ValueError, match=r"00001_1_.*checkpoint_000002/checkpoints: "):
         modelzoos(copied)
     assert len(modelzoos(copied, broken="skip").columns) == 3
-    torch.save(Evil(tmp_path / "ran"), copied / NAMES[1] / "checkpoint_000002" / "optimizer")
-    torch.save(Evil(tmp_path / "ran"), copied / "dataset.pt")
+    torch.save(Malicious(tmp_path / "ran"), copied / NAMES[1] / "checkpoint_000002" / "optimizer")
+    torch.save(Malicious(tmp_path / "ran"), copied / "dataset.pt")
     assert len(modelzoos(copied, epoch="1").columns) == 4  # neither is read
     assert not (tmp_path / "ran").exists()
 
 
 def test_pickled_data_sets_of_the_authors_are_refused_with_what_to_take_instead(tmp_path):
-    torch.save({"trainset": Evil(tmp_path / "ran")}, tmp_path / "dataset_cifar_small_hyp_rand.pt")
+    torch.save({"trainset": Malicious(tmp_path / "ran")}, tmp_path / "dataset_cifar_small_hyp_rand.pt")
     for path in (tmp_path, tmp_path / "dataset_cifar_small_hyp_rand.pt"):
         with pytest.raises(ValueError, match="give the folder of raw trials"):
             modelzoos(path)

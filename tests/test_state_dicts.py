@@ -1,9 +1,9 @@
 """The importer of folders of state dicts: real small nets, trained here on digits for a few steps each."""
 
-import pickle
 import shutil
 from pathlib import Path
 
+import attacks
 import numpy as np
 import pandas as pd
 import pytest
@@ -412,36 +412,22 @@ def test_a_net_of_another_architecture_is_refused_with_its_file_and_tensor(tmp_p
         state_dicts(plain(tmp_path / "nets", [STATE, STATE, {**STATE, **change}]))
 
 
-class Malicious:
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self):
-        return (Path.touch, (self.marker,))
-
-
 @pytest.mark.parametrize(
     ("value", "message"),
     [
         (None, "is damaged"),
-        (Malicious, "running code"),
+        (attacks.Malicious, "running code"),
         ([torch.ones(2)], "found a list"),
         ({"net": {"inner": STATE}}, "no tensors in it; its keys are net; key="),
         ({"count": torch.tensor(3)}, "no tensors of floating-point"),
     ],
 )
 def test_a_file_that_is_no_state_dict_is_refused_by_name_and_never_executed(tmp_path, value, message):
-    folder, marker = plain(tmp_path / "nets", [STATE, STATE]), tmp_path / "executed"
-    path = folder / "1.pt"
-    if value is None:
-        path.write_bytes(path.read_bytes()[:500])
-    elif value is Malicious:
-        path.write_bytes(pickle.dumps(Malicious(marker), protocol=2))
-    else:
-        torch.save(value, path)
+    folder = plain(tmp_path / "nets", [STATE, STATE])
+    attacks.put(folder / "1.pt", value, tmp_path / "executed")
     with pytest.raises(ValueError, match=rf"1\.pt.*{message}"):
         state_dicts(folder)
-    assert not marker.exists()
+    assert not (tmp_path / "executed").exists()
 
 
 def test_the_importer_runs_in_its_limited_process_and_gives_the_same_zoo(trained, made, tmp_path):
