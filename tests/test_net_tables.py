@@ -96,6 +96,7 @@ def test_the_only_table_of_a_folder_is_found_with_the_nets_that_it_names(tmp_pat
 
 def test_tensors_are_found_in_both_formats_in_the_same_order(tmp_path):
     net = torch.nn.Sequential(*[torch.nn.Linear(2, 2) for _ in range(11)]).half()
+    net.extend([torch.nn.ParameterList([torch.nn.Parameter(torch.ones(2).half()) for _ in range(11)])])
     torch.save({"model": {f"module.{name}": tensor for name, tensor in net.state_dict().items()}}, tmp_path / "0.pt")
     safetensors.torch.save_file(net.state_dict(), tmp_path / "0.safetensors")
     pickled, safe = state_files.read(tmp_path / "0.pt", ""), state_files.read(tmp_path / "0.safetensors", "")

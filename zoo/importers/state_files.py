@@ -53,8 +53,13 @@ def read(path: Path, key: str) -> State:
 def _natural(name: str) -> list[Any]:
     """Sorts layer2 before layer10, and a layer's weight before its bias, as PyTorch has them."""
     module, _, leaf = name.rpartition(".")
-    parts = [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", module)]
-    return [parts, ("weight", "bias").index(leaf) if leaf in ("weight", "bias") else 2, leaf]
+    rank = ("weight", "bias").index(leaf) if leaf in ("weight", "bias") else 2
+    return [_counted(module), rank, _counted(leaf)]
+
+
+def _counted(text: str) -> list[str | int]:
+    """Words and numbers in turn."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", text)]
 
 
 def _inside(value: Any, path: Path, key: str) -> dict[str, Any]:
