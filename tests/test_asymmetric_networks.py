@@ -1,9 +1,9 @@
 """The importer of Lim et al. 2024's zoos, on real digits nets in the published format, and on synthetic ones."""
 
-import pickle
 import shutil
 from pathlib import Path
 
+import attacks
 import numpy as np
 import pytest
 import torch
@@ -17,8 +17,9 @@ from metanets import Training
 from zoo import images
 from zoo.asymmetric import read_masks
 from zoo.export import export_official
-from zoo.importers.asymmetric_networks import asymmetric_networks, resnet8_layout
+from zoo.importers.asymmetric_networks import asymmetric_networks
 from zoo.importers.rows import write
+from zoo.importers.shapes import resnet8_layout
 from zoo.importing import import_zoo
 from zoo.nets import layout_of
 from zoo.train import measure
@@ -285,6 +286,13 @@ def test_a_folder_of_one_family_is_found_and_one_of_several_is_asked_for(officia
     assert asymmetric_networks(nets.parent, nets="sparse_resnet8").about.family == "w_asymmetric"
 
 
+def test_a_folder_of_any_name_is_imported(official, tmp_path):
+    folder = copied(official, "sigma", tmp_path / "official").rename(tmp_path / "official" / "a\x1bb")
+    about = asymmetric_networks(folder).about
+    assert about.provenance.title.startswith("a?b, in the format")
+    assert "a?b/0.pt" in about.provenance.files
+
+
 def _shift(name):
     def change(tensors):
         tensors[name] = tensors[name] + 0.5
@@ -332,14 +340,6 @@ def test_a_net_that_does_not_fit_is_refused_with_its_file_and_tensor(official, t
         asymmetric_networks(folder)
 
 
-class Malicious:
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self):
-        return (Path.touch, (self.marker,))
-
-
 @pytest.mark.parametrize(
     ("value", "message"),
     [
@@ -348,21 +348,15 @@ class Malicious:
         (({"weight": torch.ones(2)}, 101.0), "test accuracy is 101"),
         (({"weight": 3}, 90.0), "weight is int"),
         (None, "is damaged"),
-        (Malicious, "running code"),
+        (attacks.Malicious, "running code"),
     ],
 )
 def test_a_file_that_is_no_net_is_refused_by_name_and_never_executed(official, tmp_path, value, message):
     folder = copied(official, "standard", tmp_path / "official")
-    path, marker = folder / "4.pt", tmp_path / "executed"
-    if value is None:
-        path.write_bytes(path.read_bytes()[:1000])
-    elif value is Malicious:
-        path.write_bytes(pickle.dumps(Malicious(marker), protocol=2))
-    else:
-        torch.save(value, path)
+    attacks.put(folder / "4.pt", value, tmp_path / "executed")
     with pytest.raises(ValueError, match=rf"4\.pt.*{message}"):
         asymmetric_networks(folder)
-    assert not marker.exists()
+    assert not (tmp_path / "executed").exists()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from benchmark.score import score
 from metanets import METANETS, Training
 from zoo.export import export, export_official
 from zoo.imported import Imported, Provenance
+from zoo.importers import rows
 from zoo.importers.rows import Foreign, split_by_lineage, write
 from zoo.layout import from_shapes
 from zoo.manifest import MANIFEST
@@ -82,6 +83,14 @@ def test_no_lineage_is_in_two_splits(written):
 def test_importing_again_gives_the_same_bytes(written, tmp_path):
     write(foreign(), tmp_path / "again")
     assert (tmp_path / "again" / MANIFEST).read_bytes() == (written / MANIFEST).read_bytes()
+
+
+def test_nets_larger_than_a_shard_should_be_have_one_each(tmp_path, monkeypatch):
+    monkeypatch.setattr(rows, "SHARD_BYTES", 20)  # of 72 bytes a net
+    write(foreign(nets=8), tmp_path / "theirs")
+    assert len(list((tmp_path / "theirs" / "data").iterdir())) == 8
+    assert zoo.verify(tmp_path / "theirs") == []
+    assert len(zoo.open(tmp_path / "theirs")) == 8
 
 
 def test_words_and_statistics_are_no_targets_and_no_inputs(written):

@@ -1,7 +1,6 @@
 """The importer of ModelZoos, on synthetic zoos in exactly their format: see synthetic_modelzoos."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 import synthetic_modelzoos as synthetic
 import torch
 import torch.nn.functional as F
+from attacks import Malicious
 
 import zoo
 from benchmark import records
@@ -191,6 +191,14 @@ def test_buffers_of_batch_norm_are_statistics_and_no_inputs(tmp_path):
     assert zoo.verify(tmp_path / "zoo") == []
 
 
+def test_norms_without_running_statistics_are_norms_too(tmp_path):
+    norm = torch.nn.LayerNorm(3).state_dict()
+    state = {"linear.weight": torch.ones(3, 2), "alpha": torch.tensor(1.0), **{f"norm.{name}": norm[name] for name in norm}}
+    synthetic.trial(tmp_path / "trial", {1: state}, [synthetic.result(state, 1, {})], {})
+    roles = {entry.name: entry.role for entry in modelzoos(tmp_path).layout}
+    assert roles == {"linear.weight": "linear", "alpha": "bias", "norm.weight": "scale", "norm.bias": "shift"}
+
+
 def test_a_trajectory_has_each_checkpoint_and_nan_where_there_is_none(copied, tmp_path):
     shutil.rmtree(copied / NAMES[2] / "checkpoint_000001")
     found = modelzoos(copied, trajectory="all")
@@ -366,30 +374,20 @@ def test_a_net_of_another_shape_is_named_and_never_left_out(copied, number, brok
         modelzoos(copied, broken=broken, trajectory="all")
 
 
-class Evil:
-    """What runs a command where it is unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.system, (f"touch '{self.path}'",)
-
-
 def test_a_checkpoint_that_would_run_code_is_refused_and_nothing_runs(copied, tmp_path):
     path = copied / NAMES[1] / "checkpoint_000002" / "checkpoints"
-    torch.save({"module_list.0.weight": Evil(tmp_path / "ran")}, path)
+    torch.save({"module_list.0.weight": Malicious(tmp_path / "ran")}, path)
     with pytest.raises(ValueError, match=r"00001_1_.*checkpoint_000002/checkpoints: "):
         modelzoos(copied)
     assert len(modelzoos(copied, broken="skip").columns) == 3
-    torch.save(Evil(tmp_path / "ran"), copied / NAMES[1] / "checkpoint_000002" / "optimizer")
-    torch.save(Evil(tmp_path / "ran"), copied / "dataset.pt")
+    torch.save(Malicious(tmp_path / "ran"), copied / NAMES[1] / "checkpoint_000002" / "optimizer")
+    torch.save(Malicious(tmp_path / "ran"), copied / "dataset.pt")
     assert len(modelzoos(copied, epoch="1").columns) == 4  # neither is read
     assert not (tmp_path / "ran").exists()
 
 
 def test_pickled_data_sets_of_the_authors_are_refused_with_what_to_take_instead(tmp_path):
-    torch.save({"trainset": Evil(tmp_path / "ran")}, tmp_path / "dataset_cifar_small_hyp_rand.pt")
+    torch.save({"trainset": Malicious(tmp_path / "ran")}, tmp_path / "dataset_cifar_small_hyp_rand.pt")
     for path in (tmp_path, tmp_path / "dataset_cifar_small_hyp_rand.pt"):
         with pytest.raises(ValueError, match="give the folder of raw trials"):
             modelzoos(path)
@@ -497,6 +495,14 @@ def test_an_imported_zoo_is_scored_from_end_to_end(tmp_path):
     assert len(paths) == len(METANETS)
     (path,) = (path for path in paths if "trees_statistics" in path.parts)
     assert records.read(path).test["r2"] > 0.5  # the accuracies are a function of the weights
+
+
+def test_the_folder_that_one_is_in_is_imported_by_its_name(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(source)
+    for path in (Path(), source / NAMES[0] / ".."):
+        made = zoo.open(import_zoo("modelzoos", path, tmp_path / f"made{len(path.parts)}"))
+        assert made.spec.name == source.name
+        assert made.spec.provenance.title.startswith(source.name)
 
 
 def test_a_zip_of_trials_is_imported_from_end_to_end(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 import synthetic_small_cnn as synthetic
 import torch
 import torch.nn.functional as F
+from attacks import Malicious
 from synthetic_small_cnn import LAYOUT, STEPS, metrics, weights, write
 
 import zoo
@@ -18,7 +19,9 @@ from benchmark import records
 from benchmark.score import Job, run
 from metanets import METANETS, Training
 from zoo.importers import rows
-from zoo.importers.small_cnn_zoo import MEASURED, NFN, small_cnn_zoo
+from zoo.importers.nfn_split import NFN
+from zoo.importers.small_cnn_metrics import MEASURED
+from zoo.importers.small_cnn_zoo import small_cnn_zoo
 from zoo.importing import import_zoo
 from zoo.layout import total, views
 
@@ -446,18 +449,13 @@ def test_a_layout_that_does_not_fit_is_refused(tmp_path, before, after, found):
 def test_code_in_the_files_is_not_executed(tmp_path):
     """A shape that is an expression, and an array of objects that would run code when it is unpickled."""
     mark = tmp_path / "executed"
-
-    class Hostile:
-        def __reduce__(self):
-            return (type(mark).touch, (mark,))
-
     code = f"__import__('pathlib').Path('{mark}').touch() or (16, 10)"
     there = write(tmp_path / "there", metrics(4), layout=LAYOUT.replace("(16, 10)", code))
     with pytest.raises(ValueError, match="expected a shape such as"):
         small_cnn_zoo(there)
     (there / "layout.csv").write_text(LAYOUT)
     hostile = np.empty((36, 4970), object)
-    hostile[...] = Hostile()
+    hostile[...] = Malicious(mark)
     np.save(there / "weights.npy", hostile, allow_pickle=True)
     with pytest.raises(ValueError, match=r"weights\.npy"):
         small_cnn_zoo(there)

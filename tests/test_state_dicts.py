@@ -1,9 +1,9 @@
 """The importer of folders of state dicts: real small nets, trained here on digits for a few steps each."""
 
-import pickle
 import shutil
 from pathlib import Path
 
+import attacks
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +19,8 @@ from metanets import METANETS, Training
 from zoo import images
 from zoo.export import export
 from zoo.importers.rows import write
-from zoo.importers.state_dicts import role, state_dicts
+from zoo.importers.shapes import role
+from zoo.importers.state_dicts import state_dicts
 from zoo.importing import import_zoo
 from zoo.train import measure
 
@@ -260,6 +261,18 @@ def test_other_types_become_float32_and_what_is_no_number_is_left_out_with_a_not
     assert "4 of 4 entries are the same in all nets" in notes
 
 
+def test_names_that_no_line_can_have_do_not_keep_a_zoo_from_being_imported(tmp_path):
+    states = [{**STATE, "epoch\n": 3, "x" * 2000: torch.tensor(1)}] * 2
+    made = state_dicts(plain(tmp_path / "nets", states))
+    (note,) = (note for note in made.about.provenance.notes if note.startswith("2 names"))
+    assert "left out: epoch?, xxx" in note
+    assert len(note) == 1000
+    (tmp_path / "nets" / "nets.csv").rename(tmp_path / "nets" / "n\nets.csv")
+    about = state_dicts(tmp_path / "nets").about
+    assert about.targets == {"score": "column score of n?ets.csv"}
+    assert "n?ets.csv" in about.provenance.files
+
+
 def test_diverged_nets_are_kept_and_marked(trained, tmp_path):
     flags = np.arange(NETS) == 3
     folder = copied(trained, tmp_path / "nets", diverged=flags.astype(int), loss=np.where(np.arange(NETS) == 4, np.inf, 1.0))
@@ -325,6 +338,7 @@ def test_many_files_have_one_digest_that_a_byte_changes(tmp_path):
         ("file,Loss,loss\n0.pt,1,2\n", "two columns are loss"),
         ("file,weights\n0.pt,1\n", "cannot be named 'weights'"),
         ("file,2nd\n0.pt,1\n", "cannot be named '2nd'"),
+        ("file,accuracy\n0.pt,-0.5\n1.pt,0.9\n", "from 0 to 1, found -0.5"),
         ("file,score,diverged\n0.pt,1,2\n", "column diverged must be 0 or 1"),
         ("file,score,lineage\n0.pt,1,a\n1.pt,1,\n", "lineage must name the lineage of every net"),
         ("file,score,lineage\n0.pt,1,3\n1.pt,1,\n", "lineage must name the lineage of every net"),
@@ -352,6 +366,13 @@ def test_missing_nets_and_tables_are_named(tmp_path):
         state_dicts(tmp_path / "none")
 
 
+def test_nets_that_the_table_names_by_whole_paths_are_those_of_the_folder(tmp_path, monkeypatch):
+    folder = plain(tmp_path / "nets", [STATE, STATE], f"file,score\n{tmp_path}/nets/0.pt,0\n1.pt,1\n")
+    monkeypatch.chdir(tmp_path)
+    for path in (folder, Path("nets")):
+        assert state_dicts(path).about.provenance.files.keys() == {"0.pt", "1.pt", "nets.csv"}
+
+
 def test_a_link_out_of_the_folder_is_refused(tmp_path):
     folder = plain(tmp_path / "nets", [STATE, STATE])
     (folder / "1.pt").rename(tmp_path / "away.pt")
@@ -367,6 +388,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path):
         ({"targets": "optimizer"}, r"column optimizer must be numbers, found 'Adam'"),
         ({"targets": "lr", "hyper_parameters": "lr"}, "column lr cannot be a hyper-parameter and a target"),
         ({"lineage": "run,seed"}, "lineage is one column"),
+        ({"lineage": "run", "split": "run"}, "column run cannot be the lineage and the split"),
         ({"lineage": "run", "targets": "run"}, "column run is the lineage, no hyper-parameter and no target"),
         ({"architecture": "resnet8"}, "not those of this package's resnet8"),
         ({"key": "ema"}, r"24\.pt: unknown key 'ema'"),
@@ -390,36 +412,22 @@ def test_a_net_of_another_architecture_is_refused_with_its_file_and_tensor(tmp_p
         state_dicts(plain(tmp_path / "nets", [STATE, STATE, {**STATE, **change}]))
 
 
-class Malicious:
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self):
-        return (Path.touch, (self.marker,))
-
-
 @pytest.mark.parametrize(
     ("value", "message"),
     [
         (None, "is damaged"),
-        (Malicious, "running code"),
+        (attacks.Malicious, "running code"),
         ([torch.ones(2)], "found a list"),
         ({"net": {"inner": STATE}}, "no tensors in it; its keys are net; key="),
         ({"count": torch.tensor(3)}, "no tensors of floating-point"),
     ],
 )
 def test_a_file_that_is_no_state_dict_is_refused_by_name_and_never_executed(tmp_path, value, message):
-    folder, marker = plain(tmp_path / "nets", [STATE, STATE]), tmp_path / "executed"
-    path = folder / "1.pt"
-    if value is None:
-        path.write_bytes(path.read_bytes()[:500])
-    elif value is Malicious:
-        path.write_bytes(pickle.dumps(Malicious(marker), protocol=2))
-    else:
-        torch.save(value, path)
+    folder = plain(tmp_path / "nets", [STATE, STATE])
+    attacks.put(folder / "1.pt", value, tmp_path / "executed")
     with pytest.raises(ValueError, match=rf"1\.pt.*{message}"):
         state_dicts(folder)
-    assert not marker.exists()
+    assert not (tmp_path / "executed").exists()
 
 
 def test_the_importer_runs_in_its_limited_process_and_gives_the_same_zoo(trained, made, tmp_path):

@@ -39,6 +39,7 @@ def import_zoo(kind: str, path: Path, folder: Path, *, options: Mapping[str, str
             raise ValueError(unknown(f"option of {kind}", name, known))
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
+    path = path.resolve() if path.name in ("", "..") else path  # a zoo is called as its folder, and has tables beside it
     if folder.exists():
         raise FileExistsError(f"{folder} exists; give a new folder to --out")
     aside = folder.with_name(f".{folder.name}.importing")  # what a killed import leaves, the next one clears

@@ -1,1 +1,1 @@
-"""Zoos of others, in their formats: one file a kind, each with a line in IMPORTERS (zoo/importing.py)."""
+"""Zoos of others in their formats: a file named as each kind, with a line in IMPORTERS (zoo/importing.py), and its parts."""

@@ -22,7 +22,9 @@ from zoo.streams import stable_seed
 
 SHARD_BYTES = 64 * 2**20  # each is built in memory, and importing must stay small
 SHARES = (0.5, 0.25, 0.25)  # of train, validation and test, as in zoos that are built here
-BY_LINEAGE = "50/25/25 by a stable hash of the lineage"
+BY_HASH = "50/25/25 by a stable hash of"
+BY_LINEAGE = f"{BY_HASH} the lineage"
+LARGEST = float(np.finfo(np.float32).max)  # numbers other than whole ones are stored in float32
 
 Rows = Callable[[np.ndarray], np.ndarray]  # numbers of rows -> their values, float32 or float16
 
@@ -56,6 +58,18 @@ class Foreign:
         return Description(self.about, Blueprint(architecture, self.layout, "", trained, fixed, self.gate), "")
 
 
+def one_by_one(read: Callable[[int], np.ndarray], layout: Layout) -> Rows:
+    """The rows of a zoo with a file a net: `read` gives the weights of the net of a number."""
+
+    def rows(numbers: np.ndarray) -> np.ndarray:
+        values = np.empty((len(numbers), total(layout)), np.float32)
+        for place, number in enumerate(numbers):
+            values[place] = read(int(number))
+        return values
+
+    return rows
+
+
 def split_by_lineage(lineages: Sequence[Hashable], *, seed: int = 0) -> np.ndarray:
     """The split of each net, decided by a stable hash of its lineage's text: a lineage is never in two splits."""
     named = {lineage: _split(lineage, seed) for lineage in set(lineages)}
@@ -81,7 +95,7 @@ def write(foreign: Foreign, folder: Path) -> None:
     row_bytes = total(foreign.layout) * np.dtype(foreign.about.dtype).itemsize * (1 + len(foreign.about.trajectory))
     for split in SPLITS:
         members = np.flatnonzero(foreign.columns["split"].to_numpy() == split)
-        count = ceil(len(members) * row_bytes / SHARD_BYTES)
+        count = min(len(members), ceil(len(members) * row_bytes / SHARD_BYTES))  # a shard of no nets cannot be read
         for number, rows in enumerate(np.array_split(members, count) if count else []):
             name = f"data/{split}-{number:05}-of-{count:05}.h5"
             files.write(folder / name, _image(foreign, about, rows, attributes))

@@ -1,0 +1,78 @@
+"""A net's own file, .safetensors or .pt, as training scripts leave it: the tensors in it, and what else it has."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from zoo import foreign
+from zoo.choices import unknown
+
+PICKLED, SAFETENSORS = (".pt", ".pth"), ".safetensors"
+KEYS = ("state_dict", "model", "model_state_dict")
+WRAPPERS = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before every name
+SHOWN = 8  # keys that a message names
+
+
+@dataclass(frozen=True)
+class State:
+    """A net's tensors in float32, and what its file has besides."""
+
+    tensors: dict[str, Tensor]
+    left_out: tuple[str, ...]  # integer buffers and what is no tensor
+    converted: tuple[str, ...]  # other float types
+
+
+def is_net(path: Path) -> bool:
+    """Whether the file's name is that of a net."""
+    return path.suffix in (*PICKLED, SAFETENSORS)
+
+
+def read(path: Path, key: str) -> State:
+    """A net's tensors, floats only and in float32; `key` is where in a .pt file they are, "" for where most have them.
+
+    Raises ValueError naming the file where it holds no such tensors.
+    """
+    if path.suffix == SAFETENSORS:
+        value = foreign.safetensors(path)
+        value = {name: value[name] for name in sorted(value, key=_natural)}
+    else:
+        value = _inside(foreign.tensors(path), path, key)
+    while prefix := next((start for start in WRAPPERS if value and all(name.startswith(start) for name in value)), ""):
+        value = {name.removeprefix(prefix): tensor for name, tensor in value.items()}
+    floats = {n: t for n, t in value.items() if isinstance(t, Tensor) and t.is_floating_point() and t.numel()}
+    if not floats:
+        raise ValueError(f"{path}: no tensors of floating-point numbers")
+    other = {str(tensor.dtype).removeprefix("torch.") for tensor in floats.values()} - {"float32"}
+    tensors = {name: tensor.float().reshape(tensor.shape or (1,)) for name, tensor in floats.items()}
+    return State(tensors, tuple(name for name in value if name not in floats), tuple(sorted(other)))
+
+
+def _natural(name: str) -> list[Any]:
+    """Sorts layer2 before layer10, and a layer's weight before its bias, as PyTorch has them."""
+    module, _, leaf = name.rpartition(".")
+    rank = ("weight", "bias").index(leaf) if leaf in ("weight", "bias") else 2
+    return [_counted(module), rank, _counted(leaf)]
+
+
+def _counted(text: str) -> list[str | int]:
+    """Words and numbers in turn."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", text)]
+
+
+def _inside(value: Any, path: Path, key: str) -> dict[str, Any]:
+    """The state dict in what a .pt file holds."""
+    if isinstance(value, dict):
+        keys = [key] if key else [name for name in KEYS if isinstance(value.get(name), dict)]
+        if key and key not in value:
+            raise ValueError(f"{path}: {unknown('key', key, map(str, value))}")
+        value = value[keys[0]] if keys else value
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+        raise ValueError(f"{path}: expected a state dict, or a dict with one (see key=), found a {type(value).__name__}")
+    if not any(isinstance(tensor, Tensor) for tensor in value.values()):
+        raise ValueError(
+            f"{path}: no tensors in it; its keys are {', '.join(list(value)[:SHOWN])}; key=NAME says where they are"
+        )
+    return value
