@@ -18,8 +18,11 @@ from h5py import h5a, h5d, h5p, h5s, h5t, h5z
 import zoo
 from zoo import files, limited, vet, vetting
 from zoo.manifest import read_manifest
+from zoo.vetting import about as about_file
+from zoo.vetting import columns, plain_files, shards, tensors, texts
+from zoo.vetting.manifests import ABOUT, FIXED, MANIFEST
 
-SHARD, ABOUT, FIXED, MANIFEST = "data/test-00000-of-00001.h5", "zoo.json", "fixed.safetensors", "MANIFEST.sha256"
+SHARD = "data/test-00000-of-00001.h5"
 SECRET = b"the-contents-of-a-private-file!!"
 UTF8 = h5py.string_dtype()
 
@@ -165,7 +168,7 @@ def twins(file, secret):
 
 
 def crowd(file, secret):
-    for number in range(vetting.OBJECTS):
+    for number in range(shards.OBJECTS):
         file[f"c{number}"] = h5py.SoftLink("/weights")
 
 
@@ -321,7 +324,7 @@ def no_nets(file, secret):
 
 
 def many_attributes(file, secret):
-    for number in range(vetting.ATTRIBUTES + 1):
+    for number in range(columns.ATTRIBUTES + 1):
         file["seed"].attrs[f"a{number}"] = 1
 
 
@@ -413,9 +416,9 @@ def test_columns_and_attributes_have_a_size_limit(copy, monkeypatch):
     with h5py.File(copy / SHARD) as file:
         size = sum(file[name].size * file[name].dtype.itemsize for name in file if name != "weights")
     with monkeypatch.context() as patch:
-        patch.setattr(vetting, "COLUMNS_BYTES", size - 1)
+        patch.setattr(shards, "COLUMNS_BYTES", size - 1)
         assert "its columns have more than" in refusal(copy)
-    monkeypatch.setattr(vetting, "ATTRIBUTE_BYTES", 100)
+    monkeypatch.setattr(columns, "ATTRIBUTE_BYTES", 100)
     assert "the attribute 'layout' of / has" in refusal(copy)
 
 
@@ -481,7 +484,7 @@ def test_no_filter_plugin_is_loaded(copy, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        (b"x" * (vetting.TEXT + 1), "row 0: no plain utf-8 text"),
+        (b"x" * (columns.TEXT + 1), "row 0: no plain utf-8 text"),
         (b"\x1b[2J", "row 0: no plain utf-8 text"),
         (b"\xff", "row 0: no plain utf-8 text"),
     ],
@@ -629,6 +632,13 @@ def test_pipes_and_folders_are_refused_at_once(copy, name):
     assert "no plain file" in refusal(copy)
 
 
+def test_a_file_is_read_only_where_it_is_plain_and_small_enough(copy):
+    assert plain_files.read_bytes(copy / ABOUT, 10**6) == (copy / ABOUT).read_bytes()
+    for path, found in ((copy / ABOUT, "such a file has 10 at most"), (copy, "no plain file"), (copy / "none", "No such")):
+        with pytest.raises(ValueError, match=found):
+            plain_files.read_bytes(path, 10)
+
+
 @pytest.mark.parametrize("name", vetting.LOCAL)
 def test_what_is_trusted_where_a_zoo_was_made_does_not_come_from_others(copy, name):
     (copy / name).mkdir()
@@ -651,7 +661,7 @@ def deep(levels: int) -> str:
         ('{"a": -Infinity}', "-Infinity is no finite number"),
         ('{"a": 1e999}', "1e999 is no finite number"),
         (f'{{"a": {"9" * 5000}}}', "a whole number of 5000 digits"),
-        (deep(vetting.DEPTH + 1), "nested more than"),
+        (deep(texts.DEPTH + 1), "nested more than"),
         (deep(100_000), "nested"),
         ("[" * 100_000, "nested"),
         ('{"a": "\\u001b[2J"}', "control characters"),
@@ -660,11 +670,11 @@ def deep(levels: int) -> str:
         ("[]", "expected a JSON object, found list"),
         ("", "no strict JSON"),
         ('{"a": [' + "1," * 1000 + "1]}", "more than 1,000 values"),
-        ('{"a": "' + "x" * vetting.ABOUT_BYTES + '"}', "such a file has"),
+        ('{"a": "' + "x" * about_file.ABOUT_BYTES + '"}', "such a file has"),
     ],
 )
 def test_json_that_could_do_harm_is_refused(copy, text, found, monkeypatch):
-    monkeypatch.setattr(vetting, "VALUES", 1000)
+    monkeypatch.setattr(texts, "VALUES", 1000)
     (copy / ABOUT).write_text(text)
     sign(copy)
     message = refusal(copy)
@@ -722,7 +732,7 @@ def entry(dtype: str = "F32", shape: object = (1,), place: object = (0, 4)) -> d
         (b"", "no safetensors"),
         (tensors_file({}, length=2**63), "header of"),
         (tensors_file({}, length=10), "header of"),
-        (tensors_file(b" " * (vetting.HEADER_BYTES + 1)), "header of"),
+        (tensors_file(b" " * (tensors.HEADER_BYTES + 1)), "header of"),
         (tensors_file(b'{"a":1,"a":1}'), "stands twice"),
         (tensors_file(b"[]"), "expected a JSON object"),
         (tensors_file({"a": 1}), "tensor 'a' must have a dtype"),
