@@ -21,7 +21,7 @@ from zoo.recipe import SPLITS
 from zoo.spec import Spec
 
 ROWS_AT_ONCE = 256  # read from a shard: bounds the memory beside what is returned
-SOURCE, SOURCE_BYTES = "source.json", 10_000  # what `fetch` leaves beside a zoo; at most so large
+SOURCE, SOURCE_BYTES = "source.json", 10_000  # what `fetch` leaves in a zoo, not in its manifest; at most so large
 Inputs = Literal["trained", "all"]
 
 
