@@ -11,9 +11,9 @@ from torch import Tensor
 
 from zoo import resnet8
 from zoo.asymmetric import Masks, draw_gates, draw_masks, fix, masks_digest
-from zoo.images import TASKS
 from zoo.layout import Layout, total, views
 from zoo.streams import stream
+from zoo.tasks import TASKS
 
 if TYPE_CHECKING:
     from zoo.spec import Spec
