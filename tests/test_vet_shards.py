@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from attacks_by_objects import BY_OBJECTS, linked_out, loop, stored_outside, str
 from attacks_by_sizes import BY_SIZES, blosc, huge_chunk, packed_zeros, sparse_terabyte
 from strangers import SECRET, SHARD, UTF8, about, nets, refusal, refusal_of_child, sign, travelling
 
-from zoo import limited
+from zoo import limited, vetting
 from zoo.vetting import columns, shards
 
 ATTACKS = BY_OBJECTS | BY_SIZES
@@ -47,6 +48,50 @@ def test_columns_and_attributes_have_a_size_limit(copy, monkeypatch):
         assert "its columns have more than" in refusal(copy)
     monkeypatch.setattr(columns, "ATTRIBUTE_BYTES", 100)
     assert "the attribute 'layout' of / has" in refusal(copy)
+
+
+def repeated_text(folder, characters):
+    """Lets every row of every shard name one text, which stands there once."""
+    for path in (folder / "data").iterdir():
+        with h5py.File(path, "r+") as file:
+            file.create_dataset("rows", (nets(file),), UTF8, chunks=(1,), compression="gzip", fillvalue="x" * characters)
+    about(folder, text=["rows"])
+
+
+def test_a_text_that_stands_once_counts_as_often_as_it_is_read(copy, monkeypatch):
+    repeated_text(copy, columns.TEXT)
+    size = (copy / SHARD).stat().st_size
+    with h5py.File(copy / SHARD) as file:
+        assert nets(file) * columns.TEXT > size
+    with monkeypatch.context() as patch:
+        patch.setattr(shards, "COLUMNS_BYTES", size)
+        assert "column rows unpacks to more bytes" in refusal(copy)
+    monkeypatch.setattr(vetting, "UNPACKED_BYTES", 0)  # of all shards together: no more than the files
+    assert "the columns of its shards unpack to more than" in refusal(copy)
+
+
+def test_columns_that_the_files_hold_may_be_large(copy, monkeypatch):
+    monkeypatch.setattr(vetting, "UNPACKED_BYTES", 0)
+    assert vetting.check(str(copy))["nets"] == 64
+
+
+def test_an_attribute_that_stands_once_counts_as_often_as_it_is_read(copy, monkeypatch):
+    long, count = 1_234_567, 20
+    with h5py.File(copy / SHARD, "r+") as file:
+        file.attrs["whole"] = "x" * long
+        for number in range(count):
+            file.attrs[f"part{number:02}"] = "x" * (100_000 + number)
+    data = bytearray((copy / SHARD).read_bytes())
+    place = data.index(struct.pack("<I", long), data.index(b"whole\0"))  # a length, then where in the file
+    for number in range(count):
+        other = data.index(struct.pack("<I", 100_000 + number), data.index(f"part{number:02}".encode()))
+        data[other : other + 16] = data[place : place + 16]
+    (copy / SHARD).write_bytes(data)
+    with h5py.File(copy / SHARD) as file:
+        assert len(file.attrs["part19"]) == long  # the attack is a real one
+    sign(copy)
+    monkeypatch.setattr(shards, "COLUMNS_BYTES", 3 * long)
+    assert "unpack" in refusal(copy)
 
 
 @pytest.mark.parametrize("attack", [stored_outside, weights_stored_outside, linked_out, virtual])

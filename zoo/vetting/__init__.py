@@ -12,12 +12,13 @@ from pathlib import Path
 from .about import read_about, weights_of
 from .manifests import ABOUT, FIXED, MANIFEST, SHARD, manifest
 from .plain_files import plain_file, read_bytes
-from .shards import shard
+from .shards import Shard, shard
 from .tensors import FIXED_BYTES, TENSORS, tensors_header
 from .texts import is_plain, strict_json
 
 __all__ = ["LOCAL", "MANIFEST", "check", "is_plain", "manifest", "plain_file", "read_bytes", "strict_json", "tensors_header"]
 
+UNPACKED_BYTES = 2**30  # of all shards' columns in memory; more only where the files themselves are as large
 LOCAL = ("plan.json", "units", "cache")  # what `build` and `score` keep beside a zoo and trust
 
 
@@ -37,12 +38,11 @@ def check(folder: str, *, local: bool = False) -> dict[str, int]:
     fixed = tensors_header(place / FIXED, TENSORS, most=FIXED_BYTES)
     if fixed.get("fixed") != [weights]:
         raise ValueError(f"{place / FIXED}: tensor fixed has shape {fixed.get('fixed')}, {ABOUT} describes [{weights}]")
-    found = [shard(place / name, weights, set(about.get("text", []))) for name in digests if SHARD.fullmatch(name)]
-    columns = {tuple(sorted(names)) for _, names in found}
-    if len(columns) > 1:
+    found = _shards(place, sizes, weights, set(about.get("text", [])))
+    if any(one.columns != found[0].columns for one in found):
         raise ValueError(f"{place}: its shards do not all have the same columns")
-    nets = sum(count for count, _ in found)
-    return {"files": len(digests), "bytes": sum(sizes.values()), "nets": nets, "columns": len(columns.pop())}
+    nets = sum(one.nets for one in found)
+    return {"files": len(digests), "bytes": sum(sizes.values()), "nets": nets, "columns": len(found[0].columns)}
 
 
 def _check_digests(folder: Path, digests: dict[str, str]) -> None:
@@ -50,3 +50,14 @@ def _check_digests(folder: Path, digests: dict[str, str]) -> None:
         with (folder / name).open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != digest:
                 raise ValueError(f"{folder / name}: its bytes are not those that {MANIFEST} lists; fetch the zoo again")
+
+
+def _shards(folder: Path, sizes: dict[str, int], weights: int, text: set[str]) -> list[Shard]:
+    """The shards. Raises ValueError where a reader of them all would need far more memory than there are files."""
+    found: list[Shard] = []
+    most = max(UNPACKED_BYTES, sum(sizes.values()))
+    for name in filter(SHARD.fullmatch, sizes):
+        found.append(shard(folder / name, weights, text))
+        if sum(one.held for one in found) > most:
+            raise ValueError(f"{folder}: the columns of its shards unpack to more than {most:,} bytes; a bomb?")
+    return found

@@ -1,6 +1,7 @@
 """A column of a shard from others: where it is stored, of which type and how large; its attributes; then its data."""
 
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -84,45 +85,55 @@ def _storage(path: Path, name: str, column: h5d.DatasetID, plan: h5p.PropDCID) -
         raise ValueError(f"{path}: column {name} claims {bytes_:,} bytes, of which the file holds {stored:,} at most")
 
 
-def check_attributes(path: Path, owner: Any, name: str) -> None:
-    """Raises ValueError for an attribute that is neither text nor a number, or too long, and where there are too many."""
+def check_attributes(path: Path, owner: Any, name: str) -> int:
+    """The bytes that the attributes of a shard or a column take in a reader's memory.
+
+    Raises ValueError for an attribute that is neither text nor a number, or too long, and where there are too many.
+    """
     count = h5a.get_num_attrs(owner)
     if count > ATTRIBUTES:
         raise ValueError(f"{path}: {name} has {count:,} attributes; {ATTRIBUTES} are allowed")
-    for number in range(count):
-        attribute = h5a.open(owner, index=number)
-        _check_attribute(attribute, f"{path}: the attribute {_shown(attribute.name)} of {name}")
+    opened = [h5a.open(owner, index=number) for number in range(count)]
+    return sum(_bytes_of(one, f"{path}: the attribute {_shown(one.name)} of {name}") for one in opened)
 
 
 def _shown(name: bytes) -> str:
     return repr(name.decode(errors="backslashreplace")[:100])
 
 
-def _check_attribute(attribute: h5a.AttrID, label: str) -> None:
+def _bytes_of(attribute: h5a.AttrID, label: str) -> int:
     kind = attribute.get_type().get_class()
     if kind not in (h5t.STRING, h5t.INTEGER, h5t.FLOAT):
         raise ValueError(f"{label} is neither text nor a number")
     if attribute.get_space().get_simple_extent_type() != h5s.SCALAR or attribute.get_storage_size() > ATTRIBUTE_BYTES:
         raise ValueError(f"{label} is not a single value, or too long")
-    if kind == h5t.STRING and attribute.get_type().is_variable_str():
-        value = np.empty((), h5py.string_dtype())
-        attribute.read(value)
-        if len(value[()]) > ATTRIBUTE_BYTES:
-            raise ValueError(f"{label} has {len(value[()]):,} bytes")
+    if kind != h5t.STRING or not attribute.get_type().is_variable_str():
+        return attribute.get_storage_size()
+    value = np.empty((), h5py.string_dtype())
+    attribute.read(value)
+    text: bytes = value.item()
+    if len(text) > ATTRIBUTE_BYTES:
+        raise ValueError(f"{label} has {len(text):,} bytes")
+    return sys.getsizeof(text.decode(errors="surrogateescape"))  # many may name the same bytes of the file
 
 
-def read_through(path: Path, name: str, column: h5d.DatasetID) -> None:
-    """Reads a column once, so that whatever is wrong with its data shows here.
+def read_through(path: Path, name: str, column: h5d.DatasetID, *, most: int) -> int:
+    """Reads a column once, so that whatever is wrong with its data shows here; returns its bytes in a reader's memory.
 
-    Raises ValueError for texts that could do harm, and whatever HDF5 raises of damaged data.
+    Raises ValueError for texts that could do harm or take more than `most` bytes, and whatever HDF5 raises of damaged
+    data.
     """
-    values = h5py.Dataset(column)
+    values, held = h5py.Dataset(column), 0
     is_text = isinstance(column.get_type(), h5t.TypeStringID)
     step = ROWS_AT_ONCE if is_text else max(1, 2**22 // max(1, math.prod(column.shape[1:])))
     for start in range(0, column.shape[0], step):
         part = values[start : start + step]
         if is_text and (wrong := [row for row, text in enumerate(part, start) if not _is_text(text)]):
             raise ValueError(f"{path}: column {name}, row {wrong[0]}: no plain utf-8 text of at most {TEXT:,} bytes")
+        held += part.nbytes + (sum(sys.getsizeof(text.decode()) for text in part) if is_text else 0)
+        if held > most:  # of texts this shows only now: a million rows may all name the same one
+            raise ValueError(f"{path}: column {name} unpacks to more bytes than the {most:,} that are left for it")
+    return held
 
 
 def _is_text(text: bytes) -> bool:

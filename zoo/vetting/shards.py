@@ -3,6 +3,7 @@
 import math
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from h5py import h5d, h5f, h5g, h5l, h5o, h5p, h5t
@@ -12,12 +13,21 @@ from .manifests import ABOUT
 
 COLUMN = re.compile(r"[a-z][a-z0-9_]{0,127}")
 OBJECTS = 512
-COLUMNS_BYTES = 2 * 2**30  # all columns of a shard but its weights
+COLUMNS_BYTES = 2 * 2**30  # in memory, all that readers do not map: columns and attributes
 LINKS = {h5l.TYPE_SOFT: "a soft link", h5l.TYPE_EXTERNAL: "an external link, to another file"}
 
 
-def shard(path: Path, weights: int, text: set[str]) -> tuple[int, list[str]]:
-    """How many nets a shard has, and its columns; `text` are those whose values may be words.
+@dataclass(frozen=True)
+class Shard:
+    """What a shard holds: `held` are the bytes that a reader has in memory, beside the columns that it maps."""
+
+    nets: int
+    columns: tuple[str, ...]
+    held: int
+
+
+def shard(path: Path, weights: int, text: set[str]) -> Shard:
+    """What a shard holds; `text` are the columns whose values may be words.
 
     Looks at every object before it reads any data. Raises ValueError naming the object that is refused.
     """
@@ -41,11 +51,11 @@ def _access() -> h5p.PropFAID:
     return access
 
 
-def _nets(path: Path, file: h5f.FileID, weights: int, text: set[str]) -> tuple[int, list[str]]:
+def _nets(path: Path, file: h5f.FileID, weights: int, text: set[str]) -> Shard:
     if file.get_create_plist().get_userblock():
         raise ValueError(f"{path}: has a user block in front of the HDF5 data")
     root = h5g.open(file, b"/")
-    check_attributes(path, root, "/")
+    held = check_attributes(path, root, "/")
     columns = {name: column_of(path, root, name, text) for name in _names(path, root)}
     for name, column in columns.items():
         _check_shape(path, name, column, nets=columns.get("weights", column).shape[0], weights=weights)
@@ -55,8 +65,8 @@ def _nets(path: Path, file: h5f.FileID, weights: int, text: set[str]) -> tuple[i
     if sum(math.prod(column.shape) * bytes_each(column) for column in others.values()) > COLUMNS_BYTES:
         raise ValueError(f"{path}: its columns have more than {COLUMNS_BYTES:,} bytes")
     for name, column in others.items():
-        read_through(path, name, column)
-    return columns["weights"].shape[0], list(columns)
+        held += read_through(path, name, column, most=COLUMNS_BYTES - held)
+    return Shard(columns["weights"].shape[0], tuple(sorted(columns)), held)
 
 
 def _check_shape(path: Path, name: str, column: h5d.DatasetID, *, nets: int, weights: int) -> None:
