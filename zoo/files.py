@@ -98,7 +98,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file. Raises ValueError naming the file where it is something else."""
     try:
         value = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: not JSON ({error})") from None
     if not isinstance(value, dict):
         raise ValueError(f"{path} is damaged: expected a JSON object, found {type(value).__name__}")

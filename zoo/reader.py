@@ -1,5 +1,6 @@
 """Reading a zoo: its columns as a frame, its weights memory-mapped, as torch tensors, and tensor by tensor."""
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -186,13 +187,13 @@ def open(folder: Path | str) -> Zoo:
 
         folder = open_remote(folder)
     folder = Path(folder)
-    if (folder / MANIFEST).is_file():
-        vet.once(folder, local=True)
-    about = description.read(folder)
-    if not (folder / MANIFEST).exists():
+    if not os.path.lexists(folder / MANIFEST):
+        description.require(folder)
         raise FileNotFoundError(
             f"{folder} is an unfinished zoo (see `metazoo status {folder}`); run its `metazoo build` again to finish it"
         )
+    vet.once(folder, local=True)  # before anything in it is read
+    about = description.read(folder)
     manifest = read_manifest(folder)
     parts: dict[str, tuple[shards.Shard, ...]] = dict.fromkeys(SPLITS, ())
     frames = []

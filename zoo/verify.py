@@ -46,7 +46,7 @@ def verify(
     from `images_folder`. An imported zoo has no spec to check against, and is not measured again. Raises as `open` does
     where there is no zoo.
     """
-    description.read(folder)
+    description.require(folder)
     problems = [*check_bytes(folder), *_unlisted(folder)]
     if problems:
         return problems
