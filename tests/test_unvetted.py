@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from strangers import travelling
+from strangers import SHARD, travelling
 
 import zoo
 from zoo import description, files
-from zoo.vetting.manifests import ABOUT, FIXED, MANIFEST
+from zoo.vetting.manifests import ABOUT, FIXED, MANIFEST, MANIFEST_BYTES
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def refusal(read: Callable[[Path], Any], folder: Path) -> str:
 
 
 @pytest.mark.parametrize("read", [zoo.open, zoo.verify])
-@pytest.mark.parametrize("name", [ABOUT, FIXED])
+@pytest.mark.parametrize("name", [MANIFEST, ABOUT, FIXED])
 def test_a_pipe_is_not_waited_for(copy, read, name):
     (copy / name).unlink()
     os.mkfifo(copy / name)
@@ -78,3 +78,31 @@ def test_json_that_is_nested_too_deeply_is_damage(copy):
     assert zoo.verify(copy) == [f"{copy / ABOUT}: altered: its SHA-256 is not the manifest's"]
     with pytest.raises(ValueError, match=r"zoo\.json is damaged"):
         files.read_json(copy / ABOUT)
+
+
+@pytest.mark.parametrize("name", [SHARD, ABOUT, "data"])
+def test_a_link_is_not_followed(copy, tmp_path, monkeypatch, name):
+    (copy / name).rename(tmp_path / "moved")
+    (copy / name).symlink_to(tmp_path / "moved")
+    opened, real = [], files.sha256
+    monkeypatch.setattr(files, "sha256", lambda path: (opened.append(str(path.resolve())), real(path))[1])
+    assert any(problem.startswith(f"{copy / name}: a symbolic link") for problem in zoo.verify(copy))
+    assert not any("moved" in path for path in opened)
+
+
+def test_a_manifest_of_gigabytes_is_not_read(copy):
+    with (copy / MANIFEST).open("r+b") as file:
+        file.truncate(2**40)
+    with pytest.raises(ValueError, match=f"such a file has {MANIFEST_BYTES:,} at most"):
+        zoo.verify(copy)
+
+
+def test_names_in_a_folder_cannot_steer_the_terminal(copy):
+    (copy / "data" / "\x1b[2J.h5").touch()
+    problems = zoo.verify(copy)
+    assert len(problems) == 1
+    assert problems[0].isprintable()
+    (copy / MANIFEST).write_text((copy / MANIFEST).read_text() + f"{'0' * 64}  data/\x1b[2J.h5\n")
+    with pytest.raises(ValueError, match="is damaged") as caught:
+        zoo.verify(copy)
+    assert str(caught.value).isprintable()

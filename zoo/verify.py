@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from zoo import description, files, images
+from zoo import description, files, images, vetting
 from zoo.imported import Imported
+from zoo.limited import plain
 from zoo.manifest import MANIFEST, read_manifest
 from zoo.reader import Zoo, open
 from zoo.recipe import draw, split_of
@@ -21,7 +22,7 @@ ACCURACY_TOLERANCE = 3  # images of the measured set: other machines and thread 
 
 
 def check_bytes(folder: Path) -> Iterator[str]:
-    """A line for each file of the manifest that is missing or not what was written."""
+    """A line for each file of the manifest that is missing, a link, or not what was written. Raises as `read_manifest`."""
     if not (folder / MANIFEST).exists():
         yield f"{folder}: no {MANIFEST}"
         return
@@ -30,10 +31,18 @@ def check_bytes(folder: Path) -> Iterator[str]:
         if name not in digests:
             yield f"{folder / MANIFEST}: no line for {name}"
     for name, digest in digests.items():
-        if not (folder / name).is_file():
-            yield f"{folder / name}: missing"
-        elif files.sha256(folder / name) != digest:
-            yield f"{folder / name}: altered: its SHA-256 is not the manifest's"
+        if problem := _altered(folder, name, digest):
+            yield problem
+
+
+def _altered(folder: Path, name: str, digest: str) -> str:
+    if not (folder / name).is_file():
+        return f"{folder / name}: missing"
+    try:
+        vetting.plain_file(folder, name)  # links are not followed: they may lead to what has no end
+    except ValueError as error:
+        return str(error)
+    return "" if files.sha256(folder / name) == digest else f"{folder / name}: altered: its SHA-256 is not the manifest's"
 
 
 def verify(
@@ -65,7 +74,8 @@ def _unlisted(folder: Path) -> Iterator[str]:
     digests = read_manifest(folder) if (folder / MANIFEST).exists() else {}
     for path in sorted((folder / "data").glob("*.h5")):
         if f"data/{path.name}" not in digests:
-            yield f"{path}: not in {MANIFEST}: its line is lost, or a build that adds nets was stopped; run that again"
+            where = plain(path)
+            yield f"{where}: not in {MANIFEST}: its line is lost, or a build that adds nets was stopped; run that again"
 
 
 def _columns(zoo: Zoo, spec: Spec) -> Iterator[str]:
