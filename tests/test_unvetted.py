@@ -106,3 +106,21 @@ def test_names_in_a_folder_cannot_steer_the_terminal(copy):
     with pytest.raises(ValueError, match="is damaged") as caught:
         zoo.verify(copy)
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [('{"source":' + "[" * 9000, "nested too deeply"), ('{"source": "hf://\\u001b[2J"}', "control characters")],
+)
+def test_where_a_zoo_comes_from_is_read_as_a_strangers_words(copy, text, found):
+    (copy / "source.json").write_text(text)
+    with pytest.raises(ValueError, match=rf"source\.json.*{found}"):
+        _ = zoo.open(copy).source
+    (copy / "source.json").write_text('{"source": "hf://a\\nb"}')
+    assert zoo.open(copy).source == r"hf://a\nb"
+
+
+def test_where_a_zoo_comes_from_does_not_stand_in_another_file(copy, tmp_path):
+    (tmp_path / "secret").write_text('{"source": "hf://secret"}')
+    (copy / "source.json").symlink_to(tmp_path / "secret")
+    assert zoo.open(copy).source is None

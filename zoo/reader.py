@@ -12,10 +12,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from zoo import description, files, shards, vet
+from zoo import description, files, shards, vet, vetting
 from zoo.choices import unknown
 from zoo.imported import Imported
 from zoo.layout import Layout, total, views
+from zoo.limited import plain
 from zoo.manifest import MANIFEST, read_manifest
 from zoo.nets import Blueprint
 from zoo.recipe import SPLITS
@@ -68,12 +69,12 @@ class Zoo:
         `hf://datasets/USER/NAME@COMMIT/CONFIG`; a folder's path says nothing to others, and is left out.
         """
         path = self.folder / SOURCE
-        if not path.is_file() or path.stat().st_size > SOURCE_BYTES:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > SOURCE_BYTES:
             return None
-        told = files.read_json(path)
+        told = vetting.strict_json(path, vetting.read_bytes(path, SOURCE_BYTES))
         where, commit, config = (str(told.get(name) or "") for name in ("source", "revision", "config"))
         text = where + f"@{commit}" * bool(commit) + f"/{config}" * bool(config)
-        return text[:500] if "://" in where else None
+        return plain(text)[:500] if "://" in where else None
 
     @property
     def layout(self) -> Layout:
