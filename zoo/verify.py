@@ -10,6 +10,7 @@ from zoo import description, files, images, vetting
 from zoo.imported import Imported
 from zoo.limited import plain
 from zoo.manifest import MANIFEST, read_manifest
+from zoo.nets import Blueprint, gates_of, layout_of
 from zoo.reader import Zoo, open
 from zoo.recipe import draw, split_of
 from zoo.shards import Shard
@@ -119,7 +120,16 @@ def _ends(zoo: Zoo, part: Shard) -> Iterator[str]:
             yield f"{zoo.folder}: net {index} was trained for {last} epochs, and has checkpoints of later ones"
 
 
+def _is_of(blueprint: Blueprint, spec: Spec) -> bool:
+    """Whether these are the tensors of the spec's nets: few weights of other shapes can take any memory to run."""
+    matrices = {name: tuple(matrix.shape) for name, matrix in (blueprint.gate or {}).items()}
+    return blueprint.layout == layout_of(spec) and matrices == {name: (size, size) for name, size in gates_of(spec).items()}
+
+
 def _measured_again(zoo: Zoo, spec: Spec, nets: int, folder: Path | None, *, download: bool, seed: int) -> Iterator[str]:
+    if not _is_of(zoo.blueprint, spec):
+        yield f"{zoo.folder}: its tensors are not those that its spec's nets have; nothing was measured again"
+        return
     image_set = images.load(spec.images, path=folder, download=download)
     if image_set.digest() != description.read(zoo.folder).images_sha256:
         yield f"{zoo.folder}: these are not the images that the nets were trained on; nothing was measured again"
