@@ -28,23 +28,25 @@ NUMBERS = [0, 1, 2**7, 2**8 - 1, 2**15, 2**16 - 1, 2**31 - 1, 2**32 - 1, 2**40, 
 
 
 def alone(name: str) -> Any:
-    """A module of the package without the package, as limited children load it."""
-    about = importlib.util.spec_from_file_location(name, ROOT / "zoo" / f"{name}.py")
+    """A module or a package in `zoo` without what it is part of, as limited children load it."""
+    folder = ROOT / "zoo" / name
+    file = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
+    about = importlib.util.spec_from_file_location(name, file)
     assert about is not None
     assert about.loader is not None
-    module = importlib.util.module_from_spec(about)
+    module = sys.modules[name] = importlib.util.module_from_spec(about)
     about.loader.exec_module(module)
     return module
 
 
 def _shard(path: Path) -> None:
     about = json.loads(path.with_name("about").read_text())
-    _once("vetting")._shard(path, about["weights"], set(about["text"]))
+    _once("vetting").shard(path, about["weights"], set(about["text"]))
 
 
 def _zoo_json(path: Path) -> None:
     vetting = _once("vetting")
-    vetting._layout(path, vetting._about(path))
+    vetting.weights_of(path, vetting.read_about(path))
 
 
 def _manifest(path: Path) -> None:

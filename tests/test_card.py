@@ -18,9 +18,9 @@ from test_release import lay_out
 import zoo
 from zoo import imported
 from zoo.card import BATCH, FAMILIES, IMAGES, SIZES, About, card, code, columns, front_matter, link, meanings, plain
-from zoo.images import TASKS
 from zoo.release import release
 from zoo.summary import summary
+from zoo.tasks import TASKS
 
 HOSTILE = "<img src=x onerror=alert(1)> | `a` *b* __c__ [d](javascript:e) <!-- $$f$$ &lt; ~~g~~ \\ # -->"
 PLAIN = imported.parse(

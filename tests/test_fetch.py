@@ -9,9 +9,11 @@ from stores import DIED, QUIET, REPO, bucket_at, bundle, contents, die_at, hub_a
 
 import zoo
 from zoo import buckets, files, hubs, places, remotes
-from zoo.fetch import SOURCE, fetch, names, open_remote
+from zoo.fetch import SOURCE, fetch, open_remote
 from zoo.manifest import MANIFEST
+from zoo.orders import names
 from zoo.publish import publish
+from zoo.receiving import BREAKS
 from zoo.release import Release
 
 pytestmark = QUIET
@@ -235,6 +237,7 @@ def test_a_connection_that_always_breaks_ends_with_what_to_do_and_no_zoo(hub, on
     with pytest.raises(ConnectionError, match=r"train-00000-of-00001\.h5: no whole answer.*run the same command again"):
         fetch(REPO, tmp_path / "back")
     assert not (tmp_path / "back").exists()
+    assert sum(entry.path.endswith(TRAIN) and entry.status == 0 for entry in hub.log) == BREAKS
 
 
 def test_wrong_bytes_are_asked_for_once_more_and_then_refused(hub, one, standard, tmp_path, unvetted):

@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT
 
 MAY_IMPORT = {"zoo": {"zoo"}, "metanets": {"zoo", "metanets"}, "benchmark": {"zoo", "metanets", "benchmark"}}
-FOLDERS = ("zoo", "zoo/importers", "metanets", "benchmark", "benchmark/verbs")
+FOLDERS = ("zoo", "zoo/importers", "zoo/vetting", "metanets", "benchmark", "benchmark/verbs")
 FILES = [file for folder in FOLDERS for file in sorted((ROOT / folder).glob("*.py"))]
 IN_ONE_FILE = ("datasets", "torch_geometric", "huggingface_hub", "ray")
 

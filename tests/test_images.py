@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from zoo import images
-from zoo.images import TASKS, Augmentation, augment, draw_augmentation, normalise
+from zoo.images import Augmentation, augment, draw_augmentation, normalise
 from zoo.spec import Images
+from zoo.tasks import TASKS
 
 HUB_TASKS = [name for name, task in TASKS.items() if task.hub]
 CIFAR10 = SHARED / "images/cifar10"

@@ -154,3 +154,11 @@ def test_a_system_without_limits_is_told(monkeypatch):
 def test_the_request_is_not_seen_by_other_processes():
     """Arguments go by a file without a name, not by the command line, which everyone on the machine can read."""
     assert "secret" not in json.dumps(run("command_line", secret="secret"))
+
+
+def test_a_package_is_run_alone_and_finds_its_parts(tmp_path):
+    (tmp_path / "looks").mkdir()
+    (tmp_path / "looks" / "__init__.py").write_text("from .inside import answer\n")
+    (tmp_path / "looks" / "inside.py").write_text("def answer():\n    return __name__\n")
+    call = f"{tmp_path / 'looks' / '__init__.py'}:answer"
+    assert limited.call(call, {}, seconds=20.0, memory=MEMORY) == "looks.inside"

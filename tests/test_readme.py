@@ -8,7 +8,7 @@ from conftest import ROOT
 from benchmark import records
 from benchmark.leaderboard import leaderboard, to_markdown
 
-ROOMS = ("zoo", "zoo/importers", "metanets", "benchmark", "benchmark/verbs")
+ROOMS = ("zoo", "zoo/importers", "zoo/vetting", "metanets", "benchmark", "benchmark/verbs")
 README = (ROOT / "README.md").read_text()
 
 

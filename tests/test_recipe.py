@@ -10,8 +10,8 @@ import torch
 from conftest import small
 
 import zoo
+from zoo.bases import BASES
 from zoo.recipe import HYPER_PARAMETERS, SPLITS, draw, smoothed_cross_entropy, split_of, triangle
-from zoo.spec import BASES
 from zoo.streams import net_seed, stable_seed, stream
 
 

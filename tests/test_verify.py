@@ -1,9 +1,11 @@
+import json
 import shutil
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+import safetensors.numpy
 
 import zoo
 from zoo import files
@@ -57,3 +59,26 @@ def test_signed_but_wrong_rows_are_found(copy, column, change, found):
     sign(copy)
     nets = len(zoo.open(copy)) if found == "measured again" else 0
     assert any(found in problem for problem in zoo.verify(copy, nets=nets))
+
+
+def other_shape(folder):
+    """As many weights, which make nine times as many channels."""
+    value = json.loads((folder / "zoo.json").read_text())
+    first = value["layout"][0]
+    first["shape"] = [9 * first["shape"][0], 1, 1, 1]
+    (folder / "zoo.json").write_text(json.dumps(value))
+
+
+def other_matrix(folder):
+    """A matrix that makes a thousand channels of two, in a family that has none."""
+    shared = safetensors.numpy.load_file(folder / "fixed.safetensors")
+    made = safetensors.numpy.save({**shared, "nonlin1.F_mat": np.zeros((1000, 2), "f4")})
+    (folder / "fixed.safetensors").write_bytes(made)
+
+
+@pytest.mark.parametrize("change", [other_shape, other_matrix])
+def test_nets_that_are_not_the_specs_are_not_run(copy, change):
+    change(copy)
+    sign(copy)
+    problems = zoo.verify(copy)
+    assert problems == [f"{copy}: its tensors are not those that its spec's nets have; nothing was measured again"]

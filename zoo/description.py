@@ -114,13 +114,18 @@ def _unpacked(text: str, size: int) -> torch.Tensor:
     return torch.from_numpy(np.unpackbits(np.frombuffer(packed, np.uint8), count=size).astype(bool))
 
 
+def require(folder: Path) -> None:
+    """Raises FileNotFoundError where the folder is no zoo, begun or whole; reads nothing in it."""
+    if not (folder / FILE).is_file():
+        raise FileNotFoundError(f"{folder} is no zoo: it has no {FILE}; `metazoo build` makes one")
+
+
 def read(folder: Path, *, nets: int = 1) -> Description:
     """Reads both files; `nets` fills the spec's field that they leave out.
 
     Raises FileNotFoundError where the folder is no zoo, ValueError where a file is damaged or of another format.
     """
-    if not (folder / FILE).is_file():
-        raise FileNotFoundError(f"{folder} is no zoo: it has no {FILE}; `metazoo build` makes one")
+    require(folder)
     value = files.read_json(folder / FILE)
     if value.get("format") != FORMAT:
         raise ValueError(f"{folder}: zoo format {value.get('format')!r}, this release reads {FORMAT!r}; rebuild the zoo")
@@ -129,13 +134,13 @@ def read(folder: Path, *, nets: int = 1) -> Description:
         layout = tuple(
             Entry(**{**entry, "shape": tuple(entry["shape"]), "axes": tuple(entry["axes"])}) for entry in value["layout"]
         )
-        trained = _unpacked(value["trained"], total(layout))
         shared = safetensors.torch.load((folder / FIXED).read_bytes())
         fixed = shared.pop("fixed")
+        if fixed.shape != (total(layout),):  # before memory is taken for what the layout claims
+            raise ValueError(f"{folder}: {FIXED} has {len(fixed)} fixed values for {total(layout)} weights")
+        trained = _unpacked(value["trained"], len(fixed))
     except (KeyError, TypeError, IndexError, zlib.error, SafetensorError) as error:
         raise ValueError(f"{folder}: {FILE} or {FIXED} is damaged: {type(error).__name__} {error}") from None
-    if fixed.shape != trained.shape:
-        raise ValueError(f"{folder}: {FIXED} has {len(fixed)} fixed values for {len(trained)} weights")
     gate = {name.removesuffix(".F_mat"): matrix for name, matrix in shared.items()} or None
     if isinstance(spec, Imported):
         net = Blueprint(ARCHITECTURES.get(spec.architecture), layout, "", trained, fixed, gate)

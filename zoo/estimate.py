@@ -14,13 +14,14 @@ import torch
 
 from zoo import devices, native
 from zoo.durations import duration
-from zoo.images import TASKS, ImageSet
+from zoo.images import ImageSet
 from zoo.layout import total
 from zoo.nets import Blueprint, blueprint
 from zoo.plan import nets_a_unit
 from zoo.recipe import draw
 from zoo.spec import Spec
 from zoo.streams import net_seed
+from zoo.tasks import TASKS
 from zoo.train import check_trainable, measure, train
 from zoo.units import one_thread_that_keeps_its_memory
 

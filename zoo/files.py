@@ -45,7 +45,7 @@ def _aside(path: Path, data: bytes) -> Iterator[Path]:
             file.flush()
             os.fsync(file.fileno())
         yield aside
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except BaseException as error:  # Ctrl-C too
         with suppress(OSError):  # a disk that fails may refuse this as well; what is said is why there is no file
             aside.unlink(missing_ok=True)
@@ -54,7 +54,8 @@ def _aside(path: Path, data: bytes) -> Iterator[Path]:
         raise
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Makes durable which names a folder has."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -97,7 +98,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file. Raises ValueError naming the file where it is something else."""
     try:
         value = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: not JSON ({error})") from None
     if not isinstance(value, dict):
         raise ValueError(f"{path} is damaged: expected a JSON object, found {type(value).__name__}")

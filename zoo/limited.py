@@ -44,10 +44,11 @@ def call(
 ) -> Any:
     """What `package.module:function`, or `path/to/file.py:function`, returns for these arguments; both sides are JSON.
 
-    A file given by its path is run alone, without its package, which is quick and small. The child gets `seconds` of
-    processor time, PATIENCE times that of wall clock, `memory` bytes of addresses (not on macOS, which has no such
-    limit), and `writes` bytes in a file that it writes (None: as many as there is room for). Whatever it started ends
-    with it, also on Ctrl-C. `subject` is what messages name: the file read.
+    A file given by its path is run alone, without its package, which is quick and small; so is a package given by its
+    `__init__.py`, whose parts are then imported by relative names. The child gets `seconds` of processor time, PATIENCE
+    times that of wall clock, `memory` bytes of addresses (not on macOS, which has no such limit), and `writes` bytes in a
+    file that it writes (None: as many as there is room for). Whatever it started ends with it, also on Ctrl-C. `subject`
+    is what messages name: the file read.
 
     Raises ValueError and OSError as the function does, with control characters escaped, and ValueError naming the
     limit, signal or error that ended it otherwise; OSError where processes cannot be limited, as on Windows.
@@ -182,11 +183,12 @@ def _found(function: str) -> Callable[..., Any]:
     place, _, name = function.rpartition(":")
     if not place.endswith(".py"):
         return getattr(importlib.import_module(place), name)
-    about = importlib.util.spec_from_file_location(Path(place).stem, place)
+    file = Path(place)
+    about = importlib.util.spec_from_file_location(file.parent.name if file.stem == "__init__" else file.stem, file)
     if about is None or about.loader is None:
         raise ImportError(f"{place} is no Python file")
     module = importlib.util.module_from_spec(about)
-    sys.modules[about.name] = module  # dataclasses look their module up
+    sys.modules[about.name] = module  # dataclasses look their module up, and a package's parts look for it
     about.loader.exec_module(module)
     return getattr(module, name)
 

@@ -2,18 +2,21 @@
 
 from pathlib import Path
 
-from zoo import files, shards
-
-MANIFEST = "MANIFEST.sha256"
+from zoo import files, shards, vetting
+from zoo.vetting.manifests import MANIFEST, MANIFEST_BYTES
 
 
 def read_manifest(folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file of the zoo, by its path in the folder. Raises ValueError on a malformed line."""
+    """The SHA-256 of each file of the zoo, by its path in the folder; a stranger's, too, before it is vetted.
+
+    Raises ValueError where it is no plain file, has too many bytes, or a malformed line.
+    """
+    vetting.plain_file(folder, MANIFEST)
     digests = {}
-    for line in (folder / MANIFEST).read_text().splitlines():
+    for line in vetting.read_bytes(folder / MANIFEST, MANIFEST_BYTES).decode(errors="replace").splitlines():
         digest, _, name = line.partition("  ")
         path = Path(name)
-        if len(digest) != 64 or not name or path.is_absolute() or ".." in path.parts:
+        if len(digest) != 64 or not name or not name.isprintable() or path.is_absolute() or ".." in path.parts:
             raise ValueError(f"{folder / MANIFEST} is damaged: {line[:100]!r}; expected `sha256  path in the zoo`")
         digests[name] = digest
     return digests

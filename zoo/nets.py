@@ -11,9 +11,9 @@ from torch import Tensor
 
 from zoo import resnet8
 from zoo.asymmetric import Masks, draw_gates, draw_masks, fix, masks_digest
-from zoo.images import TASKS
 from zoo.layout import Layout, total, views
 from zoo.streams import stream
+from zoo.tasks import TASKS
 
 if TYPE_CHECKING:
     from zoo.spec import Spec
@@ -114,6 +114,12 @@ def layout_of(spec: "Spec") -> Layout:
     return ARCHITECTURES[net.architecture].layout(width=width, channels=channels, classes=task.classes)
 
 
+def gates_of(spec: "Spec") -> dict[str, int]:
+    """The channels of each nonlinearity that has a fixed matrix, by name; none but in gated families."""
+    family = FAMILIES[spec.net.family]
+    return ARCHITECTURES[spec.net.architecture].gates(width=spec.net.width * family.width) if family.gated else {}
+
+
 def blueprint(spec: "Spec", masks: Masks | None = None) -> Blueprint:
     """What the nets of this spec share. `masks` are (mask, F) read from files, instead of those of the zoo's seed.
 
@@ -133,6 +139,6 @@ def blueprint(spec: "Spec", masks: Masks | None = None) -> Blueprint:
                 trained[entry.slice] = mask[entry.name].flatten()
                 fixed[entry.slice] = (normal[entry.name] * net.kappa).flatten()
         fixed[trained] = 0.0
-    gate = draw_gates(architecture.gates(width=net.width * family.width), seed=spec.seed) if family.gated else None
+    gate = draw_gates(gates_of(spec), seed=spec.seed) if family.gated else None
     init = family.init if net.init == "paper" else net.init
     return Blueprint(architecture, layout, init, trained, fixed, gate)

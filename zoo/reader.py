@@ -1,5 +1,6 @@
 """Reading a zoo: its columns as a frame, its weights memory-mapped, as torch tensors, and tensor by tensor."""
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,17 +12,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from zoo import description, files, shards, vet
+from zoo import description, files, shards, vet, vetting
 from zoo.choices import unknown
 from zoo.imported import Imported
 from zoo.layout import Layout, total, views
+from zoo.limited import plain
 from zoo.manifest import MANIFEST, read_manifest
 from zoo.nets import Blueprint
 from zoo.recipe import SPLITS
 from zoo.spec import Spec
 
 ROWS_AT_ONCE = 256  # read from a shard: bounds the memory beside what is returned
-SOURCE, SOURCE_BYTES = "source.json", 10_000  # what `fetch` leaves beside a zoo; at most so large
+SOURCE, SOURCE_BYTES = "source.json", 10_000  # what `fetch` leaves in a zoo, not in its manifest; at most so large
 Inputs = Literal["trained", "all"]
 
 
@@ -67,12 +69,12 @@ class Zoo:
         `hf://datasets/USER/NAME@COMMIT/CONFIG`; a folder's path says nothing to others, and is left out.
         """
         path = self.folder / SOURCE
-        if not path.is_file() or path.stat().st_size > SOURCE_BYTES:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > SOURCE_BYTES:
             return None
-        told = files.read_json(path)
+        told = vetting.strict_json(path, vetting.read_bytes(path, SOURCE_BYTES))
         where, commit, config = (str(told.get(name) or "") for name in ("source", "revision", "config"))
         text = where + f"@{commit}" * bool(commit) + f"/{config}" * bool(config)
-        return text[:500] if "://" in where else None
+        return plain(text)[:500] if "://" in where else None
 
     @property
     def layout(self) -> Layout:
@@ -186,13 +188,13 @@ def open(folder: Path | str) -> Zoo:
 
         folder = open_remote(folder)
     folder = Path(folder)
-    if (folder / MANIFEST).is_file():
-        vet.once(folder, local=True)
-    about = description.read(folder)
-    if not (folder / MANIFEST).exists():
+    if not os.path.lexists(folder / MANIFEST):
+        description.require(folder)
         raise FileNotFoundError(
             f"{folder} is an unfinished zoo (see `metazoo status {folder}`); run its `metazoo build` again to finish it"
         )
+    vet.once(folder, local=True)  # before anything in it is read
+    about = description.read(folder)
     manifest = read_manifest(folder)
     parts: dict[str, tuple[shards.Shard, ...]] = dict.fromkeys(SPLITS, ())
     frames = []

@@ -1,4 +1,4 @@
-"""What determines a zoo: the spec, its built-in instances, and reading one from a file with overrides."""
+"""What determines a zoo: the spec, and reading one by its built-in name or from a file, with overrides."""
 
 import dataclasses
 import json
@@ -10,10 +10,11 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_vali
 from pydantic.dataclasses import dataclass
 
 from zoo.asymmetric import MASKS
+from zoo.bases import BASES
 from zoo.choices import choose, unknown
-from zoo.images import TASKS
 from zoo.nets import ARCHITECTURES, FAMILIES
 from zoo.recipe import HYPER_PARAMETERS, TARGETS
+from zoo.tasks import TASKS
 
 STRICT = ConfigDict(extra="forbid", strict=False, allow_inf_nan=False)
 Positive = Annotated[float, Field(gt=0)]
@@ -159,41 +160,6 @@ class Spec:
         return split
 
 
-# Digits are learnt within a few steps. Few epochs, narrow nets and the same wide learning rates give both main
-# families an interquartile range of test accuracy over .25 with the same rows (measured; README).
-DIGITS = {
-    "images": {"task": "digits", "train": 1100, "test": 697},
-    "net": {"width": 0.25, "n_fix": 2, "kappa": 1.0},
-    "recipe": {
-        "learning_rate": (0.001, 0.1),
-        "epochs": (1, 8),
-        "peak_epoch": 1,
-        "batch": 64,
-        "flip": False,
-        "shift": 0,
-        "cutout": 0,
-    },
-    "nets": 1000,
-}
-PAPER = {"images": {"task": "cifar10", "held_out": 0.0}}
-
-
-def _small(task: str, *, flip: bool) -> dict[str, Any]:
-    """A task at 16 x 16 and width 0.5 for small machines: a net trains in under a minute on one core."""
-    recipe = {"epochs": (4, 12), "peak_epoch": 1, "batch": 128, "flip": flip, "shift": 1, "cutout": 2}
-    recipe["learning_rate"] = (0.0005, 0.05)
-    return {"images": {"task": task, "size": 16, "train": 10_000}, "net": {"width": 0.5}, "recipe": recipe, "nets": 1000}
-
-
-BASES: dict[str, dict[str, Any]] = {
-    "digits": DIGITS,
-    "cifar10": PAPER,
-    "cifar10-16px": _small("cifar10", flip=True),
-    "cifar100-16px": _small("cifar100", flip=True),
-    "mnist-16px": _small("mnist", flip=False),
-    "fashion_mnist-16px": _small("fashion_mnist", flip=True),
-    "svhn-16px": _small("svhn", flip=False),
-}
 SPECS = {f"{base}-resnet8-{family}": (base, family) for base in BASES for family in FAMILIES}
 
 

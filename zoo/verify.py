@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from zoo import description, files, images
+from zoo import description, files, images, vetting
 from zoo.imported import Imported
+from zoo.limited import plain
 from zoo.manifest import MANIFEST, read_manifest
+from zoo.nets import Blueprint, gates_of, layout_of
 from zoo.reader import Zoo, open
 from zoo.recipe import draw, split_of
 from zoo.shards import Shard
@@ -21,7 +23,7 @@ ACCURACY_TOLERANCE = 3  # images of the measured set: other machines and thread 
 
 
 def check_bytes(folder: Path) -> Iterator[str]:
-    """A line for each file of the manifest that is missing or not what was written."""
+    """A line for each file of the manifest that is missing, a link, or not what was written. Raises as `read_manifest`."""
     if not (folder / MANIFEST).exists():
         yield f"{folder}: no {MANIFEST}"
         return
@@ -30,10 +32,18 @@ def check_bytes(folder: Path) -> Iterator[str]:
         if name not in digests:
             yield f"{folder / MANIFEST}: no line for {name}"
     for name, digest in digests.items():
-        if not (folder / name).is_file():
-            yield f"{folder / name}: missing"
-        elif files.sha256(folder / name) != digest:
-            yield f"{folder / name}: altered: its SHA-256 is not the manifest's"
+        if problem := _altered(folder, name, digest):
+            yield problem
+
+
+def _altered(folder: Path, name: str, digest: str) -> str:
+    if not (folder / name).is_file():
+        return f"{folder / name}: missing"
+    try:
+        vetting.plain_file(folder, name)  # links are not followed: they may lead to what has no end
+    except ValueError as error:
+        return str(error)
+    return "" if files.sha256(folder / name) == digest else f"{folder / name}: altered: its SHA-256 is not the manifest's"
 
 
 def verify(
@@ -46,7 +56,7 @@ def verify(
     from `images_folder`. An imported zoo has no spec to check against, and is not measured again. Raises as `open` does
     where there is no zoo.
     """
-    description.read(folder)
+    description.require(folder)
     problems = [*check_bytes(folder), *_unlisted(folder)]
     if problems:
         return problems
@@ -65,7 +75,8 @@ def _unlisted(folder: Path) -> Iterator[str]:
     digests = read_manifest(folder) if (folder / MANIFEST).exists() else {}
     for path in sorted((folder / "data").glob("*.h5")):
         if f"data/{path.name}" not in digests:
-            yield f"{path}: not in {MANIFEST}: its line is lost, or a build that adds nets was stopped; run that again"
+            where = plain(path)
+            yield f"{where}: not in {MANIFEST}: its line is lost, or a build that adds nets was stopped; run that again"
 
 
 def _columns(zoo: Zoo, spec: Spec) -> Iterator[str]:
@@ -109,7 +120,16 @@ def _ends(zoo: Zoo, part: Shard) -> Iterator[str]:
             yield f"{zoo.folder}: net {index} was trained for {last} epochs, and has checkpoints of later ones"
 
 
+def _is_of(blueprint: Blueprint, spec: Spec) -> bool:
+    """Whether these are the tensors of the spec's nets: few weights of other shapes can take any memory to run."""
+    matrices = {name: tuple(matrix.shape) for name, matrix in (blueprint.gate or {}).items()}
+    return blueprint.layout == layout_of(spec) and matrices == {name: (size, size) for name, size in gates_of(spec).items()}
+
+
 def _measured_again(zoo: Zoo, spec: Spec, nets: int, folder: Path | None, *, download: bool, seed: int) -> Iterator[str]:
+    if not _is_of(zoo.blueprint, spec):
+        yield f"{zoo.folder}: its tensors are not those that its spec's nets have; nothing was measured again"
+        return
     image_set = images.load(spec.images, path=folder, download=download)
     if image_set.digest() != description.read(zoo.folder).images_sha256:
         yield f"{zoo.folder}: these are not the images that the nets were trained on; nothing was measured again"

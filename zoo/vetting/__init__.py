@@ -1,0 +1,63 @@
+"""Looks at a zoo's files as a stranger may have made them, before anything else reads them.
+
+`zoo.vet` runs `check` in a limited child. This package stands alone (standard library, numpy, h5py, safetensors) and
+imports its parts by relative names, so that the child need not load what it is part of; and what it does not know, it
+refuses. Every message names the file and the object in it.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+
+from .about import read_about, weights_of
+from .manifests import ABOUT, FIXED, MANIFEST, SHARD, manifest
+from .plain_files import plain_file, read_bytes
+from .shards import Shard, shard
+from .tensors import FIXED_BYTES, TENSORS, tensors_header
+from .texts import is_plain, strict_json
+
+__all__ = ["LOCAL", "MANIFEST", "check", "is_plain", "manifest", "plain_file", "read_bytes", "strict_json", "tensors_header"]
+
+UNPACKED_BYTES = 2**30  # of all shards' columns in memory; more only where the files themselves are as large
+LOCAL = ("plan.json", "units", "cache")  # what `build` and `score` keep beside a zoo and trust
+
+
+def check(folder: str, *, local: bool = False) -> dict[str, int]:
+    """How many files, bytes, nets and columns a zoo from others has; all of them are as this package writes them.
+
+    `local` allows what stands beside a zoo where it was made. Raises ValueError naming what is refused.
+    """
+    place = Path(folder)
+    if not local and (extra := [name for name in LOCAL if os.path.lexists(place / name)]):
+        raise ValueError(f"{place / extra[0]}: is trusted where a zoo was made, so a zoo from others has none; delete it")
+    digests = manifest(place)
+    sizes = {name: plain_file(place, name) for name in digests}
+    _check_digests(place, digests)
+    about = read_about(place / ABOUT)
+    weights = weights_of(place / ABOUT, about)
+    fixed = tensors_header(place / FIXED, TENSORS, most=FIXED_BYTES)
+    if fixed.get("fixed") != [weights]:
+        raise ValueError(f"{place / FIXED}: tensor fixed has shape {fixed.get('fixed')}, {ABOUT} describes [{weights}]")
+    found = _shards(place, sizes, weights, set(about.get("text", [])))
+    if any(one.columns != found[0].columns for one in found):
+        raise ValueError(f"{place}: its shards do not all have the same columns")
+    nets = sum(one.nets for one in found)
+    return {"files": len(digests), "bytes": sum(sizes.values()), "nets": nets, "columns": len(found[0].columns)}
+
+
+def _check_digests(folder: Path, digests: dict[str, str]) -> None:
+    for name, digest in digests.items():
+        with (folder / name).open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                raise ValueError(f"{folder / name}: its bytes are not those that {MANIFEST} lists; fetch the zoo again")
+
+
+def _shards(folder: Path, sizes: dict[str, int], weights: int, text: set[str]) -> list[Shard]:
+    """The shards. Raises ValueError where a reader of them all would need far more memory than there are files."""
+    found: list[Shard] = []
+    most = max(UNPACKED_BYTES, sum(sizes.values()))
+    for name in filter(SHARD.fullmatch, sizes):
+        found.append(shard(folder / name, weights, text))
+        if sum(one.held for one in found) > most:
+            raise ValueError(f"{folder}: the columns of its shards unpack to more than {most:,} bytes; a bomb?")
+    return found

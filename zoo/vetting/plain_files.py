@@ -1,0 +1,39 @@
+"""Plain files of a folder from others: no links, pipes or devices, and no larger than allowed."""
+
+import os
+import stat
+from pathlib import Path
+
+
+def plain_file(folder: Path, name: str) -> int:
+    """The size of a file. Raises ValueError where it, or a folder down to it below the zoo's, is a link or no plain file."""
+    path = folder
+    for part in name.split("/"):
+        path = path / part
+        try:
+            about = path.lstat()
+        except OSError as error:
+            raise ValueError(f"{path}: {error.strerror}") from None
+        if stat.S_ISLNK(about.st_mode):
+            raise ValueError(f"{path}: a symbolic link; a zoo holds plain files only")
+    if not stat.S_ISREG(about.st_mode):
+        raise ValueError(f"{path}: is no plain file")
+    return about.st_size
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """A plain file's bytes. Raises ValueError where it is something else, cannot be read, or has more than `most`."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would be waited for
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from None
+    try:
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode):
+            raise ValueError(f"{path}: is no plain file")
+        if about.st_size > most:
+            raise ValueError(f"{path}: has {about.st_size:,} bytes; such a file has {most:,} at most")
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            return file.read(most)
+    finally:
+        os.close(descriptor)

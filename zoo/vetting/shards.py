@@ -1,0 +1,101 @@
+"""An HDF5 shard from others: every object in it is looked at before any data is read."""
+
+import math
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from h5py import h5d, h5f, h5g, h5l, h5o, h5p, h5t
+
+from .columns import AXES, bytes_each, check_attributes, column_of, read_through
+from .manifests import ABOUT
+
+COLUMN = re.compile(r"[a-z][a-z0-9_]{0,127}")
+OBJECTS = 512
+COLUMNS_BYTES = 2 * 2**30  # in memory, all that readers do not map: columns and attributes
+LINKS = {h5l.TYPE_SOFT: "a soft link", h5l.TYPE_EXTERNAL: "an external link, to another file"}
+
+
+@dataclass(frozen=True)
+class Shard:
+    """What a shard holds: `held` are the bytes that a reader has in memory, beside the columns that it maps."""
+
+    nets: int
+    columns: tuple[str, ...]
+    held: int
+
+
+def shard(path: Path, weights: int, text: set[str]) -> Shard:
+    """What a shard holds; `text` are the columns whose values may be words.
+
+    Looks at every object before it reads any data. Raises ValueError naming the object that is refused.
+    """
+    try:
+        file = h5f.open(os.fsencode(path), h5f.ACC_RDONLY, fapl=_access())
+        try:
+            return _nets(path, file, weights, text)
+        finally:
+            file.close()
+    except MemoryError:
+        raise
+    except Exception as error:  # of damaged files HDF5 and h5py raise whatever comes
+        if str(error).startswith(str(path)):
+            raise
+        raise ValueError(f"{path}: is damaged or no shard ({error})") from None
+
+
+def _access() -> h5p.PropFAID:
+    access = h5p.create(h5p.FILE_ACCESS)
+    access.set_file_locking(False, True)  # a read-only file system may have no locks
+    return access
+
+
+def _nets(path: Path, file: h5f.FileID, weights: int, text: set[str]) -> Shard:
+    if file.get_create_plist().get_userblock():
+        raise ValueError(f"{path}: has a user block in front of the HDF5 data")
+    root = h5g.open(file, b"/")
+    held = check_attributes(path, root, "/")
+    columns = {name: column_of(path, root, name, text) for name in _names(path, root)}
+    for name, column in columns.items():
+        _check_shape(path, name, column, nets=columns.get("weights", column).shape[0], weights=weights)
+    if "weights" not in columns:
+        raise ValueError(f"{path}: has no column weights")
+    others = {name: column for name, column in columns.items() if name not in AXES}
+    if sum(math.prod(column.shape) * bytes_each(column) for column in others.values()) > COLUMNS_BYTES:
+        raise ValueError(f"{path}: its columns have more than {COLUMNS_BYTES:,} bytes")
+    for name, column in others.items():
+        held += read_through(path, name, column, most=COLUMNS_BYTES - held)
+    return Shard(columns["weights"].shape[0], tuple(sorted(columns)), held)
+
+
+def _check_shape(path: Path, name: str, column: h5d.DatasetID, *, nets: int, weights: int) -> None:
+    axes = AXES.get(name, 2 if name.startswith("trajectory_") else 1)
+    if len(column.shape) != axes or column.shape[0] != nets or 0 in column.shape:
+        raise ValueError(f"{path}: column {name} has shape {column.shape}, expected {axes} axes, and a row a net")
+    if name in AXES and column.shape[-1] != weights:
+        raise ValueError(f"{path}: column {name} has {column.shape[-1]:,} weights a net, {ABOUT} says {weights:,}")
+    if name in AXES and (column.get_type().get_class() != h5t.FLOAT or column.get_type().get_size() > 4):
+        raise ValueError(f"{path}: column {name} must be float16 or float32")
+
+
+def _names(path: Path, root: h5g.GroupID) -> list[str]:
+    """The names in the root group: columns, each linked to directly, and once."""
+    if root.get_num_objs() > OBJECTS:
+        raise ValueError(f"{path}: holds {root.get_num_objs():,} objects; a shard has {OBJECTS} at most")
+    links: dict[bytes, int] = {}
+    root.links.iterate(lambda name, info: links.update({name: info.type}), info=True)
+    seen: dict[int, str] = {}
+    for raw, kind in links.items():
+        name = raw.decode(errors="backslashreplace")
+        if kind != h5l.TYPE_HARD:
+            raise ValueError(f"{path}: {name!r} is {LINKS.get(kind, 'a link of an unknown kind')}; a shard has no links")
+        about = h5o.get_info(root, raw)
+        if about.type != h5o.TYPE_DATASET:
+            raise ValueError(f"{path}: {name!r} is a group or a named type; a shard holds columns only")
+        if about.addr in seen:
+            raise ValueError(f"{path}: {name!r} and {seen[about.addr]!r} are one object")
+        if not COLUMN.fullmatch(name):
+            raise ValueError(f"{path}: {name!r} is no name of a column: small letters, digits and _ only")
+        seen[about.addr] = name
+    return list(seen.values())
