@@ -20,9 +20,9 @@ from benchmark import pictures, records, symmetry
 from benchmark.leaderboard import FLOOR, Leaderboard, Result, about, from_paths, legend
 from benchmark.pictures import slug
 from benchmark.records import SUBMISSION, ZooReference
-from benchmark.submit import tier
+from benchmark.submission import read_submission
 from benchmark.symmetry import NAME, Report
-from benchmark.untrusted import read_submission
+from benchmark.trust import tier
 from zoo import files
 from zoo.imported import Imported
 from zoo.reader import Zoo

@@ -3,7 +3,6 @@
 The format is `record.schema.json`, a JSON Schema that is derived from the classes here.
 """
 
-import io
 import json
 import re
 from dataclasses import asdict, field
@@ -14,12 +13,13 @@ import pandas as pd
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from benchmark.predictions import PREDICTIONS_BYTES, to_parquet
 from zoo import files
 
 SCHEMA: Literal["metazoo-record-2"] = "metazoo-record-2"
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-RECORD_BYTES, PREDICTIONS_BYTES = 10**6, 10**8  # at most, in a file
-SUBMISSION = "submission.json"  # beside records: who submitted them, see `benchmark.submit`
+RECORD_BYTES = 10**6  # at most, in a file
+SUBMISSION = "submission.json"  # beside records: who submitted them, see `benchmark.submission`
 TEST_READ: Literal["once, after all choices"] = "once, after all choices"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -131,9 +131,7 @@ def path_of(folder: Path, task: Task, metanet: str, seed: int) -> Path:
 
 def predictions_file(path: Path, predictions: pd.DataFrame) -> tuple[PredictionsFile, bytes]:
     """The reference to the predictions of the record at `path`, and the bytes of their file."""
-    memory = io.BytesIO()
-    predictions.to_parquet(memory, index=False)
-    data = memory.getvalue()
+    data = to_parquet(predictions)
     return PredictionsFile(file=path.with_suffix(".parquet").name, sha256=files.hash_of(data)), data
 
 
@@ -170,6 +168,11 @@ def read_predictions(path: Path, record: Record) -> pd.DataFrame:
     if files.sha256(file) != record.predictions.sha256:
         raise ValueError(f"{file} is not the file that {path.name} was written with")
     return pd.read_parquet(file)
+
+
+def stem(name: str) -> str:
+    """The name of a metanet's folder without the number of a correction."""
+    return re.sub(r"(?<=.)\.\d+$", "", name)
 
 
 def superseded(folder: Path) -> set[Path]:

@@ -15,9 +15,9 @@ from torch import Tensor
 
 import zoo as zoos
 from benchmark.metrics import is_constant, mean_absolute_error, r2
-from benchmark.records import STRICT, Name, ZooReference
+from benchmark.records import RECORD_BYTES, STRICT, Name, ZooReference
 from benchmark.score import check_task, find_metanet
-from benchmark.untrusted import RECORD_BYTES, read_bytes, read_json, validated
+from benchmark.untrusted import read_bytes, read_json, validated
 from metanets import METANETS, Examples, Training
 from zoo import Nets, Zoo, files
 from zoo.streams import stream
