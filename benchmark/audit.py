@@ -15,8 +15,9 @@ from scipy.stats import t as student
 
 import zoo as zoos
 from benchmark.features import features
+from benchmark.fitting import find_metanet
 from benchmark.metrics import scores
-from benchmark.score import check_task, find_metanet
+from benchmark.tasks import check_task
 from metanets import Examples, Metanet, Training
 from zoo import Zoo
 from zoo.choices import unknown

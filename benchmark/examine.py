@@ -17,7 +17,7 @@ from benchmark import records
 from benchmark.metrics import is_constant, recalibrated_r2, scores
 from benchmark.predictions import PREDICTIONS_BYTES, from_parquet
 from benchmark.records import RECORD_BYTES, Record
-from benchmark.score import rows_of, task_of
+from benchmark.tasks import rows_of, task_of
 from benchmark.untrusted import read_bytes, read_json
 from zoo import Zoo, files
 from zoo.choices import unknown

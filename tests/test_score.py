@@ -12,10 +12,12 @@ from test_verify import sign
 import zoo
 from benchmark import records
 from benchmark.features import features
+from benchmark.fitting import Job, find_metanet
 from benchmark.leaderboard import leaderboard
 from benchmark.metrics import recalibrated_r2, scores
 from benchmark.plots import predicted_against_true
-from benchmark.score import Job, find_metanet, run, score
+from benchmark.score import run, score
+from benchmark.tasks import FEWEST
 from metanets import METANETS, Training
 from metanets.mlp import MLP
 
@@ -144,7 +146,7 @@ def test_a_target_that_the_zoo_has_not_measured_is_refused(tmp_path):
 
 def test_a_split_with_too_few_nets_is_refused(tmp_path):
     folder = zoo.build(small(nets=16), tmp_path / "zoo")
-    with pytest.raises(ValueError, match="scoring needs 8"):
+    with pytest.raises(ValueError, match=f"scoring needs {FEWEST}"):
         score([folder], ["mean"], "test_accuracy", out=tmp_path / "out")
 
 
