@@ -17,11 +17,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import zoo as zoos
 from benchmark import pictures, records, symmetry
-from benchmark.leaderboard import FLOOR, Leaderboard, Result, about, from_paths, legend
+from benchmark.leaderboard import FLOOR, Leaderboard, Result, from_paths
 from benchmark.pictures import slug
 from benchmark.records import SUBMISSION, ZooReference
 from benchmark.submission import read_submission
 from benchmark.symmetry import NAME, Report
+from benchmark.tables import about, families, legend, ordered
 from benchmark.trust import tier
 from zoo import files
 from zoo.imported import Imported
@@ -220,8 +221,8 @@ def _place(task: str) -> tuple[int, str, int]:
 
 
 def _board(cells: pd.DataFrame, source: Source, made: dict[str, bytes]) -> dict[str, Any]:
-    names = _ordered(cells)
-    labels = pictures.families(cells)
+    names = ordered(cells)
+    labels = families(cells)
     title = about(cells)
     rows = [_row(name, cells[cells["metanet"] == name], labels, source) for name in names]
     drawn = [pictures.forest(cells, names, labels, title, made)]
@@ -243,12 +244,6 @@ def _board(cells: pd.DataFrame, source: Source, made: dict[str, bytes]) -> dict[
         "pictures": drawn,
         "floors": bool(cells["floor"].any()),
     }
-
-
-def _ordered(cells: pd.DataFrame) -> list[str]:
-    """Metanets by mean R², then floors."""
-    order = cells.groupby("metanet").agg(floor=("floor", "first"), r2=("r2_mean", "mean"))
-    return [str(name) for name in order.sort_values(["floor", "r2"], ascending=[True, False]).index]
 
 
 def _row(name: str, cells: pd.DataFrame, labels: dict[str, str], source: Source) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from matplotlib.ticker import FuncFormatter
 
 from benchmark.leaderboard import Leaderboard, Result
 from benchmark.plots import sample_efficiency
+from benchmark.tables import families
 from zoo import plots
 from zoo.reader import Zoo
 
@@ -175,12 +176,6 @@ def predicted_against_true(result: Result, made: dict[str, bytes]) -> Picture:
         f"true from {true.min():.3g} to {true.max():.3g}, predicted from {predicted.min():.3g} to {predicted.max():.3g}."
     )
     return _picture(("predicted", *result.key), draw, alt, made)
-
-
-def families(cells: pd.DataFrame) -> dict[str, str]:
-    """What to call each zoo of a board: its family, and where two have the same, its label."""
-    family = dict(zip(cells["zoo"], cells["family"], strict=True))
-    return family if len(set(family.values())) == len(family) else {zoo: zoo for zoo in family}
 
 
 def matrices(board: Leaderboard, made: dict[str, bytes]) -> list[tuple[str, str, Picture]]:

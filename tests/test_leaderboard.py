@@ -7,11 +7,12 @@ import pytest
 from conftest import ROOT
 
 from benchmark import records
-from benchmark.leaderboard import FLOOR, from_paths, leaderboard, to_markdown, to_table
+from benchmark.leaderboard import FLOOR, from_paths, leaderboard
 from benchmark.metrics import r2
 from benchmark.plots import sample_efficiency
 from benchmark.records import json_schema
 from benchmark.score import score
+from benchmark.tables import to_markdown, to_table
 from benchmark.uncertainty import difference, interval
 from metanets import Training
 

@@ -121,7 +121,8 @@ def leaderboard(
 ) -> None:
     """Print the leaderboard of all records in a folder."""
     from benchmark.formats import to_csv
-    from benchmark.leaderboard import frame_table, leaderboard
+    from benchmark.leaderboard import leaderboard
+    from benchmark.tables import frame_table
 
     if pairs and kind == "latex":
         raise typer.BadParameter("--pairs has no LaTeX; take --format csv or json")
