@@ -394,6 +394,44 @@ def spoil_rows(mine: Path) -> None:
     sign(mine / "seed-1.json", memory.getvalue())
 
 
+def spoil_long_split(mine: Path, **options: object) -> None:
+    """A name of two megabytes for every net, in a file of some kilobytes whose columns take two when unpacked."""
+    frame, memory = predictions(mine / "seed-1.json"), io.BytesIO()
+    table = pyarrow.Table.from_pandas(frame.assign(split="x" * 2_000_000), preserve_index=False)
+    pyarrow.parquet.write_table(table, memory, compression="zstd", **options or {"dictionary_pagesize_limit": 2**30})
+    assert len(memory.getvalue()) < 20_000
+    sign(mine / "seed-1.json", memory.getvalue())
+
+
+def spoil_shared_beginnings(mine: Path) -> None:
+    """The same, each name kept as what it has in common with the one before."""
+    spoil_long_split(mine, use_dictionary=False, column_encoding={"split": "DELTA_BYTE_ARRAY"})
+
+
+def varint(number: int, size: int = 0) -> bytes:
+    """A number as Thrift has it in Parquet's description of a file, with so many bytes."""
+    digits = [number >> shift & 127 for shift in range(0, max(7 * size, number.bit_length()), 7)]
+    return bytes([*(digit | 128 for digit in digits[:-1]), digits[-1]])
+
+
+def spoil_row_count(mine: Path) -> None:
+    """A million rows in a file whose first lines speak of as many as there are nets."""
+    nets, rows, memory = len(predictions(mine / "seed-1.json")), 10**6, io.BytesIO()
+    kinds = {
+        "index": pyarrow.int64(),
+        "split": pyarrow.string(),
+        "target": pyarrow.float64(),
+        "prediction": pyarrow.float64(),
+    }
+    table = pyarrow.table({name: pyarrow.nulls(rows, kind) for name, kind in kinds.items()})
+    pyarrow.parquet.write_table(table, memory, row_group_size=rows)
+    data, told = memory.getvalue(), varint(2 * rows)
+    place = data.index(told, len(data) - 8 - int.from_bytes(data[-8:-4], "little"))
+    data = data[:place] + varint(2 * nets, len(told)) + data[place + len(told) :]
+    assert pyarrow.parquet.read_metadata(io.BytesIO(data)).num_rows == nets
+    sign(mine / "seed-1.json", data)
+
+
 def spoil_pandas_note(mine: Path) -> None:
     """A note that makes pandas take a column away."""
     table = pyarrow.parquet.read_table(mine / "seed-1.parquet")
@@ -461,6 +499,9 @@ BAD = [
     (spoil_index, "columns .*expected"),
     (spoil_null, "empty entries"),
     (spoil_rows, "10,000,000 rows, expected"),
+    (spoil_long_split, "a split's name of 2,000,000 bytes"),
+    (spoil_shared_beginnings, "no file of predictions"),
+    (spoil_row_count, "rows in all, but 1,000,000 in its parts"),
     (spoil_pandas_note, "its note for pandas"),
     (spoil_bad_note, "no file of predictions"),
     (spoil_cut, "seed-1.parquet: no file of predictions"),
