@@ -15,11 +15,10 @@ import pandas as pd
 import zoo as zoos
 from benchmark import records
 from benchmark.metrics import is_constant, recalibrated_r2, scores
-from benchmark.predictions import PREDICTIONS_BYTES, from_parquet
 from benchmark.records import RECORD_BYTES, Record
 from benchmark.tasks import rows_of, task_of
-from benchmark.untrusted import read_bytes, read_json
-from zoo import Zoo, files
+from benchmark.untrusted import read_bytes
+from zoo import Zoo
 from zoo.choices import unknown
 from zoo.verify import check_bytes
 
@@ -41,16 +40,9 @@ class Found:
 def read(path: Path) -> Found:
     """A record and its predictions from files that may be hostile. Raises ValueError naming the file."""
     data = read_bytes(path, RECORD_BYTES)
-    try:
-        record = records.parse(path, read_json(path, data))
-    except RecursionError:
-        raise ValueError(f"{path} is damaged: nested too deeply") from None
-    file = path.with_name(record.predictions.file)
-    told = read_bytes(file, PREDICTIONS_BYTES)
-    if files.hash_of(told) != record.predictions.sha256:
-        raise ValueError(f"{file} is not the file that {path.name} was written with")
-    counts = {split: record.task.nets.get(split, 0) for split in ("validation", "test")}
-    return Found(path, record, from_parquet(file, told, counts), data, told)
+    record = records.parse(path, data)
+    predictions = records.predictions_bytes(path, record)
+    return Found(path, record, records.parse_predictions(path, record, predictions), data, predictions)
 
 
 def opened(folders: Iterable[Path]) -> dict[str, Zoo]:

@@ -1,8 +1,13 @@
 import dataclasses
+import io
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 from conftest import ROOT
 
@@ -15,6 +20,7 @@ from benchmark.score import score
 from benchmark.tables import to_markdown, to_table
 from benchmark.uncertainty import difference, interval
 from metanets import Training
+from zoo import files
 
 QUICK = Training(epochs=2, batch=8, learning_rates=(1e-3, 1e-2))
 
@@ -83,6 +89,56 @@ def test_records_with_other_test_nets_do_not_mix(scored, tmp_path):
     records.write(path, dataclasses.replace(record, predictions=reference), data)
     with pytest.raises(ValueError, match="are not those of"):
         from_paths([first, path])
+
+
+def spoil_link(path: Path) -> None:
+    path.symlink_to(path.rename(path.with_name("elsewhere")))
+
+
+def spoil_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def spoil_depth(path: Path) -> None:
+    path.write_text('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}")
+
+
+def spoil_digits(path: Path) -> None:
+    path.write_text(path.read_text().replace('"seed": 0,', f'"seed": {"1" * 5000},'))
+
+
+def spoil_predictions(path: Path) -> None:
+    """A name of two megabytes for every net, which is none in the file."""
+    record, memory = records.read(path), io.BytesIO()
+    frame = records.read_predictions(path, record).assign(split="x" * 2_000_000)
+    table = pyarrow.Table.from_pandas(frame, preserve_index=False)
+    pyarrow.parquet.write_table(table, memory, compression="zstd", dictionary_pagesize_limit=2**30)
+    reference = dataclasses.replace(record.predictions, sha256=files.hash_of(memory.getvalue()))
+    records.write(path, dataclasses.replace(record, predictions=reference), memory.getvalue())
+
+
+def spoil_columns(path: Path) -> None:
+    record = records.read(path)
+    reference, data = records.predictions_file(path, records.read_predictions(path, record).drop(columns="split"))
+    records.write(path, dataclasses.replace(record, predictions=reference), data)
+
+
+@pytest.mark.parametrize(
+    "spoil", [spoil_link, spoil_pipe, spoil_depth, spoil_digits, spoil_predictions, spoil_columns], ids=lambda s: s.__name__
+)
+def test_a_file_that_is_made_to_harm_its_reader_is_refused_by_name(scored, tmp_path, spoil):
+    path = shutil.copytree(next(path.parent for path in scored), tmp_path / "results") / "seed-0.json"
+    spoil(path)
+    with pytest.raises(ValueError, match=r"seed-0\.(json|parquet)"):
+        leaderboard(tmp_path)
+
+
+def test_a_submission_that_is_a_link_is_not_read(scored, tmp_path):
+    folder = shutil.copytree(next(path.parent for path in scored), tmp_path / "results")
+    (folder / records.SUBMISSION).symlink_to("/etc/hostname")
+    with pytest.raises(ValueError, match=r"submission\.json.*links are not followed"):
+        leaderboard(tmp_path)
 
 
 def test_scores_are_drawn_against_the_number_of_training_nets(standard, scored, tmp_path):

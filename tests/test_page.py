@@ -31,11 +31,11 @@ VOID = {"meta", "link", "img", "input", "br"}
 
 def put(folder: Path, metanet: str, zoo=STANDARD, *, fitted_on=None, train_nets=None, noise=0.3, seeds=2, command="metazoo"):
     """Records of made-up predictions, one a seed."""
-    true = np.random.default_rng(0).uniform(0.2, 0.9, NETS).astype(np.float32)
+    true = np.random.default_rng(0).uniform(0.2, 0.9, NETS)
     nets = {"train": train_nets or 64, "validation": 0, "test": NETS}
     task = Task("test_accuracy", "trained", fitted_on or zoo, zoo, None, train_nets, nets, 0)
     for seed in range(seeds):
-        guess = true + noise * np.random.default_rng([seed, len(metanet)]).normal(0, 0.2, NETS).astype(np.float32)
+        guess = true + noise * np.random.default_rng([seed, len(metanet)]).normal(0, 0.2, NETS)
         frame = pd.DataFrame({"index": np.arange(NETS), "split": "test", "target": true, "prediction": guess})
         path = folder / zoo.label() / slug(task.name()) / slug(metanet) / f"seed-{seed}.json"
         reference, data = records.predictions_file(path, frame)
