@@ -18,7 +18,7 @@ METRIC_NAMES = (*METRICS, "r2_recalibrated")
 
 @dataclass(frozen=True)
 class Result:
-    """All seeds of one metanet on one task: their records, the test nets' targets, and each seed's predictions of them."""
+    """All seeds of one metanet on one task, in order: records, the test nets' targets, each seed's predictions of them."""
 
     records: tuple[Record, ...]
     target: np.ndarray  # net
@@ -72,7 +72,7 @@ def leaderboard(folder: Path) -> Leaderboard:
 
 
 def from_paths(paths: list[Path]) -> Leaderboard:
-    """The leaderboard of these records. Raises ValueError where a record or its predictions are damaged or do not fit."""
+    """The leaderboard of these records. Raises ValueError where one is damaged, there twice, or tested on other nets."""
     results = _results(paths)
     cells = []
     for found in _grouped(results).values():
@@ -86,22 +86,42 @@ def _key(record: Record) -> tuple[str, str, str]:
 
 
 def _results(paths: list[Path]) -> tuple[Result, ...]:
-    grouped: dict[tuple[str, str, str], list[tuple[Path, Record]]] = {}
+    grouped: dict[tuple[str, str, str], dict[int, tuple[Path, Record, pd.DataFrame]]] = {}
+    nets: dict[tuple[str, str], tuple[Path, pd.DataFrame]] = {}  # of each task and zoo: what is compared was tested alike
     for path in paths:
         record = records.read(path)
-        grouped.setdefault(_key(record), []).append((path, record))
-    return tuple(_result(found) for found in grouped.values())
+        tested, key = _tested(path, record), _key(record)
+        first, others = nets.setdefault(key[:2], (path, tested[["index", "target"]]))
+        if not tested[["index", "target"]].equals(others):
+            raise ValueError(f"{path}: its test nets or their targets are not those of {first}")
+        seeds = grouped.setdefault(key, {})
+        if record.seed in seeds:
+            raise ValueError(f"{path}: seed {record.seed} of {key[2]} is in {seeds[record.seed][0]} too; keep one of them")
+        seeds[record.seed] = path, record, tested
+    return tuple(_result([seeds[seed] for seed in sorted(seeds)]) for seeds in grouped.values())
 
 
-def _result(found: list[tuple[Path, Record]]) -> Result:
-    frames = []
-    for path, record in sorted(found, key=lambda pair: pair[1].seed):
-        frame = records.read_predictions(path, record)
-        frames.append(frame[frame["split"] == "test"].sort_values("index"))
-        if not (frames[-1][["index", "target"]].to_numpy() == frames[0][["index", "target"]].to_numpy()).all():
-            raise ValueError(f"{path}: its test nets or their targets are not those of {found[0][0]}")
-    predicted = np.stack([frame["prediction"].to_numpy(np.float64) for frame in frames])
-    return Result(tuple(record for _, record in found), frames[0]["target"].to_numpy(np.float64), predicted)
+def _tested(path: Path, record: Record) -> pd.DataFrame:
+    """The test nets of a record in order, with their predictions. Raises ValueError where these cannot be scored."""
+    if lacking := [name for name in METRIC_NAMES if name not in record.test]:
+        raise ValueError(f"{path}: no test score {', '.join(lacking)}; expected {', '.join(METRIC_NAMES)}")
+    frame = records.read_predictions(path, record)
+    frame = frame[frame["split"] == "test"].sort_values("index", ignore_index=True)
+    numbers = frame[["target", "prediction"]].to_numpy()
+    if not len(frame) or frame["index"].duplicated().any() or not np.isfinite(numbers).all():
+        raise ValueError(f"{path}: its predictions are not one finite number for each test net; see `metazoo check`")
+    with np.errstate(all="ignore"):  # predictions near the edge of floats overflow
+        score = r2(*numbers.T)
+    if not np.isfinite(score):
+        raise ValueError(f"{path}: the R² of its predictions is {score}; expected a number")
+    return frame
+
+
+def _result(found: list[tuple[Path, Record, pd.DataFrame]]) -> Result:
+    """All seeds of one metanet on one task, in their order."""
+    frames = [frame for _, _, frame in found]
+    predicted = np.stack([frame["prediction"].to_numpy() for frame in frames])
+    return Result(tuple(record for _, record, _ in found), frames[0]["target"].to_numpy(), predicted)
 
 
 def _grouped(results: tuple[Result, ...]) -> dict[tuple[str, str], list[Result]]:

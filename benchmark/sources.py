@@ -1,6 +1,6 @@
 """What the site is made of: the leaderboard, with the tiers, submissions, symmetry reports and zoos that go with it."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ TIERS = (SELF_REPORTED, "verified", "reproduced")  # from the least trusted on
 
 @dataclass(frozen=True)
 class Source:
-    """What the pages are made of. `results` are by key, seeds in order; `tiers` by key;
+    """What the pages are made of. `results` and `tiers` are by key;
     `submissions` by metanet; `symmetries` and `opened` zoos by label."""
 
     board: Leaderboard
@@ -34,7 +34,6 @@ def gathered(results: Path, zoo_folders: list[Path]) -> Source:
     """All that there is under a folder of results, and these zoos. Raises as `leaderboard` and `zoo.open` do."""
     paths = records.paths(results)
     board = from_paths(paths)
-    ordered = [replace(one, records=tuple(sorted(one.records, key=lambda record: record.seed))) for one in board.results]
     tiers: dict[tuple[str, str, str], str] = {}
     submissions: dict[str, list[dict[str, Any]]] = {}
     for folder, path in {path.parent: path for path in paths}.items():
@@ -48,7 +47,7 @@ def gathered(results: Path, zoo_folders: list[Path]) -> Source:
     for path in sorted(results.glob("*/" + NAME.format("*"))):
         report = symmetry.read(path)
         symmetries.setdefault(report.zoo.label(), []).append(report)
-    return Source(board, {result.key: result for result in ordered}, tiers, submissions, symmetries, opened)
+    return Source(board, {result.key: result for result in board.results}, tiers, submissions, symmetries, opened)
 
 
 def _tier(folder: Path) -> str:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -91,6 +92,63 @@ def test_records_with_other_test_nets_do_not_mix(scored, tmp_path):
         from_paths([first, path])
 
 
+def changed(path: Path, to: Path, frame: pd.DataFrame | None = None, **fields: object) -> Path:
+    """A copy of a record with other predictions or fields."""
+    record = records.read(path)
+    reference, data = records.predictions_file(to, records.read_predictions(path, record) if frame is None else frame)
+    records.write(to, dataclasses.replace(record, **{"predictions": reference, **fields}), data)
+    return to
+
+
+def test_seeds_are_in_the_order_of_their_numbers_with_their_own_predictions(scored, tmp_path):
+    source = next(path for path in scored if path.parent.name == "statnn")
+    for seed in (9, 10, 11):
+        frame = records.read_predictions(source, records.read(source))
+        changed(source, tmp_path / f"seed-{seed}.json", frame.assign(prediction=frame["target"] + 0.1 * seed), seed=seed)
+    (result,) = leaderboard(tmp_path).results
+    assert [record.seed for record in result.records] == [9, 10, 11]
+    np.testing.assert_allclose(result.predicted - result.target, np.tile([[0.9], [1.0], [1.1]], len(result.target)))
+
+
+def test_a_record_that_is_there_twice_is_refused(scored, tmp_path):
+    source = next(path.parent for path in scored)
+    for name in ("results", "backup"):
+        shutil.copytree(source, tmp_path / name)
+    with pytest.raises(ValueError, match=r"results.seed-0\.json: seed 0 of .* is in .*backup.seed-0\.json too"):
+        leaderboard(tmp_path)
+
+
+def test_metanets_that_were_tested_on_other_nets_are_not_compared(scored, tmp_path):
+    floor, other = (next(path for path in scored if path.parent.name == name) for name in (FLOOR, "statnn"))
+    frame = records.read_predictions(other, records.read(other))
+    frame.loc[frame["split"] == "test", "index"] += 1
+    with pytest.raises(ValueError, match=r"seed-1\.json: its test nets or their targets are not those of"):
+        from_paths([floor, changed(other, tmp_path / "seed-1.json", frame)])
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda frame: frame.assign(prediction=frame["prediction"] * 1e200), "R² of its predictions is -inf"),
+        (lambda frame: frame.assign(target=0.5), "R² of its predictions is nan"),
+        (lambda frame: frame.assign(prediction=frame["prediction"] * 1e300 * 1e300), "not one finite number for each"),
+        (lambda frame: frame.assign(index=frame["index"].iloc[-1]), "not one finite number for each"),
+        (lambda frame: frame.assign(split="validation"), "not one finite number for each"),
+    ],
+)
+def test_predictions_that_cannot_be_scored_are_refused_by_name(scored, tmp_path, change, found):
+    frame = change(records.read_predictions(scored[0], records.read(scored[0])))
+    with pytest.raises(ValueError, match=rf"seed-0\.json: .*{found}"):
+        from_paths([changed(scored[0], tmp_path / "seed-0.json", frame)])
+
+
+def test_a_record_without_a_score_is_refused_by_name(scored, tmp_path):
+    test = records.read(scored[0]).test
+    path = changed(scored[0], tmp_path / "seed-0.json", test={name: test[name] for name in test if name != "tau"})
+    with pytest.raises(ValueError, match=r"seed-0\.json: no test score tau"):
+        from_paths([path, *scored[1:]])
+
+
 def spoil_link(path: Path) -> None:
     path.symlink_to(path.rename(path.with_name("elsewhere")))
 
@@ -119,9 +177,7 @@ def spoil_predictions(path: Path) -> None:
 
 
 def spoil_columns(path: Path) -> None:
-    record = records.read(path)
-    reference, data = records.predictions_file(path, records.read_predictions(path, record).drop(columns="split"))
-    records.write(path, dataclasses.replace(record, predictions=reference), data)
+    changed(path, path, records.read_predictions(path, records.read(path)).drop(columns="split"))
 
 
 @pytest.mark.parametrize(
