@@ -14,6 +14,7 @@ from benchmark.uncertainty import difference, interval, pairs
 
 FLOOR = "trees_hyper_parameters"  # what can be told without the weights: a metanet's gain is over this
 METRIC_NAMES = (*METRICS, "r2_recalibrated")
+PAIRS = ["one", "other", "difference", "low", "high", "p", "p_holm", "task", "zoo"]  # columns of `Leaderboard.pairs`
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Leaderboard:
             if len(found) > 1:
                 predicted = {result.key[2]: result.predicted for result in found}
                 frames.append(pairs(found[0].target, predicted, r2).assign(task=task, zoo=zoo))
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=PAIRS)
 
     def matrices(self, metric: str = "r2") -> dict[tuple[str, str], pd.DataFrame]:
         """(task, metanet) -> its mean score fitted on one zoo (row) and tested on another (column), for transfer tasks."""
