@@ -77,7 +77,7 @@ def examined(paths: Iterable[Path], known: dict[str, Zoo]) -> tuple[list[Found],
 
 def _problems(found: Found, known: dict[str, Zoo]) -> list[str]:
     """What is wrong with one record."""
-    lines = [*_bad_names(found), *_bad_rows(found)]
+    lines = [*_bad_names(found), *_bad_zoos(found), *_bad_rows(found)]
     if not lines:
         lines = list(_bad_scores(found))
     return lines + (list(_bad_labels(found, known)) if is_known(found.record, known) else [])
@@ -90,6 +90,12 @@ def _bad_names(found: Found) -> Iterator[str]:
             yield f"the {what}'s name {name[:250]!r} cannot be a folder's: letters, digits and _.,=- only, no number last"
     if (found.path.name, record.predictions.file) != (f"{stem}.json", f"{stem}.parquet"):
         yield f"expected the files {stem}.json and {stem}.parquet, found the second named {record.predictions.file}"
+
+
+def _bad_zoos(found: Found) -> Iterator[str]:
+    zoo, test = found.record.task.zoo, found.record.task.test_zoo
+    if zoo != test and zoo.manifest_sha256 == test.manifest_sha256:
+        yield f"one zoo by its hash, but {zoo.name} ({zoo.family}) and {test.name} ({test.family}); expected one name"
 
 
 def _bad_rows(found: Found) -> Iterator[str]:

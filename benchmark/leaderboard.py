@@ -63,7 +63,8 @@ class Leaderboard:
         found = {}
         for (plain, metanet), cells in self.cells.groupby(["plain_task", "metanet"], sort=False):
             if (cells["fitted_on"] != cells["zoo"]).any():
-                found[str(plain), str(metanet)] = cells.pivot(index="fitted_on", columns="zoo", values=f"{metric}_mean")
+                once = cells.drop_duplicates(["fitted_on", "zoo"])  # names of others may read as each other's tasks
+                found[str(plain), str(metanet)] = once.pivot(index="fitted_on", columns="zoo", values=f"{metric}_mean")
         return found
 
 

@@ -142,6 +142,16 @@ def test_predictions_that_cannot_be_scored_are_refused_by_name(scored, tmp_path,
         from_paths([changed(scored[0], tmp_path / "seed-0.json", frame)])
 
 
+def test_a_zoo_under_two_names_spoils_no_transfer_matrix(scored, tmp_path):
+    source = next(path for path in scored if path.parent.name == "statnn")
+    task = records.read(source).task
+    renamed, other = dataclasses.replace(task.zoo, family="x"), dataclasses.replace(task.zoo, name="other")
+    for number, zoo in enumerate((task.zoo, renamed, other)):
+        changed(source, tmp_path / str(number) / "seed-0.json", task=dataclasses.replace(task, zoo=zoo))
+    (matrix,) = leaderboard(tmp_path).matrices().values()
+    assert matrix.shape == (2, 1)
+
+
 def test_a_record_without_a_score_is_refused_by_name(scored, tmp_path):
     test = records.read(scored[0]).test
     path = changed(scored[0], tmp_path / "seed-0.json", test={name: test[name] for name in test if name != "tau"})

@@ -290,6 +290,12 @@ def spoil_zoo(mine: Path) -> None:
         rewrite(path, task={**value["task"], "zoo": other, "test_zoo": other})
 
 
+def spoil_family(mine: Path) -> None:
+    for path in mine.glob("*.json"):
+        value = json.loads(path.read_text())
+        rewrite(path, task={**value["task"], "zoo": {**value["task"]["zoo"], "family": "other"}})
+
+
 def spoil_inputs(mine: Path) -> None:
     spoil_names(mine, shift="label_smoothing")
 
@@ -477,6 +483,7 @@ BAD = [
     (spoil_target, "task's name '/evil' cannot be"),
     (spoil_shift, "task's name .* cannot be"),
     (spoil_zoo, "not among those given by --zoo"),
+    (spoil_family, r"one zoo by its hash, but .* \(other\) and"),
     (spoil_inputs, "no such task|nets of the task without a prediction"),
     (spoil_score, "test r2 is said to be .*, but the predictions give"),
     (spoil_metrics, "validation scores .*, expected"),
