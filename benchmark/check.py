@@ -91,19 +91,16 @@ def _home_problems(home: Path, found: list[Found]) -> list[str]:
 
 
 def _bad_supersession(home: Path, supersedes: str | None) -> Iterator[str]:
-    number = home.name.removeprefix(f"{stem(home.name)}.")
     if (supersedes is None) != (stem(home.name) == home.name):
         yield f"{home / SUBMISSION}: supersedes {supersedes}, but only a folder NAME.2, NAME.3 and so on is a correction"
-    elif supersedes is not None:
-        before = {stem(home.name), *(f"{stem(home.name)}.{earlier}" for earlier in range(2, min(int(number), 10**6)))}
-        if supersedes not in before or not home.with_name(supersedes).is_dir():
-            yield f"{home / SUBMISSION}: supersedes {supersedes}, expected an earlier folder of the same metanet beside it"
+    elif supersedes is not None and not (records.corrects(home, supersedes) and home.with_name(supersedes).is_dir()):
+        yield f"{home / SUBMISSION}: supersedes {supersedes}, expected an earlier folder of the same metanet beside it"
 
 
 def _rivals(homes: Iterable[Path]) -> list[str]:
     """Folders of one metanet on one task that count both: a correction that does not supersede the newest."""
     counting: dict[Path, list[str]] = {}
-    gone = {home.with_name(name) for home in homes if (name := _supersedes(home)) is not None}
+    gone = {home.with_name(name) for home in homes if (name := _supersedes(home)) and records.corrects(home, name)}
     for home in homes:
         if home not in gone and not records.is_unfinished(home):
             counting.setdefault(home.with_name(stem(home.name)), []).append(home.name)

@@ -185,15 +185,26 @@ def parse_predictions(path: Path, record: Record, data: bytes) -> pd.DataFrame:
 
 def stem(name: str) -> str:
     """The name of a metanet's folder without the number of a correction."""
-    return re.sub(r"(?<=.)\.\d+$", "", name)
+    return re.sub(r"(?<=.)\.[0-9]+$", "", name)
+
+
+def corrects(folder: Path, name: str) -> bool:
+    """Whether this folder, METANET.2 and so on, can correct the one of that name beside it: METANET, or an earlier one."""
+    metanet = stem(folder.name)
+    if metanet == folder.name or stem(name) != metanet:
+        return False
+    return name == metanet or 2 <= int(name[len(metanet) + 1 :]) < int(folder.name[len(metanet) + 1 :])
 
 
 def superseded(folder: Path) -> set[Path]:
-    """The folders that a submission beside them corrects. Raises ValueError where a submission is no JSON object."""
+    """The folders that a submission beside them corrects. Raises ValueError where a submission is no JSON object.
+
+    Of another metanet's folder, or its own, a submission takes nothing away, whatever it says.
+    """
     found = set()
     for path in folder.glob(f"**/{SUBMISSION}"):
         name = read_json(path, read_bytes(path, RECORD_BYTES)).get("supersedes")
-        if isinstance(name, str) and Path(name).name == name:
+        if isinstance(name, str) and corrects(path.parent, name):
             found.add(path.parent.with_name(name))
     return found
 

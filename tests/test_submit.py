@@ -581,9 +581,33 @@ def test_a_submission_in_place_of_another_metanets_is_found(scored, tmp_path):
     folder = given_in(next(to.glob("*/*/statnn")), to)
     rewrite(folder / "submission.json", supersedes="mean")
     assert any("supersedes mean" in line for line in check(to).problems)
+    assert {path.parent.name for path in records.paths(to)} == {"mean", "statnn"}
+    rewrite(folder / "submission.json", supersedes="statnn")
+    assert {path.parent.name for path in records.paths(to)} == {"mean", "statnn"}
     rewrite(folder / "submission.json", supersedes="../../mean")
     assert any("submission.json does not fit" in line for line in check(to).problems)
     assert {path.parent.name for path in records.paths(to)} == {"mean", "statnn"}
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "can"),
+    [
+        ("statnn.2", "statnn", True),
+        ("statnn.10", "statnn.9", True),
+        ("statnn.2", "statnn.2", False),
+        ("statnn.2", "statnn.3", False),
+        ("statnn.2", "statnn.1", False),
+        ("statnn.2", "mean", False),
+        ("statnn", "statnn", False),
+        ("statnn", "statnn.2", False),
+        ("statnn.2", "../statnn", False),
+        ("mine.Linear.2", "mine.Linear", True),
+        ("mine.Linear", "mine", False),
+        ("statnn.2", "statnn." + "9" * 200, False),
+    ],
+)
+def test_only_an_earlier_folder_of_the_same_metanet_can_be_corrected(folder, name, can):
+    assert records.corrects(Path("results") / folder, name) == can
 
 
 def test_a_link_in_the_way_is_not_written_through(mine, scored, tmp_path):
