@@ -60,18 +60,19 @@ def _contents(found: Found) -> dict[str, bytes]:
 def _destination(to: Path, record: Record, supersedes: str | None) -> Path:
     """The folder for these records. Raises ValueError where what is superseded is not there or not these records' own."""
     plain = records.path_of(to, record.task, record.metanet.name, 0).parent
-    links = [folder for folder in (plain, *plain.parents[:2]) if folder.is_symlink()]
+    numbered = (plain.with_name(f"{plain.name}.{number}") for number in range(2, 10**6))
+    folder = plain if supersedes is None else next(one for one in numbered if not (one / SUBMISSION).exists())
+    links = [place for place in (plain, folder, *plain.parents[:2]) if place.is_symlink()]
     if links:
         raise ValueError(f"{links[0]} is a link; nothing is written through links")
     if supersedes is None:
-        return plain
+        return folder
     old = plain.with_name(supersedes)
     if stem(supersedes) != plain.name or not any(old.glob("seed-*.json")):
         raise ValueError(f"no records of {plain.name} at {old}; --supersedes takes the name of a folder in {plain.parent}")
     if old in records.superseded(plain.parent):
         raise ValueError(f"{old} is superseded already; name the newest folder of {plain.name} in {plain.parent}")
-    numbered = (plain.with_name(f"{plain.name}.{number}") for number in range(2, 10**6))
-    return next(folder for folder in numbered if not (folder / SUBMISSION).exists())
+    return folder
 
 
 def _copied(folder: Path, contents: dict[str, bytes]) -> tuple[Path, ...]:

@@ -611,7 +611,13 @@ def test_only_an_earlier_folder_of_the_same_metanet_can_be_corrected(folder, nam
 
 
 def test_a_link_in_the_way_is_not_written_through(mine, scored, tmp_path):
-    to = tmp_path / "results"
+    to, elsewhere = tmp_path / "results", tmp_path / "elsewhere"
+    given_in(next(scored.glob("*/*/statnn")), to).with_name("statnn.2").symlink_to(elsewhere)
+    elsewhere.mkdir()
+    with pytest.raises(ValueError, match=r"statnn\.2 is a link"):
+        given_in(mine, to, supersedes="statnn")
+    assert list(elsewhere.iterdir()) == []
+    to = tmp_path / "others"
     home = to / next(scored.glob("*/*/statnn")).relative_to(scored)
     home.parent.parent.mkdir(parents=True)
     home.parent.symlink_to(tmp_path)
