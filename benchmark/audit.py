@@ -1,6 +1,5 @@
 """Looking for leaks in a zoo: labels that can be told without learning them, nets known from another split, bad labels."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -15,12 +14,13 @@ from scipy.stats import t as student
 
 import zoo as zoos
 from benchmark.features import features
+from benchmark.fingerprints import Sighting, fingerprints
+from benchmark.fitting import find_metanet
 from benchmark.metrics import scores
-from benchmark.score import check_task, find_metanet
+from benchmark.tasks import check_task
 from metanets import Examples, Metanet, Training
 from zoo import Zoo
 from zoo.choices import unknown
-from zoo.layout import Layout
 from zoo.recipe import TARGETS
 from zoo.streams import stream
 
@@ -66,17 +66,6 @@ class Shuffled:
             f"{self.metanet} fitted to shuffled labels {self.fits} times: mean {self.metric} {self.mean:.3f} "
             f"(sd {self.sd:.3f}) against the true ones; chance reaches {self.bound:.3f}"
         )
-
-
-@dataclass(frozen=True)
-class Sighting:
-    """A net's weights at its end or at a checkpoint (`when`), as digests: of the trained entries as they stand, and of
-    each tensor's values in sorted order, which permuting channels does not change."""
-
-    index: int
-    when: str
-    exact: bytes
-    unordered: bytes
 
 
 @dataclass(frozen=True)
@@ -167,42 +156,6 @@ def _summary(metanet: str, metric: str, values: Float[np.ndarray, " fit"]) -> Sh
 def _examples(zoo: Zoo, metanet: Metanet, split: str, target: str) -> Examples:
     index, found = features(zoo, metanet, split, hidden=target)
     return Examples(found, zoo.columns[target].to_numpy(np.float64)[index])
-
-
-def fingerprints(zoo: Zoo) -> Iterator[Sighting]:
-    """Each net at its end, then at each checkpoint of its training, reading one at a time.
-
-    Those with a weight that is not finite are left out: nothing is scored on them. Fixed entries count for the
-    unordered digest only, so that a copy is found whatever was done to them, and a permuted one with them permuted.
-    """
-    trained = zoo.blueprint.trained.numpy()
-    for index, when, row in _vectors(zoo):
-        if np.isfinite(row).all():
-            row = row + 0  # into memory, with one zero instead of two
-            yield Sighting(index, when, _digest([row[trained]]), _digest(_sorted(row, zoo.layout)))
-
-
-def _vectors(zoo: Zoo) -> Iterator[tuple[int, str, np.ndarray]]:
-    parts = [part for split in zoo.parts.values() for part in split]
-    for part in parts:
-        for index, row in zip(part.columns["index"], part.weights, strict=True):
-            yield int(index), "", row
-    for part in parts:
-        if part.trajectory is not None:
-            for index, points in zip(part.columns["index"], part.trajectory, strict=True):
-                for epoch, row in zip(zoo.spec.trajectory, points, strict=True):
-                    yield int(index), f" after epoch {epoch}", row
-
-
-def _sorted(row: Float[np.ndarray, " weight"], layout: Layout) -> Iterator[np.ndarray]:
-    return (np.sort(row[entry.slice]) for entry in layout)
-
-
-def _digest(arrays: Iterable[np.ndarray]) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
-    for array in arrays:
-        digest.update(array.tobytes())
-    return digest.digest()
 
 
 def _copies(zoo: Zoo, sightings: list[Sighting]) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from benchmark import records
 from benchmark.formats import escape_latex
 from benchmark.leaderboard import Leaderboard, from_paths
 from benchmark.records import Record, ZooReference
+from benchmark.submission import read_submission
 from zoo import files
 
 FRAMEWORK = "metazoo"
@@ -47,7 +48,7 @@ def emit(folder: Path, out: Path, *, namespace: str = "metazoo", source: str | N
         out/citations.bib                                   metazoo, the paper, each zoo, each record
 
     `namespace` is who owns the data sets on the hub, `source` the address of the leaderboard. Raises as `from_paths`, and
-    ValueError where two names would be written under one.
+    ValueError where a submission is none or two names would be written under one.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", namespace):
         raise ValueError(f"{namespace!r} is no owner of data sets; expected letters, digits, and . _ - between them")
@@ -142,7 +143,7 @@ def _zoo_fields(zoo: ZooReference, found: Iterable[Record]) -> dict[str, str]:
 def _record_fields(path: Path, record: Record) -> dict[str, str]:
     submission = path.with_name(records.SUBMISSION)
     if submission.exists():  # by others, who say how to cite them
-        whose = {"howpublished": escape_latex(str(files.read_json(submission).get("citation", "")))}
+        whose = {"howpublished": escape_latex(read_submission(submission).citation)}
     else:
         whose = {} if ":" in record.metanet.name else {"author": "{The metazoo authors}"}
     title = f"{record.metanet.name} on {record.task.name()} of {record.task.test_zoo.label()}, seed {record.seed}"

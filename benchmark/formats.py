@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 
-from benchmark.leaderboard import about
+from benchmark.tables import about
 
 SHOWN = {"r2": "$R^2$", "tau": r"$\tau$"}
 LATEX = {  # all with balanced braces, which BibTeX counts even behind a backslash

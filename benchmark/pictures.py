@@ -1,83 +1,25 @@
-"""The pictures of the site, as SVG, with their numbers in words."""
+"""The pictures of the site, each with its numbers in words."""
 
-import hashlib
-import io
-import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
 from math import nan
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.rcsetup import cycler
 from matplotlib.ticker import FuncFormatter
 
 from benchmark.leaderboard import Leaderboard, Result
 from benchmark.plots import sample_efficiency
+from benchmark.svg import COLOURS, INK, Picture, drawn, picture
+from benchmark.tables import families
 from zoo import plots
 from zoo.reader import Zoo
 
 MOST_POINTS = 1000  # of a scatter: more make an SVG slow and show nothing more
 LOWEST = -1.0  # R² that a picture shows: below it there is nothing to compare
-INK, INK_IN_THE_DARK = "#1f2329", "#d7dde4"
-COLOURS = ("#2f81c7", "#d9772b", "#3a9a5b", "#c9475b", "#8a6cc0", "#2a9d9d", "#b08a1e", "#7d8590")
-STYLE: dict[Any, Any] = {
-    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
-    **dict.fromkeys(("figure.facecolor", "axes.facecolor"), "none"),
-    "axes.prop_cycle": cycler(color=COLOURS),
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "legend.frameon": False,
-    "svg.hashsalt": "metazoo",
-}
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An SVG of the site, its size in pixels, and its numbers in words for who cannot see it."""
-
-    file: str
-    alt: str
-    width: int
-    height: int
-
-
-def slug(name: str) -> str:
-    """A file name that is safe anywhere and different for different names."""
-    words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60].strip("-")
-    return f"{words or 'x'}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
-
-
-def _picture(
-    key: tuple[str, ...], draw: Callable[[], Figure], alt: str, made: dict[str, bytes], *, names: bool = True
-) -> Picture:
-    """Draws an SVG that is the same each time, and whose ink is dark on light pages and light on dark ones.
-
-    `names`: has texts of others, in which a $ begins no formula.
-    """
-    memory = io.BytesIO()
-    with matplotlib.rc_context({**STYLE, "text.parse_math": not names}):
-        figure = draw()
-        figure.savefig(memory, format="svg", metadata={"Date": None, "Creator": None})
-    css = f"svg{{color:{INK}}}@media(prefers-color-scheme:dark){{svg{{color:{INK_IN_THE_DARK}}}}}"
-    text = memory.getvalue().decode().replace(INK, "currentColor")
-    file = f"pictures/{slug(json.dumps(key))}.svg"
-    made[file] = text.replace('<style type="text/css">', f'<style type="text/css">{css}', 1).encode()
-    width, height = figure.get_size_inches() * 96
-    return Picture(file, alt, round(width), round(height))
-
-
-def _drawn(name: str) -> str:
-    """A name as pictures show it: short, in letters that the font has, and different for different names."""
-    text = "".join(letter if letter.isprintable() and ord(letter) < 0x530 else "?" for letter in name)
-    text = f" {text}" if text.startswith("_") else text  # matplotlib leaves labels with _ out of legends
-    return text if text.strip() == name and len(name) <= 40 else f"{text[:30]}… {slug(name)[-4:]}"
 
 
 def _bounds(row: Any) -> str:
@@ -102,10 +44,10 @@ def forest(cells: pd.DataFrame, names: list[str], labels: dict[str, str], title:
                 marker = "<" if row["r2_mean"] < lowest else "o"
                 face = "none" if row["floor"] else colour
                 axes.plot(max(row["r2_mean"], lowest), y, marker, color=colour, markerfacecolor=face, markersize=6)
-            axes.plot([], [], "o-", color=colour, label=_drawn(family))
+            axes.plot([], [], "o-", color=colour, label=drawn(family))
         if any(row["floor"] for row in at.values()):
             axes.plot([], [], "o", color=INK, markerfacecolor="none", label="floor")
-        axes.set_yticks(range(len(names)), [_drawn(name) for name in names])
+        axes.set_yticks(range(len(names)), [drawn(name) for name in names])
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.set_xlim(lowest - 0.03, 1.02)
         axes.set_xlabel("R² on test nets, 95% intervals" + "; ◂ further left" * bool((cells["r2_mean"] < lowest).any()))
@@ -114,7 +56,7 @@ def forest(cells: pd.DataFrame, names: list[str], labels: dict[str, str], title:
         return figure
 
     told = [f"{name} on {labels[zoo]} {row['r2_mean']:.3f}{_bounds(row)}" for (name, zoo), row in at.items()]
-    return _picture(("forest", title), draw, f"R² and 95% intervals, {title}: {'; '.join(told)}.", made)
+    return picture(("forest", title), draw, f"R² and 95% intervals, {title}: {'; '.join(told)}.", made)
 
 
 def against_parameters(cells: pd.DataFrame, labels: dict[str, str], title: str, made: dict[str, bytes]) -> Picture:
@@ -131,9 +73,9 @@ def against_parameters(cells: pd.DataFrame, labels: dict[str, str], title: str, 
             mark, colour = marks[row["metanet"]], colours[row["zoo"]]
             axes.plot(row["parameters"], max(row["r2_mean"], LOWEST), mark, color=colour, markerfacecolor=face)
         for zoo, family in labels.items():
-            axes.plot([], [], "-", color=colours[zoo], linewidth=4, label=_drawn(family))
+            axes.plot([], [], "-", color=colours[zoo], linewidth=4, label=drawn(family))
         for name, mark in marks.items():
-            axes.plot([], [], mark, color=INK, markerfacecolor="none", label=_drawn(name))
+            axes.plot([], [], mark, color=INK, markerfacecolor="none", label=drawn(name))
         axes.set_xscale("log")
         axes.margins(0.08)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
@@ -148,7 +90,7 @@ def against_parameters(cells: pd.DataFrame, labels: dict[str, str], title: str, 
         f"{row['metanet']} on {labels[row['zoo']]}: {int(row['parameters']):,} parameters, R² {row['r2_mean']:.3f}"
         for row in counted.to_dict("records")
     ]
-    return _picture(("parameters", title), draw, f"R² against parameters, {title}: {'; '.join(told)}.", made)
+    return picture(("parameters", title), draw, f"R² against parameters, {title}: {'; '.join(told)}.", made)
 
 
 def predicted_against_true(result: Result, made: dict[str, bytes]) -> Picture:
@@ -166,7 +108,7 @@ def predicted_against_true(result: Result, made: dict[str, bytes]) -> Picture:
         axes.plot(ends, ends, color=INK, alpha=0.4, linewidth=1)
         axes.scatter(true, predicted.clip(low, high), s=7, alpha=0.6, linewidths=0)
         axes.set_ylim(low, high)
-        axes.set(xlabel=f"true {_drawn(first.task.target)}", ylabel="predicted")
+        axes.set(xlabel=f"true {drawn(first.task.target)}", ylabel="predicted")
         return figure
 
     score = f"R² {first.test.get('r2', nan):.3f}, tau {first.test.get('tau', nan):.3f}"
@@ -174,13 +116,7 @@ def predicted_against_true(result: Result, made: dict[str, bytes]) -> Picture:
         f"Predicted against true {first.task.target} of {len(true)} test nets, seed {first.seed}: {score}; "
         f"true from {true.min():.3g} to {true.max():.3g}, predicted from {predicted.min():.3g} to {predicted.max():.3g}."
     )
-    return _picture(("predicted", *result.key), draw, alt, made)
-
-
-def families(cells: pd.DataFrame) -> dict[str, str]:
-    """What to call each zoo of a board: its family, and where two have the same, its label."""
-    family = dict(zip(cells["zoo"], cells["family"], strict=True))
-    return family if len(set(family.values())) == len(family) else {zoo: zoo for zoo in family}
+    return picture(("predicted", *result.key), draw, alt, made)
 
 
 def matrices(board: Leaderboard, made: dict[str, bytes]) -> list[tuple[str, str, Picture]]:
@@ -219,7 +155,7 @@ def _heat_map(task: str, metanet: str, matrix: pd.DataFrame, short: dict[str, st
         axes.set(xlabel="tested on", ylabel="fitted on")
         return figure
 
-    return _picture(("transfer", task, metanet), draw, f"R² of {metanet}, {task}: {'; '.join(told)}.", made)
+    return picture(("transfer", task, metanet), draw, f"R² of {metanet}, {task}: {'; '.join(told)}.", made)
 
 
 def curves(cells: pd.DataFrame, made: dict[str, bytes]) -> list[Picture]:
@@ -227,7 +163,7 @@ def curves(cells: pd.DataFrame, made: dict[str, bytes]) -> list[Picture]:
     found = []
     whole = cells.assign(base=[re.sub(r",nets=\d+", "", task) for task in cells["task"]])
     for (base, zoo), part in whole[whole["fitted_on"] == whole["zoo"]].groupby(["base", "zoo"], sort=False):
-        named = part.assign(metanet=part["metanet"].map(_drawn), target=part["target"].map(_drawn))
+        named = part.assign(metanet=part["metanet"].map(drawn), target=part["target"].map(drawn))
         try:
             sample_efficiency(named)
         except ValueError:  # nothing to draw a line through
@@ -237,7 +173,7 @@ def curves(cells: pd.DataFrame, made: dict[str, bytes]) -> list[Picture]:
             for _, row in part.iterrows()
         ]
         alt = f"R² against training nets, {base} of {zoo}: {'; '.join(told)}."
-        found.append(_picture(("curve", base, zoo), partial(sample_efficiency, named), alt, made))
+        found.append(picture(("curve", base, zoo), partial(sample_efficiency, named), alt, made))
     return found
 
 
@@ -256,7 +192,7 @@ def histograms(given: list[Zoo], target: str, made: dict[str, bytes]) -> Picture
         figure.axes[0].margins(y=0.08 + 0.08 * len(given))  # room for the legend
         return figure
 
-    return _picture(key, draw, alt, made, names=False)
+    return picture(key, draw, alt, made, names=False)
 
 
 def against_hyper_parameters(zoo: Zoo, target: str, made: dict[str, bytes]) -> Picture:
@@ -267,4 +203,4 @@ def against_hyper_parameters(zoo: Zoo, target: str, made: dict[str, bytes]) -> P
     told = ", ".join(f"{name} {ranks[name]:+.2f}" for name in names)
     alt = f"{target} of {len(settled)} nets against each hyper-parameter; rank correlations: {told}."
     key = ("hyper-parameters", target, zoo.manifest_sha256)
-    return _picture(key, lambda: plots.against_hyper_parameters([zoo], target), alt, made, names=False)
+    return picture(key, lambda: plots.against_hyper_parameters([zoo], target), alt, made, names=False)

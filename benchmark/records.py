@@ -1,9 +1,9 @@
 """Records: one JSON file for each (task, metanet, seed), with its predictions beside it as Parquet.
 
-The format is `record.schema.json`, a JSON Schema that is derived from the classes here.
+The format is `record.schema.json`, a JSON Schema that is derived from the classes here. Records may come from strangers:
+all that is read here is bounded, and no link is followed.
 """
 
-import io
 import json
 import re
 from dataclasses import asdict, field
@@ -14,12 +14,14 @@ import pandas as pd
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from benchmark.predictions import PREDICTIONS_BYTES, from_parquet, to_parquet
+from benchmark.untrusted import read_bytes, read_json
 from zoo import files
 
 SCHEMA: Literal["metazoo-record-2"] = "metazoo-record-2"
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-RECORD_BYTES, PREDICTIONS_BYTES = 10**6, 10**8  # at most, in a file
-SUBMISSION = "submission.json"  # beside records: who submitted them, see `benchmark.submit`
+RECORD_BYTES = 10**6  # at most, in a file
+SUBMISSION = "submission.json"  # beside records: who submitted them, see `benchmark.submission`
 TEST_READ: Literal["once, after all choices"] = "once, after all choices"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -131,9 +133,7 @@ def path_of(folder: Path, task: Task, metanet: str, seed: int) -> Path:
 
 def predictions_file(path: Path, predictions: pd.DataFrame) -> tuple[PredictionsFile, bytes]:
     """The reference to the predictions of the record at `path`, and the bytes of their file."""
-    memory = io.BytesIO()
-    predictions.to_parquet(memory, index=False)
-    data = memory.getvalue()
+    data = to_parquet(predictions)
     return PredictionsFile(file=path.with_suffix(".parquet").name, sha256=files.hash_of(data)), data
 
 
@@ -146,38 +146,65 @@ def write(path: Path, record: Record, predictions: bytes) -> None:
 
 def read(path: Path) -> Record:
     """One record. Raises ValueError that names the file and the fields at fault where it is none of this schema."""
-    if path.stat().st_size > RECORD_BYTES:
-        raise ValueError(f"{path} has {path.stat().st_size:,} bytes; a record has {RECORD_BYTES:,} at most")
-    return parse(path, files.read_json(path))
+    return parse(path, read_bytes(path, RECORD_BYTES))
 
 
-def parse(path: Path, value: dict[str, Any]) -> Record:
-    """The record that the JSON object in the file at `path` is. Raises as `read` does."""
+def parse(path: Path, data: bytes) -> Record:
+    """The record that these bytes of the file at `path` are. Raises as `read` does."""
+    value = read_json(path, data)
     if value.get("schema") != SCHEMA:
         raise ValueError(f"{path}: record schema {value.get('schema')!r}, this release reads {SCHEMA!r}")
     try:
         return _ADAPTER.validate_json(json.dumps(value))
+    except RecursionError:
+        raise ValueError(f"{path} is damaged: nested too deeply") from None
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors()[:5])
         raise ValueError(f"{path} is no record: {faults}") from None
 
 
 def read_predictions(path: Path, record: Record) -> pd.DataFrame:
-    """A record's predictions, their SHA-256 checked. Raises ValueError on a mismatch."""
+    """A record's predictions. Raises ValueError where they are not those that it was written with, or no predictions."""
+    return parse_predictions(path, record, predictions_bytes(path, record))
+
+
+def predictions_bytes(path: Path, record: Record) -> bytes:
+    """The bytes of a record's predictions, their SHA-256 checked. Raises ValueError on a mismatch."""
     file = path.with_name(record.predictions.file)
-    if file.stat().st_size > PREDICTIONS_BYTES:
-        raise ValueError(f"{file} has {file.stat().st_size:,} bytes; predictions have {PREDICTIONS_BYTES:,} at most")
-    if files.sha256(file) != record.predictions.sha256:
+    data = read_bytes(file, PREDICTIONS_BYTES)
+    if files.hash_of(data) != record.predictions.sha256:
         raise ValueError(f"{file} is not the file that {path.name} was written with")
-    return pd.read_parquet(file)
+    return data
+
+
+def parse_predictions(path: Path, record: Record, data: bytes) -> pd.DataFrame:
+    """The predictions that these bytes are. Raises ValueError where they are none of the record's nets."""
+    counts = {split: record.task.nets.get(split, 0) for split in ("validation", "test")}
+    return from_parquet(path.with_name(record.predictions.file), data, counts)
+
+
+def stem(name: str) -> str:
+    """The name of a metanet's folder without the number of a correction."""
+    return re.sub(r"(?<=.)\.[0-9]+$", "", name)
+
+
+def corrects(folder: Path, name: str) -> bool:
+    """Whether this folder, METANET.2 and so on, can correct the one of that name beside it: METANET, or an earlier one."""
+    metanet = stem(folder.name)
+    if metanet == folder.name or stem(name) != metanet:
+        return False
+    return name == metanet or 2 <= int(name[len(metanet) + 1 :]) < int(folder.name[len(metanet) + 1 :])
 
 
 def superseded(folder: Path) -> set[Path]:
-    """The folders that a submission beside them corrects. Raises ValueError where a submission is no JSON object."""
+    """The folders that a submission beside them corrects. Raises ValueError where a submission is no JSON object.
+
+    Of another metanet's folder, or its own, a submission takes nothing away, whatever it says.
+    """
     found = set()
     for path in folder.glob(f"**/{SUBMISSION}"):
-        name = files.read_json(path).get("supersedes")
-        if isinstance(name, str) and Path(name).name == name:
+        name = read_json(path, read_bytes(path, RECORD_BYTES)).get("supersedes")
+        if isinstance(name, str) and corrects(path.parent, name):
             found.add(path.parent.with_name(name))
     return found
 

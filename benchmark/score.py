@@ -1,59 +1,32 @@
 """Scoring: fit a metanet on a zoo's train and validation nets, then read the test nets once, and keep a record."""
 
-import importlib
 import multiprocessing
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
 
 import zoo as zoos
 from benchmark import records
-from benchmark.features import features
+from benchmark.fitting import Job, Labelled, examples, find_metanet, fit, predict
 from benchmark.metrics import is_constant, recalibrated_r2, scores
-from metanets import METANETS, Examples, Metanet, Training, by_gradient, flat
+from benchmark.tasks import check_task, rows_of, task_of
+from metanets import METANETS, Metanet, Training
 from metanets.metanet import Fitted
-from zoo import Nets, Zoo, devices
-from zoo.choices import choose, unknown
+from zoo import devices
 from zoo.manifest import MANIFEST
 from zoo.reader import Inputs
-from zoo.symmetries import free_spaces, permuted
 from zoo.units import environment, one_thread_that_keeps_its_memory
 from zoo.verify import check_bytes
 from zoo.workers import interrupts_ignored
 
-FEWEST = 8  # nets in a split: below, no R² or tau means anything
 KEPT = 2**26  # bytes of a block of memory that is kept: those of a step, not those of a zoo
-PERMUTED_AT_ONCE = 64  # nets: twice as fast as a thousand
-
-
-@dataclass(frozen=True)
-class Job:
-    """One metanet fitted on one zoo and target, with all its seeds, and tested on one or more zoos.
-
-    The seeds share what the first chose on validation.
-    """
-
-    zoo: Path
-    tests: tuple[Path, ...]
-    metanet: str
-    target: str
-    seeds: range
-    training: Training
-    out: Path
-    inputs: Inputs = "trained"
-    shift: str | None = None
-    train_nets: int | None = None
-    overwrite: bool = False
-    command: str = ""
 
 
 def score(
@@ -140,43 +113,6 @@ def _take_a_place(places: Any) -> None:
         torch.cuda.set_device(place)
 
 
-def find_metanet(name: str) -> Metanet:
-    """The metanet of that name in METANETS, or the user's own, `package.module:NAME`.
-
-    NAME is a `Metanet`, or an `nn.Module` class that takes the number of weights and maps [net, weight] to [net].
-    Raises ValueError where there is no such. Importing runs the module's code.
-    """
-    if ":" not in name:
-        if name not in METANETS:
-            raise ValueError(unknown("metanet", name, METANETS) + "; your own: package.module:NAME")
-        return METANETS[name]
-    module, _, attribute = name.partition(":")
-    if "" not in sys.path:
-        sys.path.insert(0, "")  # a module in the working directory, as with `python -m`
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"cannot import metanet {name!r}: {error}") from error
-    if isinstance(found, Metanet):
-        return found
-    if isinstance(found, type) and issubclass(found, nn.Module):
-        return Metanet(flat, by_gradient(found), trained_by_gradient=True)
-    raise ValueError(f"{name} is a {type(found).__name__}; expected a metanets.Metanet or a torch.nn.Module class")
-
-
-def check_task(zoo: Zoo, target: str) -> None:
-    """Raises ValueError where the target cannot be scored on this zoo."""
-    if target not in zoo.targets:
-        raise ValueError(f"{zoo.folder}: {unknown('target', target, zoo.targets)}")
-    settled = zoo.columns[~zoo.columns["diverged"]]
-    for split in zoo.parts:
-        values = settled.loc[settled["split"] == split, target]
-        if len(values) < FEWEST:
-            raise ValueError(f"{zoo.folder}: {len(values)} nets in {split} did not diverge; scoring needs {FEWEST} or more")
-        if is_constant(values.to_numpy()):
-            raise ValueError(f"{zoo.folder}: {target} is {values.iloc[0]:g} for every {split} net; nothing to predict")
-
-
 def run(job: Job) -> list[Path]:
     """Fits one job with one thread, so that equal jobs give equal results, then opens the test nets and scores."""
     one_thread_that_keeps_its_memory(KEPT)
@@ -193,69 +129,17 @@ def run(job: Job) -> list[Path]:
     if missing:
         first = next((paths[key] for key in kept if key[1] == job.seeds[0]), None)
         chosen = None if first is None else records.read(first).chosen
-        fits, validation = _fit(zoo, metanet, job, missing, chosen)
+        fits, validation = fit(zoo, metanet, job, missing, chosen)
         for i, test in enumerate(tests):
             wanted = [seed for seed in missing if (i, seed) not in kept]
             if wanted:
-                held = _examples(
-                    test, metanet, "test", job, rows_of(zoo, test, job.target, job.shift, job.train_nets)["test"]
-                )
+                rows = rows_of(zoo, test, job.target, job.shift, job.train_nets)["test"]
+                held = examples(test, metanet, "test", job, rows)
                 for seed in wanted:
-                    _record(tasks[i], job, metanet, seed, fits[seed], validation, held, path=paths[i, seed])
+                    fitted, seconds = fits[seed]
+                    path = paths[i, seed]
+                    _record(tasks[i], job, metanet, seed, fitted, validation, held, seconds=seconds, path=path)
     return list(paths.values())
-
-
-def rows_of(zoo: Zoo, test: Zoo, target: str, shift: str | None, train_nets: int | None) -> dict[str, np.ndarray]:
-    """Split -> indices of the nets that are used of it, of `zoo` for training and validation, of `test` for the test.
-
-    Raises ValueError where there are too few, or all have the same target.
-    """
-    parts = {split: one.columns[one.columns["split"] == split] for split, one in _sources(zoo, test).items()}
-    parts = {split: frame[~frame["diverged"]] for split, frame in parts.items()}
-    if shift is not None:
-        choose(dict.fromkeys(n for n in zoo.hyper_parameters if n in zoo.targets), shift, "hyper-parameter")
-        middle = parts["train"][shift].median()
-        parts = {split: frame[(frame[shift] > middle) == (split == "test")] for split, frame in parts.items()}
-    if train_nets is not None:
-        wanted = {"train": train_nets, "validation": max(FEWEST, train_nets // 2)}
-        parts |= {split: parts[split].head(count) for split, count in wanted.items()}
-        if len(parts["train"]) < train_nets:
-            raise ValueError(f"{zoo.folder}: {len(parts['train'])} nets for training; {train_nets} are asked for")
-    for split, frame in parts.items():
-        if len(frame) < FEWEST:
-            raise ValueError(f"{zoo.folder}: {len(frame)} nets of {split} for this task; scoring needs {FEWEST} or more")
-        if missing := int(frame[target].isna().sum()):
-            raise ValueError(f"{zoo.folder}: {missing} {split} nets that did not diverge have no {target}; nothing to score")
-        if is_constant(frame[target].to_numpy()):
-            raise ValueError(f"{zoo.folder}: {target} is the same for every {split} net of this task; nothing to predict")
-    return {split: frame["index"].to_numpy() for split, frame in parts.items()}
-
-
-def _sources(zoo: Zoo, test: Zoo) -> dict[str, Zoo]:
-    return {"train": zoo, "validation": zoo, "test": test}
-
-
-def _reference(zoo: Zoo) -> records.ZooReference:
-    return records.ZooReference(
-        name=zoo.spec.name, family=zoo.spec.family, manifest_sha256=zoo.manifest_sha256, source=zoo.source
-    )
-
-
-def task_of(zoo: Zoo, test: Zoo, target: str, inputs: Inputs, shift: str | None, train_nets: int | None) -> records.Task:
-    """The task of predicting `target` on `test` after fitting on `zoo`. Raises as `rows_of` does."""
-    rows = rows_of(zoo, test, target, shift, train_nets)
-    return records.Task(
-        target=target,
-        inputs=inputs,
-        zoo=_reference(zoo),
-        test_zoo=_reference(test),
-        shift=shift,
-        train_nets=train_nets,
-        nets={"train": len(rows["train"]), "validation": len(rows["validation"]), "test": len(rows["test"])},
-        diverged_left_out=int(
-            sum(one.columns["diverged"].sum() for one in {one.folder: one for one in (zoo, test)}.values())
-        ),
-    )
 
 
 def _check_same(path: Path, job: Job) -> None:
@@ -272,88 +156,29 @@ def _tuned(job: Job) -> dict[str, Any]:
     return {"training": training, "with_seed": job.seeds[0], "on": "validation"}
 
 
-def _fit(
-    zoo: Zoo, metanet: Metanet, job: Job, seeds: list[int], chosen: dict[str, Any] | None
-) -> tuple[dict[int, tuple[Fitted, float]], "Labelled"]:
-    """Each seed's fit and its seconds, from training and validation nets alone; and the validation nets.
-
-    `chosen` is what the first seed chose, where it has been fitted before.
-    """
-    rows = rows_of(zoo, zoo, job.target, job.shift, job.train_nets)
-    train, validation = (_examples(zoo, metanet, split, job, rows[split]) for split in ("train", "validation"))
-    known = train.examples
-    if job.training.permute and metanet.trained_by_gradient:
-        known = replace(known, permuted=_permuted(zoo, metanet, train.index))
-    fits = {}
-    for seed in seeds:
-        begun = time.time()
-        fitted = metanet.fit(known, validation.examples, training=job.training, seed=seed, chosen=chosen)
-        fits[seed] = fitted, time.time() - begun
-        chosen = fitted.chosen if chosen is None else chosen
-    return fits, validation
-
-
-def _permuted(zoo: Zoo, metanet: Metanet, index: np.ndarray) -> Callable[[torch.Generator], Tensor]:
-    """The features of these training nets with their channels in random orders."""
-    spaces = free_spaces(zoo.layout, zoo.blueprint.trained, gated=zoo.blueprint.gate is not None)
-    if not spaces:
-        raise ValueError(f"{zoo.folder}: {zoo.spec.family} nets have no permutation symmetry; leave --permute away")
-    nets = zoo.nets("train")
-    chosen = np.isin(nets.index, index)
-    nets = Nets(nets.index[chosen], nets.weights[torch.from_numpy(chosen)], nets.hyper_parameters[chosen], nets.segments)
-
-    def permute(rng: torch.Generator) -> Tensor:
-        parts = [permuted(part, zoo.layout, rng, spaces=spaces) for part in nets.weights.split(PERMUTED_AT_ONCE)]
-        return metanet.features(replace(nets, weights=torch.cat(parts)))
-
-    return permute
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Examples, and the indices of their nets."""
-
-    index: np.ndarray
-    examples: Examples
-
-
-def _examples(zoo: Zoo, metanet: Metanet, split: str, job: Job, rows: np.ndarray) -> Labelled:
-    """These nets of a split with the target; a hyper-parameter that is the target is hidden from the metanet."""
-    index, found = features(zoo, metanet, split, inputs=job.inputs, hidden=job.target)
-    if len(rows) < len(index):
-        found = found[torch.from_numpy(np.isin(index, rows))]
-    return Labelled(rows, Examples(found, zoo.columns[job.target].to_numpy(np.float64)[rows]))
-
-
 def _record(
     task: records.Task,
     job: Job,
     metanet: Metanet,
     seed: int,
-    fit: tuple[Fitted, float],
+    fitted: Fitted,
     validation: Labelled,
     test: Labelled,
     *,
+    seconds: float,
     path: Path,
 ) -> None:
-    fitted, seconds = fit
-    predicted = {"validation": _predictions(fitted, validation), "test": _predictions(fitted, test)}
-    truth = {"validation": validation.examples.target, "test": test.examples.target}
-    results, frames = {}, []
-    for split, part in (("validation", validation), ("test", test)):
-        try:
-            results[split] = scores(truth[split], predicted[split])
-        except ValueError as error:
-            raise ValueError(f"{job.metanet}, seed {seed}, on {job.zoo}, {split}: {error}") from None
-        columns = {"index": part.index, "split": split, "target": truth[split], "prediction": predicted[split]}
-        frames.append(pd.DataFrame(columns))
+    """Predicts the validation and test nets, scores the predictions, and writes both."""
+    parts = {"validation": validation, "test": test}
+    predicted = {split: predict(fitted, part) for split, part in parts.items()}
+    found = {split: _scores(job, seed, split, part, predicted[split]) for split, part in parts.items()}
     recalibrated = recalibrated_r2(
-        truth["test"],
+        test.examples.target,
         predicted["test"],
-        validation_true=truth["validation"],
+        validation_true=validation.examples.target,
         validation_predicted=predicted["validation"],
     )
-    reference, data = records.predictions_file(path, pd.concat(frames, ignore_index=True))
+    reference, data = records.predictions_file(path, _frame(parts, predicted))
     record = records.Record(
         schema=records.SCHEMA,
         task=task,
@@ -361,8 +186,8 @@ def _record(
         seed=seed,
         tuned=_tuned(job),
         chosen=fitted.chosen,
-        validation=results["validation"],
-        test={**results["test"], "r2_recalibrated": recalibrated},
+        validation=found["validation"],
+        test={**found["test"], "r2_recalibrated": recalibrated},
         test_split=records.TEST_READ,
         constant_prediction=is_constant(predicted["test"]),
         predictions=reference,
@@ -374,11 +199,17 @@ def _record(
     records.write(path, record, data)
 
 
-def _predictions(fitted: Fitted, nets: Labelled) -> np.ndarray:
+def _scores(job: Job, seed: int, split: str, part: Labelled, predicted: np.ndarray) -> dict[str, float]:
     try:
-        return fitted.predict(nets.examples.features)
-    except RuntimeError as error:  # torch's word for shapes that do not fit
-        raise ValueError(
-            f"what was fitted cannot read these nets ({error}); between zoos whose nets have other trained entries, "
-            f"--inputs all may do"
-        ) from None
+        return scores(part.examples.target, predicted)
+    except ValueError as error:
+        raise ValueError(f"{job.metanet}, seed {seed}, on {job.zoo}, {split}: {error}") from None
+
+
+def _frame(parts: dict[str, Labelled], predicted: dict[str, np.ndarray]) -> pd.DataFrame:
+    """The predictions as they are kept: a row a net."""
+    frames = [
+        pd.DataFrame({"index": part.index, "split": split, "target": part.examples.target, "prediction": predicted[split]})
+        for split, part in parts.items()
+    ]
+    return pd.concat(frames, ignore_index=True)

@@ -14,10 +14,11 @@ from pydantic.dataclasses import dataclass as strict_dataclass
 from torch import Tensor
 
 import zoo as zoos
+from benchmark.fitting import find_metanet
 from benchmark.metrics import is_constant, mean_absolute_error, r2
-from benchmark.records import STRICT, Name, ZooReference
-from benchmark.score import check_task, find_metanet
-from benchmark.untrusted import RECORD_BYTES, read_bytes, read_json, validated
+from benchmark.records import RECORD_BYTES, STRICT, Name, ZooReference
+from benchmark.tasks import check_task
+from benchmark.untrusted import read_bytes, read_json, validated
 from metanets import METANETS, Examples, Training
 from zoo import Nets, Zoo, files
 from zoo.streams import stream

@@ -122,7 +122,7 @@ class Bar:
 def print_board(board: Any, kind: str) -> None:
     """Prints a leaderboard, a table a task; of kind terminal, transfer matrices first."""
     from benchmark.formats import to_csv, to_latex
-    from benchmark.leaderboard import frame_table, to_markdown, to_table
+    from benchmark.tables import frame_table, to_markdown, to_table
 
     if kind in ("json", "csv"):
         text = board.cells.to_json(orient="records", indent=1) + "\n" if kind == "json" else to_csv(board.cells)

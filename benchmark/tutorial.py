@@ -31,9 +31,10 @@ import benchmark
 import zoo
 from benchmark.compare import compare
 from benchmark.formats import to_latex
-from benchmark.leaderboard import from_paths, to_markdown
+from benchmark.leaderboard import from_paths
 from benchmark.plots import predicted_against_true
 from benchmark.score import score
+from benchmark.tables import to_markdown
 from metanets import Training
 from zoo import plots
 

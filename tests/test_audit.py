@@ -13,6 +13,7 @@ from test_verify import sign
 import zoo
 from benchmark import cli
 from benchmark.audit import SHUFFLES, Finding, audit, shuffle
+from benchmark.fingerprints import fingerprints
 from metanets import METANETS, Fitted, Metanet
 from zoo import Nets, Zoo
 
@@ -96,6 +97,10 @@ def test_a_copy_with_permuted_channels_is_found_although_no_weight_is_where_it_w
     torch.testing.assert_close(*logits)
     (found,) = findings(copy)
     assert found == Finding("leak", "permuted weights", f"net {one} (train), net {other} (test)")
+    at = {sighting.index: sighting for sighting in fingerprints(changed)}
+    assert at[one].exact != at[other].exact
+    assert at[one].unordered == at[other].unordered
+    assert len({sighting.unordered for sighting in at.values()}) == len(changed) - 1
 
 
 def test_weights_that_another_net_had_on_its_way_are_found(tmp_path):

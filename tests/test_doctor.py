@@ -13,7 +13,11 @@ from types import SimpleNamespace
 import pytest
 
 from benchmark import doctor as subject
-from benchmark.doctor import PACKAGES, VULNERABLE, Finding, Report, doctor, place, vulnerable
+from benchmark import installed as here
+from benchmark import reach
+from benchmark.doctor import doctor, place
+from benchmark.findings import Finding, Report
+from benchmark.installed import PACKAGES, VULNERABLE, vulnerable
 
 SECRET = "hf_MARKERmarkerMARKERmarker"
 
@@ -35,7 +39,7 @@ def found(name: str, report: Report) -> Finding:
 
 
 def installed(monkeypatch, versions: dict[str, str | None]) -> None:
-    monkeypatch.setattr(subject, "_version", lambda name: versions.get(name, "999"))
+    monkeypatch.setattr(here, "version", lambda name: versions.get(name, "999"))
 
 
 def test_what_is_installed_is_healthy_and_every_finding_that_is_not_ok_says_what_to_do():
@@ -148,7 +152,7 @@ def test_a_hub_that_is_not_there_is_a_warning_with_its_reason(monkeypatch):
 
 
 def test_a_hub_that_never_answers_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr(subject, "HUB_SECONDS", 0.2)
+    monkeypatch.setattr(reach, "HUB_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
         assert "timed out" in found("hub", doctor()).found

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 import re
 import sys
 
@@ -10,6 +11,8 @@ from benchmark import cli, records
 from benchmark.emit import bibtex, emit, record_key, slug
 from benchmark.leaderboard import FLOOR, leaderboard
 from benchmark.score import score
+from benchmark.submission import submission
+from zoo import files
 
 EVIL = "pkg.mod:a{b}%\\x \"'#: [1]\n- y: &z é"
 
@@ -98,10 +101,14 @@ def test_a_submissions_own_citation_is_kept(results, tmp_path):
     path = records.paths(results)[0]
     record = records.read(path)
     assert "author" in fields(bibtex({path: record}))[record_key(record)]
-    (tmp_path / records.SUBMISSION).write_text('{"citation": "@article{x, title={T}}"}')
+    about = submission(code_url="https://a.org", commit="0" * 40, contact="us", citation="@article{x, title={T}}")
+    files.write_json(tmp_path / records.SUBMISSION, dataclasses.asdict(about))
     entry = fields(bibtex({tmp_path / path.name: record}))[record_key(record)]
     assert "author" not in entry
     assert "T" in entry["howpublished"]
+    os.truncate(tmp_path / records.SUBMISSION, 10**9)
+    with pytest.raises(ValueError, match=r"submission\.json has 1,000,000,000 bytes"):
+        bibtex({tmp_path / path.name: record})
 
 
 @pytest.mark.parametrize("name", ["..", "/", ".", "a/../../b", "é", "\n", "-x", ".hidden"])

@@ -28,7 +28,7 @@ import zoo
 from benchmark import page, records
 from benchmark.cli import main
 from benchmark.features import features
-from benchmark.score import task_of
+from benchmark.tasks import task_of
 from metanets import METANETS
 from zoo import leases, plan
 from zoo.export import export, export_official

@@ -3,6 +3,7 @@ import dataclasses
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -141,6 +142,20 @@ def test_importing_the_benchmark_imports_nothing_heavy():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     with pytest.raises(AttributeError, match="no attribute 'load_result'"):
         benchmark.load_result  # noqa: B018
+
+
+def test_one_metanet_alone_has_no_pairs(results, board, tmp_path, monkeypatch, capsys):
+    shutil.copytree(next(results.glob("*/*/statnn")), tmp_path / "statnn")
+    assert list(from_paths(records.paths(tmp_path)).pairs().columns) == list(board.pairs().columns)
+    for options, said in (
+        ([], "no two metanets have records"),
+        (["--format", "csv"], "one,other"),
+        (["--format", "json"], "["),
+    ):
+        monkeypatch.setattr(sys, "argv", ["metazoo", "leaderboard", str(tmp_path), "--pairs", *options])
+        with pytest.raises(SystemExit, match="0"):
+            cli.app()
+        assert said in capsys.readouterr().out
 
 
 def test_pairs_are_csv_and_not_latex(results, board, monkeypatch, capsys):

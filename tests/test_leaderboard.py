@@ -1,19 +1,27 @@
 import dataclasses
+import io
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow
+import pyarrow.parquet
 import pytest
 from conftest import ROOT
 
 from benchmark import records
-from benchmark.leaderboard import FLOOR, from_paths, leaderboard, to_markdown, to_table
+from benchmark.leaderboard import FLOOR, from_paths, leaderboard
 from benchmark.metrics import r2
 from benchmark.plots import sample_efficiency
 from benchmark.records import json_schema
 from benchmark.score import score
+from benchmark.tables import to_markdown, to_table
 from benchmark.uncertainty import difference, interval
 from metanets import Training
+from zoo import files
 
 QUICK = Training(epochs=2, batch=8, learning_rates=(1e-3, 1e-2))
 
@@ -82,6 +90,121 @@ def test_records_with_other_test_nets_do_not_mix(scored, tmp_path):
     records.write(path, dataclasses.replace(record, predictions=reference), data)
     with pytest.raises(ValueError, match="are not those of"):
         from_paths([first, path])
+
+
+def changed(path: Path, to: Path, frame: pd.DataFrame | None = None, **fields: object) -> Path:
+    """A copy of a record with other predictions or fields."""
+    record = records.read(path)
+    reference, data = records.predictions_file(to, records.read_predictions(path, record) if frame is None else frame)
+    records.write(to, dataclasses.replace(record, **{"predictions": reference, **fields}), data)
+    return to
+
+
+def test_seeds_are_in_the_order_of_their_numbers_with_their_own_predictions(scored, tmp_path):
+    source = next(path for path in scored if path.parent.name == "statnn")
+    for seed in (9, 10, 11):
+        frame = records.read_predictions(source, records.read(source))
+        changed(source, tmp_path / f"seed-{seed}.json", frame.assign(prediction=frame["target"] + 0.1 * seed), seed=seed)
+    (result,) = leaderboard(tmp_path).results
+    assert [record.seed for record in result.records] == [9, 10, 11]
+    np.testing.assert_allclose(result.predicted - result.target, np.tile([[0.9], [1.0], [1.1]], len(result.target)))
+
+
+def test_a_record_that_is_there_twice_is_refused(scored, tmp_path):
+    source = next(path.parent for path in scored)
+    for name in ("results", "backup"):
+        shutil.copytree(source, tmp_path / name)
+    with pytest.raises(ValueError, match=r"results.seed-0\.json: seed 0 of .* is in .*backup.seed-0\.json too"):
+        leaderboard(tmp_path)
+
+
+def test_metanets_that_were_tested_on_other_nets_are_not_compared(scored, tmp_path):
+    floor, other = (next(path for path in scored if path.parent.name == name) for name in (FLOOR, "statnn"))
+    frame = records.read_predictions(other, records.read(other))
+    frame.loc[frame["split"] == "test", "index"] += 1
+    with pytest.raises(ValueError, match=r"seed-1\.json: its test nets or their targets are not those of"):
+        from_paths([floor, changed(other, tmp_path / "seed-1.json", frame)])
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda frame: frame.assign(prediction=frame["prediction"] * 1e200), "R² of its predictions is -inf"),
+        (lambda frame: frame.assign(target=0.5), "R² of its predictions is nan"),
+        (lambda frame: frame.assign(prediction=frame["prediction"] * 1e300 * 1e300), "not one finite number for each"),
+        (lambda frame: frame.assign(index=frame["index"].iloc[-1]), "not one finite number for each"),
+        (lambda frame: frame.assign(split="validation"), "not one finite number for each"),
+    ],
+)
+def test_predictions_that_cannot_be_scored_are_refused_by_name(scored, tmp_path, change, found):
+    frame = change(records.read_predictions(scored[0], records.read(scored[0])))
+    with pytest.raises(ValueError, match=rf"seed-0\.json: .*{found}"):
+        from_paths([changed(scored[0], tmp_path / "seed-0.json", frame)])
+
+
+def test_a_zoo_under_two_names_spoils_no_transfer_matrix(scored, tmp_path):
+    source = next(path for path in scored if path.parent.name == "statnn")
+    task = records.read(source).task
+    renamed, other = dataclasses.replace(task.zoo, family="x"), dataclasses.replace(task.zoo, name="other")
+    for number, zoo in enumerate((task.zoo, renamed, other)):
+        changed(source, tmp_path / str(number) / "seed-0.json", task=dataclasses.replace(task, zoo=zoo))
+    (matrix,) = leaderboard(tmp_path).matrices().values()
+    assert matrix.shape == (2, 1)
+
+
+def test_a_record_without_a_score_is_refused_by_name(scored, tmp_path):
+    test = records.read(scored[0]).test
+    path = changed(scored[0], tmp_path / "seed-0.json", test={name: test[name] for name in test if name != "tau"})
+    with pytest.raises(ValueError, match=r"seed-0\.json: no test score tau"):
+        from_paths([path, *scored[1:]])
+
+
+def spoil_link(path: Path) -> None:
+    path.symlink_to(path.rename(path.with_name("elsewhere")))
+
+
+def spoil_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def spoil_depth(path: Path) -> None:
+    path.write_text('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}")
+
+
+def spoil_digits(path: Path) -> None:
+    path.write_text(path.read_text().replace('"seed": 0,', f'"seed": {"1" * 5000},'))
+
+
+def spoil_predictions(path: Path) -> None:
+    """A name of two megabytes for every net, which is none in the file."""
+    record, memory = records.read(path), io.BytesIO()
+    frame = records.read_predictions(path, record).assign(split="x" * 2_000_000)
+    table = pyarrow.Table.from_pandas(frame, preserve_index=False)
+    pyarrow.parquet.write_table(table, memory, compression="zstd", dictionary_pagesize_limit=2**30)
+    reference = dataclasses.replace(record.predictions, sha256=files.hash_of(memory.getvalue()))
+    records.write(path, dataclasses.replace(record, predictions=reference), memory.getvalue())
+
+
+def spoil_columns(path: Path) -> None:
+    changed(path, path, records.read_predictions(path, records.read(path)).drop(columns="split"))
+
+
+@pytest.mark.parametrize(
+    "spoil", [spoil_link, spoil_pipe, spoil_depth, spoil_digits, spoil_predictions, spoil_columns], ids=lambda s: s.__name__
+)
+def test_a_file_that_is_made_to_harm_its_reader_is_refused_by_name(scored, tmp_path, spoil):
+    path = shutil.copytree(next(path.parent for path in scored), tmp_path / "results") / "seed-0.json"
+    spoil(path)
+    with pytest.raises(ValueError, match=r"seed-0\.(json|parquet)"):
+        leaderboard(tmp_path)
+
+
+def test_a_submission_that_is_a_link_is_not_read(scored, tmp_path):
+    folder = shutil.copytree(next(path.parent for path in scored), tmp_path / "results")
+    (folder / records.SUBMISSION).symlink_to("/etc/hostname")
+    with pytest.raises(ValueError, match=r"submission\.json.*links are not followed"):
+        leaderboard(tmp_path)
 
 
 def test_scores_are_drawn_against_the_number_of_training_nets(standard, scored, tmp_path):

@@ -11,12 +11,14 @@ import pandas as pd
 import pytest
 
 import zoo as zoos
-from benchmark import cli, records, symmetry
+from benchmark import cli, contents, records, symmetry
 from benchmark.leaderboard import FLOOR, leaderboard
 from benchmark.metrics import scores
-from benchmark.page import GENERATOR, printable, site, slug, web_address, write
+from benchmark.page import GENERATOR, printable, site, web_address, write
 from benchmark.records import Method, Record, Task, ZooReference
-from benchmark.untrusted import submission
+from benchmark.sources import TIERS, gathered
+from benchmark.submission import submission
+from benchmark.svg import slug
 from zoo import files
 
 EVIL, CLIMBING, MATHS = "<img src=x onerror=alert(1)>", "../../../etc/passwd", "_$\\frac{"
@@ -29,11 +31,11 @@ VOID = {"meta", "link", "img", "input", "br"}
 
 def put(folder: Path, metanet: str, zoo=STANDARD, *, fitted_on=None, train_nets=None, noise=0.3, seeds=2, command="metazoo"):
     """Records of made-up predictions, one a seed."""
-    true = np.random.default_rng(0).uniform(0.2, 0.9, NETS).astype(np.float32)
+    true = np.random.default_rng(0).uniform(0.2, 0.9, NETS)
     nets = {"train": train_nets or 64, "validation": 0, "test": NETS}
     task = Task("test_accuracy", "trained", fitted_on or zoo, zoo, None, train_nets, nets, 0)
     for seed in range(seeds):
-        guess = true + noise * np.random.default_rng([seed, len(metanet)]).normal(0, 0.2, NETS).astype(np.float32)
+        guess = true + noise * np.random.default_rng([seed, len(metanet)]).normal(0, 0.2, NETS)
         frame = pd.DataFrame({"index": np.arange(NETS), "split": "test", "target": true, "prediction": guess})
         path = folder / zoo.label() / slug(task.name()) / slug(metanet) / f"seed-{seed}.json"
         reference, data = records.predictions_file(path, frame)
@@ -216,6 +218,12 @@ def test_numbers_of_the_tables_are_those_of_the_leaderboard(made, cells):
     assert f"{plain['r2_mean']:.3f}±{plain['r2_std']:.3f} [{plain['r2_low']:.2f}, {plain['r2_high']:.2f}]" in text
 
 
+def test_the_first_page_counts_what_there_is(results):
+    counts = contents.index(gathered(results, []), {})["counts"]
+    assert counts["records"] == len(list(results.glob("**/seed-*.json")))
+    assert (counts["metanets"], counts["floors"], counts["zoos"]) == (len(SIZES) - 1, 1, 2)
+
+
 def test_downloads_hold_the_cells_and_no_formula(made, cells):
     rows = json.loads((made / "cells.json").read_text())
     assert [row["r2_mean"] for row in rows] == list(cells["r2_mean"])
@@ -262,9 +270,7 @@ def test_a_badge_is_what_maintainers_found_of_these_very_records(tmp_path):
 
 def badges(results: Path) -> set[str]:
     page = site(results, [])[f"metanets/{slug('statnn')}.html"].decode()
-    return {
-        tier for tier in ("self-reported", "verified", "reproduced") if f'<span class="badge {tier}">{tier}</span>' in page
-    }
+    return {tier for tier in TIERS if f'<span class="badge {tier}">{tier}</span>' in page}
 
 
 def test_a_submission_is_shown_with_whom_to_ask_as_text(tmp_path):

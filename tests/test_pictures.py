@@ -1,7 +1,9 @@
 from conftest import ROOT
 
 from benchmark.leaderboard import leaderboard
-from benchmark.pictures import INK, families, forest, slug
+from benchmark.pictures import forest
+from benchmark.svg import INK, slug
+from benchmark.tables import families
 
 CELLS = next(iter(leaderboard(ROOT / "data/results").boards()))
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from conftest import ROOT
 
 from benchmark import records
-from benchmark.leaderboard import leaderboard, to_markdown
+from benchmark.leaderboard import leaderboard
+from benchmark.tables import to_markdown
 
 ROOMS = ("zoo", "zoo/importers", "zoo/vetting", "metanets", "benchmark", "benchmark/verbs")
 README = (ROOT / "README.md").read_text()

@@ -16,11 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
-from benchmark import cli, records, submit, untrusted
+from benchmark import cli, records
+from benchmark.agreement import FEWEST_SEEDS
+from benchmark.check import Checked, check
+from benchmark.examine import read
 from benchmark.leaderboard import leaderboard
+from benchmark.predictions import COLUMNS
 from benchmark.score import score
-from benchmark.submit import check, fresh
-from benchmark.untrusted import read, submission
+from benchmark.submission import read_submission, submission
+from benchmark.submit import submit
+from benchmark.trust import fresh, read_verification, tier
+from benchmark.untrusted import read_json
 from metanets import Training
 from zoo import files
 
@@ -71,7 +77,7 @@ def predictions(path: Path) -> pd.DataFrame:
 
 
 def given_in(folder: Path, to: Path, *zoos: Path, **fields: object) -> Path:
-    return submit.submit([folder], submission(**ABOUT | fields), to=to, zoo_folders=zoos)[0]
+    return submit([folder], submission(**ABOUT | fields), to=to, zoo_folders=zoos)[0]
 
 
 def test_a_submission_is_copied_whole_checked_and_shown(scored, standard, tmp_path):
@@ -80,10 +86,10 @@ def test_a_submission_is_copied_whole_checked_and_shown(scored, standard, tmp_pa
     assert folder.relative_to(to) == source.relative_to(scored)
     for path in source.iterdir():
         assert (folder / path.name).read_bytes() == path.read_bytes()
-    assert untrusted.read_submission(folder / "submission.json").commit == ABOUT["commit"]
+    assert read_submission(folder / "submission.json").commit == ABOUT["commit"]
     assert len(list(folder.iterdir())) == 11
-    assert check(to, [standard]) == submit.Checked((), 5, 5)
-    assert check(to) == submit.Checked((), 5, 0)
+    assert check(to, [standard]) == Checked((), 5, 5)
+    assert check(to) == Checked((), 5, 0)
     assert leaderboard(to).cells["seeds"].tolist() == [5]
 
 
@@ -98,13 +104,13 @@ def test_all_kinds_of_tasks_agree_with_their_zoos(standard, asymmetric, tmp_path
     score(both, ["mean"], "test_loss", transfer=True, **kinds)
     score(both, ["mean"], "test_accuracy", shift="learning_rate", **kinds)
     score(both, ["mean"], "learning_rate", train_nets=[8, 16], **kinds)
-    assert check(tmp_path, both) == submit.Checked((), 4 + 2 + 4, 10)
+    assert check(tmp_path, both) == Checked((), 4 + 2 + 4, 10)
     assert check(tmp_path, [standard]).labelled == 1 + 1 + 2
 
 
 def test_a_floor_may_have_fewer_seeds_but_no_other_may_call_itself_one(scored, mine, tmp_path):
     floor = next(scored.glob("*/*/mean"))
-    submit.submit([floor / "seed-0.json"], submission(**ABOUT), to=tmp_path / "results")
+    submit([floor / "seed-0.json"], submission(**ABOUT), to=tmp_path / "results")
     for path in mine.glob("*.json"):
         rewrite(path, metanet={**json.loads(path.read_text())["metanet"], "floor": True})
     with pytest.raises(ValueError, match="statnn is not among the suite's floors"):
@@ -128,7 +134,7 @@ def test_a_correction_lies_beside_what_it_supersedes_which_no_longer_counts(scor
         with pytest.raises(ValueError, match=found):
             given_in(mine, to, supersedes=name)
     assert given_in(mine, to, supersedes="statnn.2") == first.with_name("statnn.3")
-    assert check(to, [standard]) == submit.Checked((), 15, 15)
+    assert check(to, [standard]) == Checked((), 15, 15)
     rewrite(first.with_name("statnn.3") / "submission.json", supersedes="statnn")
     assert any("statnn.2 and statnn.3 both count" in line for line in check(to).problems)
 
@@ -284,6 +290,12 @@ def spoil_zoo(mine: Path) -> None:
         rewrite(path, task={**value["task"], "zoo": other, "test_zoo": other})
 
 
+def spoil_family(mine: Path) -> None:
+    for path in mine.glob("*.json"):
+        value = json.loads(path.read_text())
+        rewrite(path, task={**value["task"], "zoo": {**value["task"]["zoo"], "family": "other"}})
+
+
 def spoil_inputs(mine: Path) -> None:
     spoil_names(mine, shift="label_smoothing")
 
@@ -362,7 +374,7 @@ def spoil_column(mine: Path) -> None:
 
 
 def spoil_order(mine: Path) -> None:
-    spoil_frame(mine, lambda frame: frame[["split", "index", "target", "prediction"]])
+    spoil_frame(mine, lambda frame: frame[sorted(COLUMNS)])
 
 
 def spoil_dtype(mine: Path) -> None:
@@ -386,6 +398,44 @@ def spoil_rows(mine: Path) -> None:
     table = table.append_column("prediction", pyarrow.nulls(rows, pyarrow.float64()))
     pyarrow.parquet.write_table(table, memory, row_group_size=rows)
     sign(mine / "seed-1.json", memory.getvalue())
+
+
+def spoil_long_split(mine: Path, **options: object) -> None:
+    """A name of two megabytes for every net, in a file of some kilobytes whose columns take two when unpacked."""
+    frame, memory = predictions(mine / "seed-1.json"), io.BytesIO()
+    table = pyarrow.Table.from_pandas(frame.assign(split="x" * 2_000_000), preserve_index=False)
+    pyarrow.parquet.write_table(table, memory, compression="zstd", **options or {"dictionary_pagesize_limit": 2**30})
+    assert len(memory.getvalue()) < 20_000
+    sign(mine / "seed-1.json", memory.getvalue())
+
+
+def spoil_shared_beginnings(mine: Path) -> None:
+    """The same, each name kept as what it has in common with the one before."""
+    spoil_long_split(mine, use_dictionary=False, column_encoding={"split": "DELTA_BYTE_ARRAY"})
+
+
+def varint(number: int, size: int = 0) -> bytes:
+    """A number as Thrift has it in Parquet's description of a file, with so many bytes."""
+    digits = [number >> shift & 127 for shift in range(0, max(7 * size, number.bit_length()), 7)]
+    return bytes([*(digit | 128 for digit in digits[:-1]), digits[-1]])
+
+
+def spoil_row_count(mine: Path) -> None:
+    """A million rows in a file whose first lines speak of as many as there are nets."""
+    nets, rows, memory = len(predictions(mine / "seed-1.json")), 10**6, io.BytesIO()
+    kinds = {
+        "index": pyarrow.int64(),
+        "split": pyarrow.string(),
+        "target": pyarrow.float64(),
+        "prediction": pyarrow.float64(),
+    }
+    table = pyarrow.table({name: pyarrow.nulls(rows, kind) for name, kind in kinds.items()})
+    pyarrow.parquet.write_table(table, memory, row_group_size=rows)
+    data, told = memory.getvalue(), varint(2 * rows)
+    place = data.index(told, len(data) - 8 - int.from_bytes(data[-8:-4], "little"))
+    data = data[:place] + varint(2 * nets, len(told)) + data[place + len(told) :]
+    assert pyarrow.parquet.read_metadata(io.BytesIO(data)).num_rows == nets
+    sign(mine / "seed-1.json", data)
 
 
 def spoil_pandas_note(mine: Path) -> None:
@@ -433,11 +483,12 @@ BAD = [
     (spoil_target, "task's name '/evil' cannot be"),
     (spoil_shift, "task's name .* cannot be"),
     (spoil_zoo, "not among those given by --zoo"),
+    (spoil_family, r"one zoo by its hash, but .* \(other\) and"),
     (spoil_inputs, "no such task|nets of the task without a prediction"),
     (spoil_score, "test r2 is said to be .*, but the predictions give"),
     (spoil_metrics, "validation scores .*, expected"),
     (spoil_constant, "constant_prediction is said to be True"),
-    (spoil_seeds, r"4 seed\(s\), a submission has 5 or more"),
+    (spoil_seeds, rf"4 seed\(s\), a submission has {FEWEST_SEEDS} or more"),
     (spoil_same_seed, r"seeds \[0, 0, 2, 3, 4\], expected each once"),
     (spoil_version, "not of the same task, metanet and version"),
     (spoil_duplicate, r"1 net\(s\) are predicted twice"),
@@ -455,6 +506,9 @@ BAD = [
     (spoil_index, "columns .*expected"),
     (spoil_null, "empty entries"),
     (spoil_rows, "10,000,000 rows, expected"),
+    (spoil_long_split, "a split's name of 2,000,000 bytes"),
+    (spoil_shared_beginnings, "no file of predictions"),
+    (spoil_row_count, "rows in all, but 1,000,000 in its parts"),
     (spoil_pandas_note, "its note for pandas"),
     (spoil_bad_note, "no file of predictions"),
     (spoil_cut, "seed-1.parquet: no file of predictions"),
@@ -527,13 +581,43 @@ def test_a_submission_in_place_of_another_metanets_is_found(scored, tmp_path):
     folder = given_in(next(to.glob("*/*/statnn")), to)
     rewrite(folder / "submission.json", supersedes="mean")
     assert any("supersedes mean" in line for line in check(to).problems)
+    assert {path.parent.name for path in records.paths(to)} == {"mean", "statnn"}
+    rewrite(folder / "submission.json", supersedes="statnn")
+    assert {path.parent.name for path in records.paths(to)} == {"mean", "statnn"}
     rewrite(folder / "submission.json", supersedes="../../mean")
     assert any("submission.json does not fit" in line for line in check(to).problems)
     assert {path.parent.name for path in records.paths(to)} == {"mean", "statnn"}
 
 
+@pytest.mark.parametrize(
+    ("folder", "name", "can"),
+    [
+        ("statnn.2", "statnn", True),
+        ("statnn.10", "statnn.9", True),
+        ("statnn.2", "statnn.2", False),
+        ("statnn.2", "statnn.3", False),
+        ("statnn.2", "statnn.1", False),
+        ("statnn.2", "mean", False),
+        ("statnn", "statnn", False),
+        ("statnn", "statnn.2", False),
+        ("statnn.2", "../statnn", False),
+        ("mine.Linear.2", "mine.Linear", True),
+        ("mine.Linear", "mine", False),
+        ("statnn.2", "statnn." + "9" * 200, False),
+    ],
+)
+def test_only_an_earlier_folder_of_the_same_metanet_can_be_corrected(folder, name, can):
+    assert records.corrects(Path("results") / folder, name) == can
+
+
 def test_a_link_in_the_way_is_not_written_through(mine, scored, tmp_path):
-    to = tmp_path / "results"
+    to, elsewhere = tmp_path / "results", tmp_path / "elsewhere"
+    given_in(next(scored.glob("*/*/statnn")), to).with_name("statnn.2").symlink_to(elsewhere)
+    elsewhere.mkdir()
+    with pytest.raises(ValueError, match=r"statnn\.2 is a link"):
+        given_in(mine, to, supersedes="statnn")
+    assert list(elsewhere.iterdir()) == []
+    to = tmp_path / "others"
     home = to / next(scored.glob("*/*/statnn")).relative_to(scored)
     home.parent.parent.mkdir(parents=True)
     home.parent.symlink_to(tmp_path)
@@ -567,7 +651,7 @@ def test_submissions_of_another_form_are_refused(field, value):
 def test_a_tier_is_given_by_a_verification_of_these_very_records(scored, tmp_path):
     to = shutil.copytree(scored, tmp_path / "results")
     folder = given_in(next(to.glob("*/*/statnn")), to)
-    assert submit.tier(folder) == "self-reported"
+    assert tier(folder) == "self-reported"
     found = {
         "schema": "metazoo-verification-1",
         "tier": "verified",
@@ -577,11 +661,11 @@ def test_a_tier_is_given_by_a_verification_of_these_very_records(scored, tmp_pat
         "note": "",
     }
     files.write_json(folder / "verification.json", found)
-    assert submit.tier(folder) == "verified"
+    assert tier(folder) == "verified"
     assert check(to).problems == ()
     rewrite(folder / "seed-0.json", seconds=0.5)
     with pytest.raises(ValueError, match=r"seed-0.json differ\(s\) from what was verified"):
-        submit.tier(folder)
+        tier(folder)
     assert any("verify anew" in line for line in check(to).problems)
     rewrite(folder / "verification.json", tier="self-reported")
     assert any("verification.json does not fit its schema: tier" in line for line in check(to).problems)
@@ -632,9 +716,11 @@ def test_a_record_with_anything_changed_is_read_or_refused_by_name(scored, tmp_p
 def test_any_bytes_as_json_are_refused_by_name(scored, tmp_path_factory, noise):
     path = tmp_path_factory.mktemp("noise") / "seed-0.json"
     path.write_bytes(noise)
-    for one in (read, untrusted.read_submission, untrusted.read_verification):
+    for one in (read, read_submission, read_verification):
         with pytest.raises(ValueError, match=r"seed-0\.json"):
             one(path)
+    found = refusal(lambda path: read_json(path, noise), path)
+    assert found is None or "seed-0.json" in found
 
 
 @given(data=st.data())

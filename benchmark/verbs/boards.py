@@ -40,8 +40,8 @@ def submit(
     supersedes: Annotated[str | None, typer.Option(metavar="NAME", help="The folder under --to that this corrects.")] = None,
 ) -> None:
     """Check records and add them to a leaderboard's folder, as a submission."""
+    from benchmark.submission import submission
     from benchmark.submit import submit
-    from benchmark.untrusted import submission
 
     about = submission(
         code_url=code,
@@ -63,7 +63,7 @@ def check(
     zoo_folders: ZoosOption = None,
 ) -> None:
     """Derive everything in a folder of records again, and name what is wrong."""
-    from benchmark.submit import check
+    from benchmark.check import check
 
     found = check(results, zoo_folders or ())
     for line in found.problems:
@@ -86,7 +86,7 @@ def fresh(
 ) -> None:
     """Build a zoo from a seed that nobody has seen, to verify submissions on."""
     import zoo
-    from benchmark.submit import fresh
+    from benchmark.trust import fresh
 
     loaded = zoo.load(spec, overrides(settings or [], nets, None))
     count = workers_of(workers, device)

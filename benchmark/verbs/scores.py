@@ -121,7 +121,8 @@ def leaderboard(
 ) -> None:
     """Print the leaderboard of all records in a folder."""
     from benchmark.formats import to_csv
-    from benchmark.leaderboard import frame_table, leaderboard
+    from benchmark.leaderboard import leaderboard
+    from benchmark.tables import frame_table
 
     if pairs and kind == "latex":
         raise typer.BadParameter("--pairs has no LaTeX; take --format csv or json")
@@ -133,7 +134,10 @@ def leaderboard(
     elif kind == "csv":
         print(to_csv(board.pairs()), end="")
     else:
-        for (task, zoo), found in board.pairs().groupby(["task", "zoo"], sort=False):
+        rows = board.pairs()
+        if rows.empty:
+            console.print("no two metanets have records of the same task and zoo")
+        for (task, zoo), found in rows.groupby(["task", "zoo"], sort=False):
             frame = found.drop(columns=["task", "zoo"]).set_index("one")
             console.print(frame_table(frame, f"{task}, {zoo}: differences in R², 95% intervals"))
 

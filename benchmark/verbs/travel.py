@@ -29,7 +29,7 @@ def publish(
 ) -> None:
     """Publish zoos as one data set with a card, an index and checksums; then read it back and compare."""
     import zoo
-    from benchmark.leaderboard import markdown_of
+    from benchmark.tables import markdown_of
     from zoo.publish import publish
     from zoo.release import release
 

@@ -1,0 +1,79 @@
+"""The predictions beside a record: a Parquet file of index, split, target and prediction, a row a net."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow
+import pyarrow.compute
+import pyarrow.parquet
+
+PREDICTIONS_BYTES = 10**8  # at most, in a file
+MOST_ROWS = 2_000_000  # what fits in PREDICTIONS_BYTES several times over
+LONGEST_SPLIT = 100  # bytes of a split's name: more are no name
+COLUMNS = {"index": ("int64",), "split": ("string", "large_string"), "target": ("double",), "prediction": ("double",)}
+
+
+def to_parquet(frame: pd.DataFrame) -> bytes:
+    """The bytes of the file of these predictions."""
+    memory = io.BytesIO()
+    frame.to_parquet(memory, index=False)
+    return memory.getvalue()
+
+
+def from_parquet(path: Path, data: bytes, counts: dict[str, int]) -> pd.DataFrame:
+    """Predictions out of these bytes, the description of the file looked at first. Raises ValueError naming the file."""
+    try:
+        table = _table(data, counts)
+        frame = table.to_pandas(ignore_metadata=True)
+        as_told = table.to_pandas()  # what pandas.read_parquet gives, which heeds a note of pandas' in the file
+    except Exception as error:  # Arrow has many, and on strange bytes others come through: none may stop the check
+        raise ValueError(f"{path}: no file of predictions ({error})") from None
+    if empty := [name for name in COLUMNS if table.column(name).null_count]:
+        raise ValueError(
+            f"{path}: empty entries, as pandas writes NaN, in {', '.join(empty)}; expected a value for each net"
+        )
+    if not frame.equals(as_told):
+        raise ValueError(f"{path}: no file of predictions (its note for pandas changes its content)")
+    return frame
+
+
+def _table(data: bytes, counts: dict[str, int]) -> Any:
+    """The file's table. Splits are read as codes of the few names that there are: a name repeated is not many names."""
+    schema = _opened(data).schema_arrow
+    file = _opened(data, read_dictionary=["split"])
+    _check_description(schema, file.metadata, counts)
+    table = file.read(use_threads=False)
+    splits = table.column("split")
+    names = pyarrow.chunked_array([chunk.dictionary for chunk in splits.chunks], splits.type.value_type)
+    longest = pyarrow.compute.max(pyarrow.compute.binary_length(names)).as_py() or 0
+    if longest > LONGEST_SPLIT:
+        raise ValueError(f"a split's name of {longest:,} bytes")
+    return table.set_column(table.column_names.index("split"), "split", splits.cast(schema.field("split").type))
+
+
+def _opened(data: bytes, **options: Any) -> Any:
+    return pyarrow.parquet.ParquetFile(
+        pyarrow.BufferReader(data), thrift_string_size_limit=10**6, thrift_container_size_limit=10**5, **options
+    )
+
+
+def _check_description(schema: Any, about: Any, counts: dict[str, int]) -> None:
+    """Raises ValueError where columns, rows or sizes are not those of these predictions, before any is read."""
+    found = {field.name: str(field.type) for field in schema}
+    if list(found) != list(COLUMNS) or any(found[name] not in kinds for name, kinds in COLUMNS.items()):
+        expected = {name: kinds[0] for name, kinds in COLUMNS.items()}
+        raise ValueError(f"columns {found}, expected {expected}")
+    if about.num_rows != sum(counts.values()) or about.num_rows > MOST_ROWS:
+        raise ValueError(
+            f"{about.num_rows:,} rows, expected one for each of {counts['validation']:,} validation and "
+            f"{counts['test']:,} test nets, {MOST_ROWS:,} at most"
+        )
+    groups = [about.row_group(number) for number in range(about.num_row_groups)]
+    columns = [sum(group.column(number).num_values for group in groups) for number in range(len(COLUMNS))]
+    if (rows := {sum(group.num_rows for group in groups), *columns}) != {about.num_rows}:  # what is read goes by these
+        raise ValueError(f"{about.num_rows:,} rows in all, but {max(rows):,} in its parts")
+    size = sum(group.total_byte_size for group in groups)
+    if size > 2 * PREDICTIONS_BYTES:
+        raise ValueError(f"{size:,} bytes when unpacked")

@@ -1,0 +1,67 @@
+"""One picture of the site: an SVG that fits light and dark pages, safe to name and safe to draw names in."""
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
+
+INK, INK_IN_THE_DARK = "#1f2329", "#d7dde4"
+COLOURS = ("#2f81c7", "#d9772b", "#3a9a5b", "#c9475b", "#8a6cc0", "#2a9d9d", "#b08a1e", "#7d8590")
+STYLE: dict[Any, Any] = {
+    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor"), "none"),
+    "axes.prop_cycle": cycler(color=COLOURS),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "legend.frameon": False,
+    "svg.hashsalt": "metazoo",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An SVG of the site, its size in pixels, and its numbers in words for who cannot see it."""
+
+    file: str
+    alt: str
+    width: int
+    height: int
+
+
+def slug(name: str) -> str:
+    """A file name that is safe anywhere and different for different names."""
+    words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60].strip("-")
+    return f"{words or 'x'}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
+
+
+def picture(
+    key: tuple[str, ...], draw: Callable[[], Figure], alt: str, made: dict[str, bytes], *, names: bool = True
+) -> Picture:
+    """Draws an SVG that is the same each time, and whose ink is dark on light pages and light on dark ones.
+
+    `names`: has texts of others, in which a $ begins no formula.
+    """
+    memory = io.BytesIO()
+    with matplotlib.rc_context({**STYLE, "text.parse_math": not names}):
+        figure = draw()
+        figure.savefig(memory, format="svg", metadata={"Date": None, "Creator": None})
+    css = f"svg{{color:{INK}}}@media(prefers-color-scheme:dark){{svg{{color:{INK_IN_THE_DARK}}}}}"
+    text = memory.getvalue().decode().replace(INK, "currentColor")
+    file = f"pictures/{slug(json.dumps(key))}.svg"
+    made[file] = text.replace('<style type="text/css">', f'<style type="text/css">{css}', 1).encode()
+    width, height = figure.get_size_inches() * 96
+    return Picture(file, alt, round(width), round(height))
+
+
+def drawn(name: str) -> str:
+    """A name as pictures show it: short, in letters that the font has, and different for different names."""
+    text = "".join(letter if letter.isprintable() and ord(letter) < 0x530 else "?" for letter in name)
+    text = f" {text}" if text.startswith("_") else text  # matplotlib leaves labels with _ out of legends
+    return text if text.strip() == name and len(name) <= 40 else f"{text[:30]}… {slug(name)[-4:]}"
