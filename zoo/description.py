@@ -141,7 +141,7 @@ def read(folder: Path, *, nets: int = 1) -> Description:
         trained = _unpacked(value["trained"], len(fixed))
     except (KeyError, TypeError, IndexError, zlib.error, SafetensorError) as error:
         raise ValueError(f"{folder}: {FILE} or {FIXED} is damaged: {type(error).__name__} {error}") from None
-    gate = {name.removesuffix(".F_mat"): matrix for name, matrix in shared.items()} or None
+    gate = {name.removesuffix(".F_mat"): shared[name] for name in sorted(shared)} or None  # safetensors keeps no order
     if isinstance(spec, Imported):
         net = Blueprint(ARCHITECTURES.get(spec.architecture), layout, "", trained, fixed, gate)
     else:

@@ -8,8 +8,9 @@ from pydantic.dataclasses import dataclass
 
 STRICT = ConfigDict(extra="forbid", strict=False, allow_inf_nan=False)
 LINE, NAME = 1000, 100  # characters at most
+COLUMN = "[a-z][a-z0-9_]{0,63}"
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-Column = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Column = Annotated[str, Field(pattern=f"^{COLUMN}$")]
 Line = Annotated[str, Field(max_length=LINE, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 
 
@@ -84,4 +85,4 @@ def plain_column(text: str) -> str:
 
 def is_column(name: str) -> bool:
     """Whether a text is a `Column`."""
-    return bool(re.fullmatch("[a-z][a-z0-9_]{0,63}", name))
+    return bool(re.fullmatch(COLUMN, name))

@@ -84,6 +84,7 @@ def state_dicts(
     csv = net_tables.find(path, table)
     rows = foreign.table(csv)
     paths, extra = net_tables.nets(path, csv, rows)
+    rows["file"] = [place.relative_to(path).as_posix() for place in paths]  # whole paths say where, not what
     choice = table_columns.choice(
         csv, rows, hyper_parameters=hyper_parameters, targets=targets, percent=percent, lineage=lineage, split=split
     )
