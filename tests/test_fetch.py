@@ -156,6 +156,25 @@ def test_a_tag_that_is_moved_between_pinning_and_download_changes_nothing(hub, o
     assert any("v1" in line and str(first.revision) in line for line in LINES)
 
 
+@pytest.mark.parametrize("commit", [None, "", "main", "0" * 39, "\x1b[2J", "0" * 41])
+def test_a_hub_that_names_no_commit_is_not_fetched_from(hub, one, tmp_path, unvetted, monkeypatch, commit):
+    publish(one, REPO, report=quiet)
+    real = hub.answer
+
+    def answer(request):
+        reply = real(request)
+        if "/tree/" not in request.path and "/api/" in request.path:
+            reply.body["sha"] = commit
+        return reply
+
+    monkeypatch.setattr(hub, "answer", answer)
+    lines = []
+    with pytest.raises(ConnectionError, match=r"expected a commit's name") as caught:
+        fetch(REPO, tmp_path / "back", report=lines.append)
+    assert str(caught.value).isprintable()
+    assert lines == []
+
+
 def test_a_branch_a_tag_and_a_commit_are_revisions(hub, one, standard, asymmetric, tmp_path, unvetted):
     first = publish(one, REPO, report=quiet)
     publish(bundle({"plain": asymmetric}), REPO, report=quiet)
