@@ -2,6 +2,8 @@ import functools
 import json
 import os
 import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -156,6 +158,25 @@ def test_a_tag_that_is_moved_between_pinning_and_download_changes_nothing(hub, o
     assert any("v1" in line and str(first.revision) in line for line in LINES)
 
 
+@pytest.mark.parametrize("commit", [None, "", "main", "0" * 39, "\x1b[2J", "0" * 41])
+def test_a_hub_that_names_no_commit_is_not_fetched_from(hub, one, tmp_path, unvetted, monkeypatch, commit):
+    publish(one, REPO, report=quiet)
+    real = hub.answer
+
+    def answer(request):
+        reply = real(request)
+        if "/tree/" not in request.path and "/api/" in request.path:
+            reply.body["sha"] = commit
+        return reply
+
+    monkeypatch.setattr(hub, "answer", answer)
+    lines = []
+    with pytest.raises(ConnectionError, match=r"expected a commit's name") as caught:
+        fetch(REPO, tmp_path / "back", report=lines.append)
+    assert str(caught.value).isprintable()
+    assert lines == []
+
+
 def test_a_branch_a_tag_and_a_commit_are_revisions(hub, one, standard, asymmetric, tmp_path, unvetted):
     first = publish(one, REPO, report=quiet)
     publish(bundle({"plain": asymmetric}), REPO, report=quiet)
@@ -295,6 +316,33 @@ def test_a_hub_that_is_busy_for_a_while_is_asked_again(hub, one, standard, tmp_p
     hub.fault("GET", "/api/datasets/", status=status, times=2)
     hub.fault("GET", "/resolve/", status=status, times=2)
     assert zoo_files(fetch(REPO, tmp_path / "back")) == zoo_files(standard)
+
+
+class Rude(BaseHTTPRequestHandler):
+    """A bucket's server whose words hold what clears a terminal, as XML may."""
+
+    def do_GET(self):
+        body = b"<Error><Code>InvalidRequest</Code><Message>no &#155;2J</Message></Error>"
+        self.send_response(400)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        """Keeps the tests' output clean."""
+
+
+def test_the_words_of_a_bucket_cannot_steer_the_terminal(tmp_path, monkeypatch):
+    pytest.importorskip("s3fs")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Rude) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+            monkeypatch.setenv(name, "us-east-1")
+        with pytest.raises(ConnectionError, match=r"s3://bucket/zoos: .*no \\x9b2J"):
+            fetch("s3://bucket/zoos", tmp_path / "back")
+        server.shutdown()
 
 
 def test_a_full_disk_is_seen_before_anything_is_downloaded(here, tmp_path, monkeypatch):

@@ -7,12 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from zoo.limited import plain
 from zoo.places import CHUNK, CLAIM, Content, Entry, claim
 
 
 @contextmanager
 def _explained_s3(where: str) -> Iterator[None]:
-    """Lets the errors of S3's client say what to do."""
+    """Lets the errors of S3's client say what to do; control characters in a server's words are escaped."""
     from botocore.exceptions import BotoCoreError, NoCredentialsError
 
     try:
@@ -22,16 +23,16 @@ def _explained_s3(where: str) -> Iterator[None]:
         raise PermissionError(f"{where}: no credentials for S3; {hint}") from None
     except BotoCoreError as error:
         hint = "check the connection and AWS_ENDPOINT_URL, then run the same command again"
-        raise ConnectionError(f"{where}: {str(error)[:300]}; {hint}") from None
+        raise ConnectionError(f"{where}: {plain(error)[:300]}; {hint}") from None
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"{where}: no such bucket or object ({str(error)[:200]}); check the address") from None
+        raise FileNotFoundError(f"{where}: no such bucket or object ({plain(error)[:200]}); check the address") from None
     except (BlockingIOError, FileExistsError):
         raise
     except PermissionError as error:
         hint = "check that these credentials may list, read and, to publish, write there"
-        raise PermissionError(f"{where}: S3 refuses ({str(error)[:200]}); {hint}") from None
+        raise PermissionError(f"{where}: S3 refuses ({plain(error)[:200]}); {hint}") from None
     except OSError as error:
-        raise ConnectionError(f"{where}: {str(error)[:300]}; run the same command again") from None
+        raise ConnectionError(f"{where}: {plain(error)[:300]}; run the same command again") from None
 
 
 @dataclass(frozen=True)

@@ -51,10 +51,16 @@ class Hub:
             return _patiently(lambda: getattr(api, function)(repo_id=self.repo, repo_type="dataset", **arguments))
 
     def pin(self) -> str | None:
-        """The commit of the revision; a commit's own name is taken as it is."""
+        """The commit of the revision; a commit's own name is taken as it is. Raises ConnectionError where none is named."""
         if self.revision and COMMIT.fullmatch(self.revision):
             return self.revision
-        return self._ask("repo_info", revision=self.revision).sha
+        commit = self._ask("repo_info", revision=self.revision).sha
+        if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
+            found = f"found {str(commit)[:100]!r} for {self.revision or 'main'}"
+            raise ConnectionError(
+                f"{self.where}: expected a commit's name of 40 digits from the hub, {found}; check HF_ENDPOINT"
+            )
+        return commit
 
     def listing(self, commit: str | None, *, digests: Collection[str] = ()) -> dict[str, Entry]:
         """Its files by name: of those that LFS or Xet keeps with their SHA-256, of others with git's SHA-1."""
