@@ -224,6 +224,16 @@ def test_the_first_page_counts_what_there_is(results):
     assert (counts["metanets"], counts["floors"], counts["zoos"]) == (len(SIZES) - 1, 1, 2)
 
 
+def test_records_of_several_metanets_in_one_folder_have_their_pages(tmp_path):
+    folders = [put(tmp_path / name, name) for name in ("statnn", "deepsets")]
+    for number, path in enumerate(path for folder in folders for path in sorted(folder.glob("seed-*.json"))):
+        record, flat = records.read(path), tmp_path / "flat" / f"seed-{number}.json"
+        reference, data = records.predictions_file(flat, records.read_predictions(path, record))
+        records.write(flat, dataclasses.replace(record, predictions=reference), data)
+    made = site(tmp_path / "flat", [])
+    assert {f"metanets/{slug(name)}.html" for name in ("statnn", "deepsets")} <= made.keys()
+
+
 def test_downloads_hold_the_cells_and_no_formula(made, cells):
     rows = json.loads((made / "cells.json").read_text())
     assert [row["r2_mean"] for row in rows] == list(cells["r2_mean"])
