@@ -5,6 +5,7 @@ unless it is an http(s) URL. The same records and zoos give the same bytes.
 """
 
 import json
+import math
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -113,8 +114,13 @@ def in_words(value: object) -> str:
 
 
 def _json(cells: pd.DataFrame) -> bytes:
-    rows = [{str(key): None if pd.isna(x) else x for key, x in row.items()} for row in cells.to_dict("records")]
-    return files.to_json(rows)
+    """The cells as JSON, which has no NaN and nothing infinite: null."""
+    rows = cells.to_dict("records")
+    return files.to_json([{str(key): None if _is_no_number(x) else x for key, x in row.items()} for row in rows])
+
+
+def _is_no_number(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _zoo_pages(source: Source) -> dict[str, str]:

@@ -242,6 +242,17 @@ def test_downloads_hold_the_cells_and_no_formula(made, cells):
     np.testing.assert_array_equal(frame["r2_mean"], cells["r2_mean"])
 
 
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_scores_that_overflow_are_missing_from_the_json(tmp_path):
+    for number, path in enumerate(sorted(put(tmp_path, "statnn").glob("seed-*.json"))):
+        value = json.loads(path.read_text())
+        path.write_text(json.dumps({**value, "test": {**value["test"], "mae": (-1) ** number * 1e308}}))
+    (row,) = json.loads(site(tmp_path, [])["cells.json"], parse_constant=pytest.fail)
+    assert row["mae_std"] is None
+    assert row["gain"] is None
+    assert row["parameters"] == SIZES["statnn"]
+
+
 def test_names_that_a_spreadsheet_would_run_are_quoted_in_the_csv(tmp_path, monkeypatch):
     monkeypatch.setitem(SIZES, "=1+1", 1)
     put(tmp_path, "=1+1")
