@@ -7,6 +7,7 @@ unless it is an http(s) URL. The same records and zoos give the same bytes.
 import json
 import math
 import re
+import unicodedata
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -90,8 +91,12 @@ def _environment(source: Source) -> Environment:
 
 
 def printable(text: str) -> str:
-    """Text without control characters, such as those that turn the direction of writing; lines stay."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    """Text without control characters, such as those that turn the direction of writing; lines and spaces stay."""
+    return "".join(letter if _is_shown(letter) else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def _is_shown(letter: str) -> bool:
+    return letter.isprintable() or letter in "\t\r\n" or unicodedata.category(letter) == "Zs"
 
 
 def web_address(value: object) -> str:

@@ -190,7 +190,14 @@ def test_only_web_addresses_become_links(address):
 
 
 def test_letters_that_hide_or_turn_text_are_replaced():
-    assert printable("a\u202eb\x00c\ud800\nd") == "a\ufffdb\ufffdc\ufffd\nd"
+    assert printable("a\u202eb\x00c\ud800\nd\u2028") == "a\ufffdb\ufffdc\ufffd\nd\ufffd"
+
+
+def test_a_citation_keeps_its_tabs_and_spaces(tmp_path):
+    citation = "@misc{a,\r\n\ttitle={One\u00a0two}}"
+    about = submission(code_url="https://example.org/x", commit="0" * 40, contact="me", citation=citation)
+    files.write_json(put(tmp_path, "statnn") / "submission.json", dataclasses.asdict(about))
+    assert citation in Page(site(tmp_path, [])[f"metanets/{slug('statnn')}.html"].decode()).text()
 
 
 def test_numbers_of_the_tables_are_those_of_the_leaderboard(made, cells):
