@@ -28,7 +28,7 @@ class Result:
     @property
     def key(self) -> tuple[str, str, str]:
         """Task, test zoo, metanet."""
-        return _key(self.records[0])
+        return key_of(self.records[0])
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,8 @@ def from_paths(paths: list[Path]) -> Leaderboard:
     return Leaderboard(results, pd.DataFrame(cells))
 
 
-def _key(record: Record) -> tuple[str, str, str]:
+def key_of(record: Record) -> tuple[str, str, str]:
+    """What a record is a seed of: task, test zoo, metanet."""
     return record.task.name(), record.task.test_zoo.label(), record.metanet.name
 
 
@@ -92,7 +93,7 @@ def _results(paths: list[Path]) -> tuple[Result, ...]:
     nets: dict[tuple[str, str], tuple[Path, pd.DataFrame]] = {}  # of each task and zoo: what is compared was tested alike
     for path in paths:
         record = records.read(path)
-        tested, key = _tested(path, record), _key(record)
+        tested, key = _tested(path, record), key_of(record)
         first, others = nets.setdefault(key[:2], (path, tested[["index", "target"]]))
         if not tested[["index", "target"]].equals(others):
             raise ValueError(f"{path}: its test nets or their targets are not those of {first}")

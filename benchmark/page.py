@@ -5,7 +5,9 @@ unless it is an http(s) URL. The same records and zoos give the same bytes.
 """
 
 import json
+import math
 import re
+import unicodedata
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -89,8 +91,12 @@ def _environment(source: Source) -> Environment:
 
 
 def printable(text: str) -> str:
-    """Text without control characters, such as those that turn the direction of writing; lines stay."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    """Text without control characters, such as those that turn the direction of writing; lines and spaces stay."""
+    return "".join(letter if _is_shown(letter) else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def _is_shown(letter: str) -> bool:
+    return letter.isprintable() or letter in "\t\r\n" or unicodedata.category(letter) == "Zs"
 
 
 def web_address(value: object) -> str:
@@ -113,8 +119,13 @@ def in_words(value: object) -> str:
 
 
 def _json(cells: pd.DataFrame) -> bytes:
-    rows = [{str(key): None if pd.isna(x) else x for key, x in row.items()} for row in cells.to_dict("records")]
-    return files.to_json(rows)
+    """The cells as JSON, which has no NaN and nothing infinite: null."""
+    rows = cells.to_dict("records")
+    return files.to_json([{str(key): None if _is_no_number(x) else x for key, x in row.items()} for row in rows])
+
+
+def _is_no_number(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _zoo_pages(source: Source) -> dict[str, str]:

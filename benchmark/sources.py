@@ -6,7 +6,7 @@ from typing import Any
 
 import zoo as zoos
 from benchmark import records, symmetry
-from benchmark.leaderboard import Leaderboard, Result, from_paths
+from benchmark.leaderboard import Leaderboard, Result, from_paths, key_of
 from benchmark.records import SUBMISSION, ZooReference
 from benchmark.submission import read_submission
 from benchmark.symmetry import NAME, Report
@@ -36,12 +36,10 @@ def gathered(results: Path, zoo_folders: list[Path]) -> Source:
     board = from_paths(paths)
     tiers: dict[tuple[str, str, str], str] = {}
     submissions: dict[str, list[dict[str, Any]]] = {}
-    for folder, path in {path.parent: path for path in paths}.items():
-        record = records.read(path)
-        key = record.task.name(), record.task.test_zoo.label(), record.metanet.name
+    for folder, key in dict.fromkeys((path.parent, key_of(records.read(path))) for path in paths):
         tiers[key] = min(tiers.get(key, TIERS[-1]), _tier(folder), key=TIERS.index)
         if (folder / SUBMISSION).exists():
-            submissions.setdefault(record.metanet.name, []).append(asdict(read_submission(folder / SUBMISSION)))
+            submissions.setdefault(key[2], []).append(asdict(read_submission(folder / SUBMISSION)))
     opened = {reference(zoo).label(): zoo for zoo in map(zoos.open, zoo_folders)}
     symmetries: dict[str, list[Report]] = {}
     for path in sorted(results.glob("*/" + NAME.format("*"))):

@@ -34,7 +34,7 @@ def read_bytes(path: Path, most: int) -> bytes:
 def read_json(path: Path, data: bytes) -> dict[str, Any]:
     """The JSON object in these bytes of the file at `path`. Raises ValueError naming it on anything else.
 
-    Stricter than `json.loads`: a name twice in an object, NaN and numbers beyond a float's range are refused.
+    Stricter than `json.loads`: a name twice in an object, NaN and numbers beyond a float's or 64 bits' range are refused.
     """
     try:
         value = json.loads(
@@ -65,7 +65,7 @@ def _finite(text: str) -> float:
 
 
 def _digits(text: str) -> int:
-    if len(text) > 20:  # beyond 64 bits, which nothing here counts
+    if len(text) > 20 or not -(2**63) <= int(text) < 2**63:  # beyond 64 bits, which nothing here counts
         raise ValueError(f"a whole number of {len(text)} digits")
     return int(text)
 

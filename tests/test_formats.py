@@ -132,6 +132,17 @@ def test_parameters_that_nobody_counted_are_missing_and_others_stay_whole(result
     assert found.dtype == "Int64"
 
 
+@pytest.mark.parametrize("count", [2**63, 10**19, 10**400])
+def test_counts_beyond_all_nets_are_refused_by_name(results, tmp_path, count):
+    path = tmp_path / "seed-0.json"
+    value = json.loads(records.paths(results)[0].read_text())
+    path.write_text(json.dumps({**value, "metanet": {**value["metanet"], "parameters": count}}))
+    with pytest.raises(ValueError, match=r"seed-0\.json is damaged: .*a whole number of"):
+        load_results(tmp_path)
+    path.write_text(json.dumps({**value, "metanet": {**value["metanet"], "parameters": 2**63 - 1}}))
+    assert load_results(tmp_path)["parameters"].tolist() == [2**63 - 1]
+
+
 def test_no_records_are_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match="no records"):
         load_results(tmp_path)

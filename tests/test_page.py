@@ -190,7 +190,14 @@ def test_only_web_addresses_become_links(address):
 
 
 def test_letters_that_hide_or_turn_text_are_replaced():
-    assert printable("a\u202eb\x00c\ud800\nd") == "a\ufffdb\ufffdc\ufffd\nd"
+    assert printable("a\u202eb\x00c\ud800\nd\u2028") == "a\ufffdb\ufffdc\ufffd\nd\ufffd"
+
+
+def test_a_citation_keeps_its_tabs_and_spaces(tmp_path):
+    citation = "@misc{a,\r\n\ttitle={One\u00a0two}}"
+    about = submission(code_url="https://example.org/x", commit="0" * 40, contact="me", citation=citation)
+    files.write_json(put(tmp_path, "statnn") / "submission.json", dataclasses.asdict(about))
+    assert citation in Page(site(tmp_path, [])[f"metanets/{slug('statnn')}.html"].decode()).text()
 
 
 def test_numbers_of_the_tables_are_those_of_the_leaderboard(made, cells):
@@ -224,12 +231,33 @@ def test_the_first_page_counts_what_there_is(results):
     assert (counts["metanets"], counts["floors"], counts["zoos"]) == (len(SIZES) - 1, 1, 2)
 
 
+def test_records_of_several_metanets_in_one_folder_have_their_pages(tmp_path):
+    folders = [put(tmp_path / name, name) for name in ("statnn", "deepsets")]
+    for number, path in enumerate(path for folder in folders for path in sorted(folder.glob("seed-*.json"))):
+        record, flat = records.read(path), tmp_path / "flat" / f"seed-{number}.json"
+        reference, data = records.predictions_file(flat, records.read_predictions(path, record))
+        records.write(flat, dataclasses.replace(record, predictions=reference), data)
+    made = site(tmp_path / "flat", [])
+    assert {f"metanets/{slug(name)}.html" for name in ("statnn", "deepsets")} <= made.keys()
+
+
 def test_downloads_hold_the_cells_and_no_formula(made, cells):
     rows = json.loads((made / "cells.json").read_text())
     assert [row["r2_mean"] for row in rows] == list(cells["r2_mean"])
     assert {row["metanet"] for row in rows} == set(SIZES)
     frame = pd.read_csv(made / "cells.csv")
     np.testing.assert_array_equal(frame["r2_mean"], cells["r2_mean"])
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_scores_that_overflow_are_missing_from_the_json(tmp_path):
+    for number, path in enumerate(sorted(put(tmp_path, "statnn").glob("seed-*.json"))):
+        value = json.loads(path.read_text())
+        path.write_text(json.dumps({**value, "test": {**value["test"], "mae": (-1) ** number * 1e308}}))
+    (row,) = json.loads(site(tmp_path, [])["cells.json"], parse_constant=pytest.fail)
+    assert row["mae_std"] is None
+    assert row["gain"] is None
+    assert row["parameters"] == SIZES["statnn"]
 
 
 def test_names_that_a_spreadsheet_would_run_are_quoted_in_the_csv(tmp_path, monkeypatch):
