@@ -113,6 +113,8 @@ def test_official_gates_have_the_names_and_shapes_of_the_official_code(tmp_path)
         *(f"layer{stage}.0.nonlin{place}.F_mat" for stage in (1, 2, 3) for place in (1, 2)),
     }
     assert torch.equal(tensors["layer3.0.nonlin2.F_mat"][:, :, 0, 0], made.blueprint.gate["layer3.0.nonlin2"])
+    orders = {tuple(zoo.open(made.folder).blueprint.gate) for _ in range(8)}
+    assert orders == {tuple(sorted(made.blueprint.gate))}  # so that equal exports are equal bytes
 
 
 def test_families_share_a_folder_and_nothing_else_is_overwritten_unless_asked(standard, asymmetric, tmp_path):

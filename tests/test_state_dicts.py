@@ -102,6 +102,20 @@ def test_imported_nets_run_in_the_plain_net_with_their_accuracy(made):
         assert accuracy(net) == pytest.approx(made.columns["test_accuracy"][index], abs=1e-6)
 
 
+def test_how_a_table_spells_a_path_is_neither_kept_nor_decides_a_split(trained, tmp_path):
+    names = pd.read_csv(trained / "nets.csv")["file"]
+    options = {"hyper_parameters": "lr,optimizer"}  # no lineage: the file's name decides
+    plain = imported(trained, tmp_path / "plain", **options).columns
+    for spelling in (f"{tmp_path}/nets/", "./"):
+        folder = tmp_path / "nets"
+        copied(trained, folder, file=spelling + names)
+        found = imported(folder, tmp_path / "zoo", **options).columns
+        assert found["file"].tolist() == names.tolist()
+        assert found["split"].tolist() == plain["split"].tolist()
+        shutil.rmtree(folder)
+        shutil.rmtree(tmp_path / "zoo")
+
+
 def test_columns_have_our_names_and_places(made, trained):
     table = pd.read_csv(trained / "nets.csv")
     assert made.hyper_parameters == ["learning_rate", "optimizer"]
