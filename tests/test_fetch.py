@@ -126,6 +126,18 @@ def test_fetching_again_downloads_nothing_and_another_zoo_is_not_replaced(hub, t
         fetch(REPO, back, config="plain")
 
 
+def test_an_empty_folder_gives_way_or_is_refused_before_anything_is_downloaded(
+    here, standard, tmp_path, monkeypatch, unvetted
+):
+    (tmp_path / "back").mkdir()
+    assert zoo_files(fetch(str(here), tmp_path / "back", config="plain")) == zoo_files(standard)
+    (tmp_path / "inner").mkdir()
+    monkeypatch.chdir(tmp_path / "inner")
+    with pytest.raises(FileExistsError, match="fetch into a new folder"):
+        fetch(str(here), Path(), config="plain")
+    assert not list((tmp_path / "inner").iterdir())
+
+
 def test_a_zoo_is_vetted_before_it_gets_its_name_and_what_is_refused_is_removed(here, tmp_path, monkeypatch):
     seen = []
 
