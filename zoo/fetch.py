@@ -73,8 +73,7 @@ def _brought(order: Order, out: Path, report: Report) -> Path:
     """The zoo in `out`, by way of a folder beside it that a killed fetch leaves and the next one goes on with."""
     _clear(out)
     staging = out.parent / f".{out.name}.fetching"
-    staging.mkdir(parents=True, exist_ok=True)
-    with files.locked(staging):
+    with files.workplace(staging):
         receive(order, staging, report)
         _vetted(staging)
         files.write_json(staging / SOURCE, _source(order))
