@@ -156,6 +156,11 @@ def test_members_that_clash_are_refused(tmp_path, names):
     assert "one path on some systems" in look(tmp_path / "a.tar", tmp_path)
 
 
+@pytest.mark.parametrize("name", [".", "./", ""])
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path, name):
+    assert "called like the archive's own folder" in look(tar(tmp_path / "a.tar", {name: b"1"}), tmp_path)
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_zip_member_that_stands_twice_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:

@@ -126,6 +126,32 @@ def test_fetching_again_downloads_nothing_and_another_zoo_is_not_replaced(hub, t
         fetch(REPO, back, config="plain")
 
 
+def test_an_empty_folder_gives_way_or_is_refused_before_anything_is_downloaded(
+    here, standard, tmp_path, monkeypatch, unvetted
+):
+    (tmp_path / "back").mkdir()
+    assert zoo_files(fetch(str(here), tmp_path / "back", config="plain")) == zoo_files(standard)
+    (tmp_path / "inner").mkdir()
+    monkeypatch.chdir(tmp_path / "inner")
+    with pytest.raises(FileExistsError, match="fetch into a new folder"):
+        fetch(str(here), Path(), config="plain")
+    assert not list((tmp_path / "inner").iterdir())
+
+
+@pytest.mark.parametrize("place", [".back.fetching", ".back.fetching/data", ".back.fetching/zoo.json.part"])
+def test_what_looks_like_a_stopped_fetch_is_no_way_out_of_the_folder(here, tmp_path, place):
+    """A stranger's folder, in which a zoo is fetched, may hold links under the names that a stopped fetch leaves."""
+    precious = {"thesis.tex": b"words" * 10_000, "data/zoo.json": b"mine"}
+    for name, data in precious.items():
+        (tmp_path / "home" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "home" / name).write_bytes(data)
+    (tmp_path / "inner" / place).parent.mkdir(parents=True)
+    (tmp_path / "inner" / place).symlink_to(tmp_path / "home" / ("thesis.tex" if place.endswith(".part") else ""))
+    with pytest.raises(FileExistsError, match="is a link"):
+        fetch(str(here), tmp_path / "inner" / "back", config="plain")
+    assert contents(tmp_path / "home") == precious
+
+
 def test_a_zoo_is_vetted_before_it_gets_its_name_and_what_is_refused_is_removed(here, tmp_path, monkeypatch):
     seen = []
 

@@ -318,6 +318,17 @@ def test_what_is_no_table_is_refused(tmp_path, text):
     assert "no table that can be read" in refusal(foreign.table, tmp_path / "a.csv")
 
 
+def test_short_rows_do_not_take_the_memory_of_long_ones(tmp_path):
+    names = ",".join(f"c{number}" for number in range(1000))
+    for end in ("\n", "\r"):
+        (tmp_path / "a.csv").write_bytes((names + "\n" + f"1{end}" * 10_001).encode())
+        assert "far fewer entries than the 1,000 names" in refusal(foreign.table, tmp_path / "a.csv")
+    (tmp_path / "a.csv").write_text(names + "\n" + "1\n" * 10)
+    assert foreign.table(tmp_path / "a.csv").shape == (10, 1000)
+    (tmp_path / "a.csv").write_text(names + "\n" + ("," * 999 + "\n") * 10_001)
+    assert foreign.table(tmp_path / "a.csv").shape == (10_001, 1000)
+
+
 def test_a_packed_table_is_read_up_to_a_limit_only(tmp_path):
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"a\n" + b"1\n" * 10**6))
     assert len(foreign.table(tmp_path / "a.csv.gz", most=2 * 10**6 + 2)) == 10**6

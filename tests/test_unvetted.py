@@ -13,6 +13,7 @@ from strangers import SHARD, travelling
 
 import zoo
 from zoo import description, files
+from zoo.importing import import_zoo
 from zoo.vetting.manifests import ABOUT, FIXED, MANIFEST, MANIFEST_BYTES
 
 
@@ -88,6 +89,17 @@ def test_a_link_is_not_followed(copy, tmp_path, monkeypatch, name):
     monkeypatch.setattr(files, "sha256", lambda path: (opened.append(str(path.resolve())), real(path))[1])
     assert any(problem.startswith(f"{copy / name}: a symbolic link") for problem in zoo.verify(copy))
     assert not any("moved" in path for path in opened)
+
+
+@pytest.mark.parametrize("place", [".made.importing", ".made.importing/source"])
+def test_what_looks_like_a_stopped_import_deletes_nothing_elsewhere(tmp_path, place):
+    (tmp_path / "home" / "photos").mkdir(parents=True)
+    (tmp_path / "home" / "photos" / "a").write_bytes(b"precious")
+    (tmp_path / "inner" / place).parent.mkdir(parents=True)
+    (tmp_path / "inner" / place).symlink_to("../home" if place == ".made.importing" else "../../home")
+    with pytest.raises(FileExistsError, match="is a link"):
+        import_zoo("state-dicts", tmp_path / "inner", tmp_path / "inner" / "made")
+    assert (tmp_path / "home" / "photos" / "a").read_bytes() == b"precious"
 
 
 def test_a_manifest_of_gigabytes_is_not_read(copy):

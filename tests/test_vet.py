@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from pathlib import Path
 
 import h5py
 import mutations
@@ -63,6 +64,17 @@ def test_a_shard_that_hangs_its_reader_is_refused(copy, tmp_path, monkeypatch):
     monkeypatch.setattr("zoo.vet.vetting.__file__", str(slow))
     monkeypatch.setattr("zoo.vet.SECONDS", 0.5)
     assert "limit of 0.5" in refusal_of_child(copy)
+
+
+@pytest.mark.parametrize("entry", ["", "."])
+def test_code_in_the_zoos_folder_is_not_run_by_who_stands_in_it(copy, tmp_path, monkeypatch, entry):
+    """In a notebook, modules are looked for in the working directory too, and first."""
+    for name in ("h5py", "safetensors", "numpy", "hashlib"):
+        (copy / f"{name}.py").write_text(f"open({str(tmp_path / 'marker')!r}, 'w')\n")
+    monkeypatch.chdir(copy)
+    monkeypatch.syspath_prepend(entry)
+    vet.vet(Path())
+    assert not (tmp_path / "marker").exists()
 
 
 def test_random_damage_is_refused_cleanly_or_harmless(copy):

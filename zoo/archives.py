@@ -133,7 +133,12 @@ def _parts(path: Path, name: str) -> list[str]:
 
 
 def _claim(path: Path, parts: list[str], seen: dict[str, tuple[str, bool]], *, is_folder: bool) -> None:
-    """Refuses two members of one path, also where they differ in case or in how Unicode writes a character."""
+    """Refuses two members of one path, also where they differ in case or in how Unicode writes a character.
+
+    The path of the archive's own folder is a folder's.
+    """
+    if not parts and not is_folder:
+        raise ValueError(f"{path}: one of its files is called like the archive's own folder, `.` or nothing")
     for depth in range(1, len(parts) + 1):
         name, folder = "/".join(parts[:depth]), depth < len(parts) or is_folder
         key = unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())

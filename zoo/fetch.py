@@ -71,18 +71,25 @@ def _is_there(order: Order, out: Path) -> bool:
 
 def _brought(order: Order, out: Path, report: Report) -> Path:
     """The zoo in `out`, by way of a folder beside it that a killed fetch leaves and the next one goes on with."""
+    _clear(out)
     staging = out.parent / f".{out.name}.fetching"
-    staging.mkdir(parents=True, exist_ok=True)
-    with files.locked(staging):
+    with files.workplace(staging):
         receive(order, staging, report)
         _vetted(staging)
         files.write_json(staging / SOURCE, _source(order))
-        if out.exists():
-            out.rmdir()  # empty, or it would have been refused
         staging.rename(out)
         files.sync_folder(out.parent)
         vet.remember(out)  # as it was vetted under the other name
     return out
+
+
+def _clear(out: Path) -> None:
+    """Removes `out`, which is empty, or it would have been refused. Raises FileExistsError where that cannot be."""
+    try:
+        if out.exists():
+            out.rmdir()
+    except OSError as error:  # the working directory as `.`, a mounted disk: better now than when all is there
+        raise FileExistsError(f"{out} cannot give way to a zoo ({error.strerror}); fetch into a new folder") from None
 
 
 def _source(order: Order) -> dict[str, str | None]:

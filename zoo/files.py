@@ -79,6 +79,26 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def workplace(folder: Path) -> Iterator[None]:
+    """Makes a folder for work in progress unless a stopped process left it, and holds it as `locked` does.
+
+    Raises FileExistsError where it is a link or holds one, as a stranger's folder around it may: what is written and
+    deleted in it would be so elsewhere.
+    """
+    _refuse_link(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        for path in folder.rglob("*"):
+            _refuse_link(path)
+        yield
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise FileExistsError(f"{path} is a link, where only what a stopped command has left may lie; delete the link")
+
+
 def size_of(path: Path) -> int:
     """The bytes of a file, or of all files below a folder."""
     return sum(part.stat().st_size for part in (path.rglob("*") if path.is_dir() else [path]) if part.is_file())

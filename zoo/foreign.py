@@ -32,6 +32,7 @@ PARTS = 100_000  # files in a .pt
 HEADER_BYTES = 10_000  # of a .npy
 TABLE_BYTES = 4 * 2**30  # of a CSV, unpacked
 LINE_BYTES, COLUMNS = 2**20, 10_000  # of a CSV's first line
+FREE_ENTRIES, ENTRIES_A_BYTE = 10**7, 4  # of a CSV: more than the one only where its bytes times the other are as many
 JSON_BYTES, LINES_BYTES = 16 * 2**20, 256 * 2**20
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 DTYPES = (*FLOATS, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool)
@@ -178,11 +179,13 @@ def table(path: Path, *, most: int = TABLE_BYTES) -> pd.DataFrame:
     try:
         with gzip.open(path) if packed else path.open("rb") as file:
             line = file.readline(LINE_BYTES + 1)
-            names, read = _names(line), len(line)
+            names, read, rows = _names(line), len(line), 1
             while part := file.read(2**20):
-                read += len(part)
+                read, rows = read + len(part), rows + part.count(b"\n") + part.count(b"\r")
                 if read > most:
                     raise ValueError(f"has more than {most:,} bytes unpacked")
+                if rows * len(names) > max(FREE_ENTRIES, ENTRIES_A_BYTE * read):  # rows that end early are filled up
+                    raise ValueError(f"its rows have far fewer entries than the {len(names):,} names in its first line")
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # pandas warns where it leaves something out
             frame = pd.read_csv(

@@ -43,8 +43,7 @@ def import_zoo(kind: str, path: Path, folder: Path, *, options: Mapping[str, str
     if folder.exists():
         raise FileExistsError(f"{folder} exists; give a new folder to --out")
     aside = folder.with_name(f".{folder.name}.importing")  # what a killed import leaves, the next one clears
-    aside.mkdir(parents=True, exist_ok=True)
-    with files.locked(aside):
+    with files.workplace(aside):
         for left in aside.iterdir():
             shutil.rmtree(left)
         try:

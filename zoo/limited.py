@@ -56,7 +56,7 @@ def call(
     if importlib.util.find_spec("resource") is None:
         raise OSError("files from others are read in a process with limits, which Windows lacks: use WSL, Linux or macOS")
     request = {"function": function, "arguments": arguments, "seconds": seconds, "memory": memory, "writes": writes}
-    request["path"] = [str(Path(place).resolve()) for place in sys.path]
+    request["path"] = _path()
     with tempfile.TemporaryFile() as file:
         file.write(json.dumps(request).encode())
         file.seek(0)
@@ -77,6 +77,15 @@ def call(
     if found["error"] in ERRORS:
         raise ERRORS[found["error"]](plain(found["text"]))
     raise ValueError(f"{name}: cannot be read ({plain(found['error'])}: {plain(found['text'])})")
+
+
+def _path() -> list[str]:
+    """Where the child looks for modules: as this process does, but never in the working directory, and in this package.
+
+    Who works in a notebook looks there first, and may have gone into the stranger's folder, in which lies an `h5py.py`.
+    """
+    places = [Path(place).resolve() for place in sys.path if Path(place).is_absolute()]
+    return [str(place) for place in (*places, Path(__file__).resolve().parent.parent)]
 
 
 def plain(text: object) -> str:
