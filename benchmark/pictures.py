@@ -182,6 +182,7 @@ def histograms(given: list[Zoo], target: str, made: dict[str, bytes]) -> Picture
     told = []
     for zoo in given:
         settled = zoo.columns.loc[~zoo.columns["diverged"], target]
+        settled = settled[np.isfinite(settled)]  # imported zoos may lack some
         low, middle, high = settled.quantile([0.25, 0.5, 0.75])
         told.append(f"{zoo.spec.family}: {len(settled)} nets, median {middle:.3g}, quartiles {low:.3g} to {high:.3g}")
     key = ("histograms", target, *(zoo.manifest_sha256 for zoo in given))
@@ -200,7 +201,7 @@ def against_hyper_parameters(zoo: Zoo, target: str, made: dict[str, bytes]) -> P
     names = [name for name in zoo.hyper_parameters if name in zoo.targets and name != target]
     settled = zoo.columns[~zoo.columns["diverged"]]
     ranks = settled[[*names, target]].corr("spearman")[target]
-    told = ", ".join(f"{name} {ranks[name]:+.2f}" for name in names)
+    told = ", ".join(f"{name} undefined" if pd.isna(ranks[name]) else f"{name} {ranks[name]:+.2f}" for name in names)
     alt = f"{target} of {len(settled)} nets against each hyper-parameter; rank correlations: {told}."
     key = ("hyper-parameters", target, zoo.manifest_sha256)
     return picture(key, lambda: plots.against_hyper_parameters([zoo], target), alt, made, names=False)
