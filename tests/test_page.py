@@ -282,6 +282,16 @@ def test_transfer_and_sample_efficiency_are_drawn_where_there_are_such_records(m
     assert "Sample efficiency" not in text
 
 
+def test_names_in_letters_that_the_font_lacks_are_drawn_without_a_warning(tmp_path, monkeypatch):
+    foreign_letters = dataclasses.replace(STANDARD, family="\u4e00" * 200)
+    for name in ("\u02ea", "\u0350", "\u4e00" * 200):
+        monkeypatch.setitem(SIZES, name, 1)
+        put(tmp_path, name, foreign_letters)
+        put(tmp_path, name, ASYMMETRIC)
+        put(tmp_path, name, ASYMMETRIC, fitted_on=foreign_letters)
+    assert sum("transfer" in name for name in site(tmp_path, [])) == 3
+
+
 @pytest.mark.parametrize("said", ['{"tier": "verified"}', '{"tier": "<b>"}', "[]", "{", "[" * 99999])
 def test_a_badge_of_nobody_is_none(tmp_path, said):
     (put(tmp_path, "statnn") / "verification.json").write_text(said)
