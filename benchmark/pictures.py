@@ -97,7 +97,7 @@ def predicted_against_true(result: Result, made: dict[str, bytes]) -> Picture:
     """The first seed's predictions of the test nets against the truth."""
     first = result.records[0]
     step = -(-len(result.target) // MOST_POINTS)
-    true, predicted = result.target[::step], result.predicted[0][::step]
+    true, predicted = result.target, result.predicted[0]
 
     def draw() -> Figure:
         figure = Figure(figsize=(3, 2.8), layout="constrained")
@@ -106,14 +106,15 @@ def predicted_against_true(result: Result, made: dict[str, bytes]) -> Picture:
         margin = 0.25 * (ends[1] - ends[0]) or 0.1
         low, high = ends[0] - margin, ends[1] + margin  # a wild prediction must not squeeze the others
         axes.plot(ends, ends, color=INK, alpha=0.4, linewidth=1)
-        axes.scatter(true, predicted.clip(low, high), s=7, alpha=0.6, linewidths=0)
+        axes.scatter(true[::step], predicted[::step].clip(low, high), s=7, alpha=0.6, linewidths=0)
         axes.set_ylim(low, high)
         axes.set(xlabel=f"true {drawn(first.task.target)}", ylabel="predicted")
         return figure
 
     score = f"R² {first.test.get('r2', nan):.3f}, tau {first.test.get('tau', nan):.3f}"
+    nets = f"{len(true)} test nets" + f", one in {step} drawn" * (step > 1)
     alt = (
-        f"Predicted against true {first.task.target} of {len(true)} test nets, seed {first.seed}: {score}; "
+        f"Predicted against true {first.task.target} of {nets}, seed {first.seed}: {score}; "
         f"true from {true.min():.3g} to {true.max():.3g}, predicted from {predicted.min():.3g} to {predicted.max():.3g}."
     )
     return picture(("predicted", *result.key), draw, alt, made)
