@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shlex
 import shutil
 import sys
 from html.parser import HTMLParser
@@ -348,8 +349,14 @@ def imported(folder: Path, *, targets: dict[str, str], hyper_parameters: dict[st
     columns = given.columns[["lineage", "split"]].assign(
         **{name: given.columns[source] for name, source in targets.items()}, **hyper_parameters
     )
-    named = {"targets": dict.fromkeys(targets, "x"), "hyper_parameters": dict.fromkeys(hyper_parameters, "x"), "text": ()}
-    write_zoo(dataclasses.replace(given, about=dataclasses.replace(given.about, **named), columns=columns), folder)
+    about = dataclasses.replace(
+        given.about,
+        provenance=dataclasses.replace(given.about.provenance, kind=EVIL),
+        targets=dict.fromkeys(targets, "x"),
+        hyper_parameters=dict.fromkeys(hyper_parameters, "x"),
+        text=(),
+    )
+    write_zoo(dataclasses.replace(given, about=about, columns=columns), folder)
     return folder
 
 
@@ -372,6 +379,8 @@ def test_imported_zoos_have_pages_whatever_columns_they_have(tmp_path):
     assert "Distribution of loss" in alts(made, other)
     assert alts(made, none) == ""
     assert "depth undefined" in alts(made, some)
+    text = Page(made[f"zoos/{slug(reference(zoos.open(bare)).label())}.html"].decode()).text()
+    assert f"metazoo import {shlex.quote(EVIL)} PATH --out zoos/theirs" in text  # to be copied into a shell
 
 
 def test_nets_without_a_label_are_not_counted_as_drawn(tmp_path):
