@@ -18,5 +18,8 @@ def main() -> None:
     try:
         app()
     except (ValueError, OSError, RuntimeError, ImportError) as error:
-        Console(stderr=True, soft_wrap=True).print(f"metazoo: {error}", style="red", markup=False, highlight=False)
+        from zoo.limited import plain
+
+        text = "\n".join(map(plain, str(error).split("\n")))  # names of others stand in it
+        Console(stderr=True, soft_wrap=True).print(f"metazoo: {text}", style="red", markup=False, highlight=False)
         sys.exit(1)

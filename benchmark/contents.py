@@ -147,8 +147,9 @@ def zoo(label: str, source: Source, made: dict[str, bytes]) -> dict[str, Any]:
 
 def _opened(label: str, zoo: Zoo, targets: set[str], made: dict[str, bytes]) -> dict[str, Any]:
     """What is known of a zoo whose folder is there. Its spec is put beside its page, to build it again."""
-    drawn = [name for name in zoo.targets if name in targets | {"test_accuracy", "generalisation_gap"}]
-    first = "test_accuracy" if "test_accuracy" in drawn else drawn[0]
+    drawn = [name for name in zoo.targets if name in targets | {"test_accuracy", "generalisation_gap"}] or zoo.targets[:1]
+    first = "test_accuracy" if "test_accuracy" in drawn else drawn[0] if drawn else None
+    has_others = any(name in zoo.targets and name != first for name in zoo.hyper_parameters)  # an imported zoo may have none
     spec = f"{slug(label)}.spec.json"
     made[f"zoos/{spec}"] = files.to_json(to_json(zoo.spec))
     return {
@@ -159,6 +160,6 @@ def _opened(label: str, zoo: Zoo, targets: set[str], made: dict[str, bytes]) -> 
         "imported": zoo.spec.provenance if isinstance(zoo.spec, Imported) else None,
         "pictures": [
             *(pictures.histograms([zoo], name, made) for name in drawn),
-            pictures.against_hyper_parameters(zoo, first, made),
+            *([pictures.against_hyper_parameters(zoo, first, made)] if first and has_others else []),
         ],
     }

@@ -6,6 +6,7 @@ import pandas as pd
 
 from benchmark.tables import about
 
+FORMULA = ("=", "+", "-", "@", "\t", "\n")  # what a spreadsheet may run begins so (OWASP)
 SHOWN = {"r2": "$R^2$", "tau": r"$\tau$"}
 LATEX = {  # all with balanced braces, which BibTeX counts even behind a backslash
     "\\": r"\textbackslash{}",
@@ -87,6 +88,13 @@ def _text(row: pd.Series | None, metric: str) -> str:
 
 
 def to_csv(frame: pd.DataFrame) -> str:
-    """A frame as CSV, numbers in full; a name that a spreadsheet would run as a formula gets a ' before it (OWASP)."""
-    safe = frame.map(lambda value: f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value)
-    return safe.to_csv(index=False, lineterminator="\n")
+    """A frame as CSV, numbers in full; a name that a spreadsheet would run as a formula gets a ' before it."""
+    return frame.map(_harmless).to_csv(index=False, lineterminator="\n")
+
+
+def _harmless(value: object) -> object:
+    """A text as no formula and, since pandas does not quote a carriage return, without what ends a row."""
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if text.startswith(FORMULA) else text

@@ -7,6 +7,7 @@ unless it is an http(s) URL. The same records and zoos give the same bytes.
 import json
 import math
 import re
+import shlex
 import unicodedata
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -85,7 +86,7 @@ def _environment(source: Source) -> Environment:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.finalize = lambda value: printable(value) if type(value) is str else value  # Markup is no plain str
-    environment.filters |= {"slug": slug, "url": web_address, "in_words": in_words}
+    environment.filters |= {"slug": slug, "url": web_address, "in_words": in_words, "shell": shlex.quote}
     environment.globals |= {"generator": GENERATOR, "floor_name": FLOOR, "labels": _zoo_pages(source)}
     return environment
 

@@ -97,7 +97,7 @@ def predicted_against_true(result: Result, made: dict[str, bytes]) -> Picture:
     """The first seed's predictions of the test nets against the truth."""
     first = result.records[0]
     step = -(-len(result.target) // MOST_POINTS)
-    true, predicted = result.target[::step], result.predicted[0][::step]
+    true, predicted = result.target, result.predicted[0]
 
     def draw() -> Figure:
         figure = Figure(figsize=(3, 2.8), layout="constrained")
@@ -106,14 +106,15 @@ def predicted_against_true(result: Result, made: dict[str, bytes]) -> Picture:
         margin = 0.25 * (ends[1] - ends[0]) or 0.1
         low, high = ends[0] - margin, ends[1] + margin  # a wild prediction must not squeeze the others
         axes.plot(ends, ends, color=INK, alpha=0.4, linewidth=1)
-        axes.scatter(true, predicted.clip(low, high), s=7, alpha=0.6, linewidths=0)
+        axes.scatter(true[::step], predicted[::step].clip(low, high), s=7, alpha=0.6, linewidths=0)
         axes.set_ylim(low, high)
         axes.set(xlabel=f"true {drawn(first.task.target)}", ylabel="predicted")
         return figure
 
     score = f"R² {first.test.get('r2', nan):.3f}, tau {first.test.get('tau', nan):.3f}"
+    nets = f"{len(true)} test nets" + f", one in {step} drawn" * (step > 1)
     alt = (
-        f"Predicted against true {first.task.target} of {len(true)} test nets, seed {first.seed}: {score}; "
+        f"Predicted against true {first.task.target} of {nets}, seed {first.seed}: {score}; "
         f"true from {true.min():.3g} to {true.max():.3g}, predicted from {predicted.min():.3g} to {predicted.max():.3g}."
     )
     return picture(("predicted", *result.key), draw, alt, made)
@@ -149,7 +150,8 @@ def _heat_map(task: str, metanet: str, matrix: pd.DataFrame, short: dict[str, st
             if np.isfinite(value):
                 colour = "white" if abs(value) > 0.6 else "black"
                 axes.text(j, i, f"{value:.2f}", ha="center", va="center", color=colour, fontsize="small")
-        names = [short[label].replace("-resnet8-", "\nresnet8-") for label in matrix.index]
+        words = [label if short[label] == label else drawn(short[label]) for label in matrix.index]
+        names = [name.replace("-resnet8-", "\nresnet8-") for name in words]
         axes.set_xticks(range(len(names)), names, fontsize="small", rotation=30, ha="right")
         axes.set_yticks(range(len(names)), names, fontsize="small")
         axes.set(xlabel="tested on", ylabel="fitted on")
@@ -182,6 +184,7 @@ def histograms(given: list[Zoo], target: str, made: dict[str, bytes]) -> Picture
     told = []
     for zoo in given:
         settled = zoo.columns.loc[~zoo.columns["diverged"], target]
+        settled = settled[np.isfinite(settled)]  # imported zoos may lack some
         low, middle, high = settled.quantile([0.25, 0.5, 0.75])
         told.append(f"{zoo.spec.family}: {len(settled)} nets, median {middle:.3g}, quartiles {low:.3g} to {high:.3g}")
     key = ("histograms", target, *(zoo.manifest_sha256 for zoo in given))
@@ -200,7 +203,7 @@ def against_hyper_parameters(zoo: Zoo, target: str, made: dict[str, bytes]) -> P
     names = [name for name in zoo.hyper_parameters if name in zoo.targets and name != target]
     settled = zoo.columns[~zoo.columns["diverged"]]
     ranks = settled[[*names, target]].corr("spearman")[target]
-    told = ", ".join(f"{name} {ranks[name]:+.2f}" for name in names)
+    told = ", ".join(f"{name} undefined" if pd.isna(ranks[name]) else f"{name} {ranks[name]:+.2f}" for name in names)
     alt = f"{target} of {len(settled)} nets against each hyper-parameter; rank correlations: {told}."
     key = ("hyper-parameters", target, zoo.manifest_sha256)
     return picture(key, lambda: plots.against_hyper_parameters([zoo], target), alt, made, names=False)

@@ -6,9 +6,11 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import matplotlib
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 
@@ -62,6 +64,13 @@ def picture(
 
 def drawn(name: str) -> str:
     """A name as pictures show it: short, in letters that the font has, and different for different names."""
-    text = "".join(letter if letter.isprintable() and ord(letter) < 0x530 else "?" for letter in name)
+    text = "".join(letter if letter.isprintable() and ord(letter) in _letters() else "?" for letter in name)
     text = f" {text}" if text.startswith("_") else text  # matplotlib leaves labels with _ out of legends
     return text if text.strip() == name and len(name) <= 40 else f"{text[:30]}… {slug(name)[-4:]}"
+
+
+@cache
+def _letters() -> frozenset[int]:
+    """The letters of the font that are written from left to right without being joined: Latin, Greek, Cyrillic."""
+    font = font_manager.get_font(font_manager.findfont(font_manager.FontProperties()))
+    return frozenset(code for code in font.get_charmap() if code < 0x530)

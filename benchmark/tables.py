@@ -1,6 +1,7 @@
 """Leaderboards as tables, for the terminal and as Markdown."""
 
-from collections.abc import Collection
+import re
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ from rich.table import Table
 from benchmark import records
 from benchmark.leaderboard import FLOOR, from_paths
 from benchmark.uncertainty import mean_ranks
+from zoo.limited import plain
 
 HEADS = {"r2": "R²", "tau": "tau", "gain": "gain"}
 NOTE = "* the prediction is constant and ranks nothing; tau is set to 0"
@@ -42,13 +44,13 @@ def ordered(cells: pd.DataFrame) -> list[str]:
 
 def to_table(cells: pd.DataFrame) -> Table:
     """A board for the terminal."""
-    heads, rows = _columns(cells)
-    table = Table(title=escape(about(cells)), caption=escape(legend(cells)))
+    heads, rows = _columns(cells, plain)
+    table = Table(title=_literal(about(cells)), caption=escape(legend(cells)))
     for head in heads:
         if head == "metanet":
             table.add_column(head, overflow="fold")  # names give way, numbers do not
         else:
-            table.add_column(head, justify="right", min_width=len("0.000±0.000 *") if " " in head else None)
+            table.add_column(escape(head), justify="right", min_width=len("0.000±0.000 *") if " " in head else None)
     for row in rows:
         table.add_row(*map(escape, row), style="dim" if row[0].endswith("(floor)") else None)
     return table
@@ -56,20 +58,20 @@ def to_table(cells: pd.DataFrame) -> Table:
 
 def frame_table(frame: pd.DataFrame, title: str) -> Table:
     """Any small frame for the terminal, numbers to three places."""
-    table = Table(title=escape(title))
+    table = Table(title=_literal(title))
     for head in (frame.index.name or "", *frame.columns):
-        table.add_column(str(head), justify="right")
+        table.add_column(_literal(head), justify="right")
     for name, row in frame.iterrows():
-        table.add_row(escape(str(name)), *(f"{x:.3f}" if isinstance(x, float) else escape(str(x)) for x in row))
+        table.add_row(_literal(name), *(f"{x:.3f}" if isinstance(x, float) else _literal(x) for x in row))
     return table
 
 
 def to_markdown(cells: pd.DataFrame) -> str:
-    """A board as a Markdown table; names are escaped, since they may come from others."""
-    heads, rows = _columns(cells)
+    """A board as a Markdown table; names are escaped, since they may come from others: no links, no pictures, no lines."""
+    heads, rows = _columns(cells, _inert)
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
     table = "\n".join("| " + " | ".join(map(_escaped, line)) + " |" for line in lines)
-    return f"{_escaped(about(cells))}: {_escaped(legend(cells))}\n\n{table}\n"
+    return f"{_escaped(_inert(about(cells)))}: {_escaped(legend(cells))}\n\n{table}\n"
 
 
 def markdown_of(folder: Path, manifests: Collection[str]) -> str:
@@ -85,13 +87,13 @@ def markdown_of(folder: Path, manifests: Collection[str]) -> str:
     return "\n".join(map(to_markdown, from_paths(found).boards())) if found else ""
 
 
-def _columns(cells: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+def _columns(cells: pd.DataFrame, shown_as: Callable[[str], str]) -> tuple[list[str], list[list[str]]]:
     """Heads and rows of a board: metanets by mean R², then floors; a few columns a zoo, and the mean rank over zoos."""
     floor = cells.groupby("metanet")["floor"].first()
     zoos = families(cells)
     ranks = _ranks(cells)
     shown = [name for name in HEADS if name != "gain" or cells["gain"].notna().any()]
-    heads = ["metanet", *(f"{name} {HEADS[kind]}" for name in zoos.values() for kind in shown)]
+    heads = ["metanet", *(f"{shown_as(name)} {HEADS[kind]}" for name in zoos.values() for kind in shown)]
     heads += [*["rank"] * bool(ranks), "seeds"]
     at = {(row["zoo"], row["metanet"]): row for _, row in cells.iterrows()}
     rows = []
@@ -100,7 +102,7 @@ def _columns(cells: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
         values = ["" if cell is None else _text(cell, kind) for cell in found for kind in shown]
         seeds = "/".join(map(str, sorted({int(cell["seeds"]) for cell in found if cell is not None})))
         rank = [ranks[name]] if ranks else []
-        rows.append([f"{name} (floor)" if floor[name] else name, *values, *rank, seeds])
+        rows.append([shown_as(name) + " (floor)" * bool(floor[name]), *values, *rank, seeds])
     return heads, rows
 
 
@@ -126,6 +128,16 @@ def _text(row: pd.Series, kind: str) -> str:
 def _bounds(row: pd.Series, kind: str, form: str) -> str:
     low, high = row[f"{kind}_low"], row[f"{kind}_high"]
     return "" if pd.isna(low) else f" [{low:{form}}, {high:{form}}]"
+
+
+def _literal(value: object) -> str:
+    """A value for the terminal, which neither Rich nor the terminal takes for anything but text."""
+    return escape(plain(str(value)))
+
+
+def _inert(name: str) -> str:
+    """A name in Markdown that begins nothing; what `_escaped` escapes is left to it."""
+    return re.sub(r"[\\`\[\]~#>&]", r"\\\g<0>", plain(name))
 
 
 def _escaped(text: str) -> str:

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import sys
 
@@ -42,6 +43,19 @@ def metazoo(monkeypatch, capsys):
         return code, *capsys.readouterr()
 
     return run
+
+
+def test_names_of_others_cannot_steer_the_terminal(results, metazoo, tmp_path):
+    for number, path in enumerate(path for path in records.paths(results) if path.parent.name in ("mean", FLOOR)):
+        record = records.read(path)
+        method = dataclasses.replace(record.metanet, name=f"\x1b]0;{record.metanet.name}\x07")
+        to = tmp_path / f"seed-{number}.json"
+        reference, data = records.predictions_file(to, records.read_predictions(path, record))
+        records.write(to, dataclasses.replace(record, metanet=method, predictions=reference), data)
+    code, out, err = metazoo("compare", f"\x1b]0;{FLOOR}\x07", "\x1b]0;mean\x07", "--results", tmp_path)
+    assert (code, "\\x1b]0;mean" in out, "\x1b" in out) == (0, True, False)
+    code, out, err = metazoo("compare", "mean", FLOOR, "--results", tmp_path)
+    assert (code, "\\x1b]0;mean" in err, "\x1b" in err) == (1, True, False)
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -90,10 +90,10 @@ def test_csv_has_every_cell_in_full(board):
 
 
 def test_a_name_is_no_formula_and_no_second_column_of_a_csv(board):
-    names = ["=HYPERLINK(1)", "@x", 'a,b"c']
-    cells = board.cells.head(3).assign(metanet=names)
+    names = ["=HYPERLINK(1)", "@x", 'a,b"c', "a\r=1+1", "\r\n=1+1"]
+    cells = board.cells.head(len(names)).assign(metanet=names)
     found = list(csv.DictReader(io.StringIO(to_csv(cells))))
-    assert [row["metanet"] for row in found] == ["'=HYPERLINK(1)", "'@x", 'a,b"c']
+    assert [row["metanet"] for row in found] == ["'=HYPERLINK(1)", "'@x", 'a,b"c', "a\n=1+1", "'\n=1+1"]
     assert [float(row["r2_mean"]) for row in found] == cells["r2_mean"].tolist()
 
 

@@ -11,6 +11,8 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from conftest import ROOT
+from markdown_it import MarkdownIt
+from rich.console import Console
 
 from benchmark import records
 from benchmark.leaderboard import FLOOR, from_paths, leaderboard
@@ -18,7 +20,7 @@ from benchmark.metrics import r2
 from benchmark.plots import sample_efficiency
 from benchmark.records import json_schema
 from benchmark.score import score
-from benchmark.tables import to_markdown, to_table
+from benchmark.tables import frame_table, to_markdown, to_table
 from benchmark.uncertainty import difference, interval
 from metanets import Training
 from zoo import files
@@ -78,6 +80,38 @@ def test_names_cannot_break_out_of_a_markdown_table(scored, tmp_path):
     records.write(path, evil, scored[0].with_suffix(".parquet").read_bytes())
     (board,) = from_paths([path]).boards()
     assert "a\\|b&lt;img" in to_markdown(board)
+
+
+NASTY = "x\n\n# Big\n\n![p](https://e.org/p.png) [l](javascript:x) a\\|b `|` <b> ~~~ &#42; \x1b[2J\u202e [/red] [bold]"
+
+
+def test_a_markdown_table_of_any_names_is_one_table_of_text(scored, tmp_path):
+    record = records.read(scored[0])
+    zoo, method = dataclasses.replace(record.task.zoo, family=NASTY), dataclasses.replace(record.metanet, name=NASTY)
+    task = dataclasses.replace(record.task, target=NASTY, zoo=zoo, test_zoo=zoo)
+    changed(scored[0], tmp_path / "seed-0.json", task=task, metanet=method)
+    (board,) = leaderboard(tmp_path).boards()
+    tokens = MarkdownIt("commonmark").enable("table").parse(to_markdown(board))
+    kinds = [token.type for token in tokens]
+    assert (kinds.count("table_open"), kinds.count("tr_open"), kinds.count("th_open")) == (1, 2, kinds.count("td_open"))
+    assert [token.type for token in tokens if token.level == 0 and token.nesting >= 0] == ["paragraph_open", "table_open"]
+    inner = [token for line in tokens for token in line.children or []]
+    assert {token.type for token in inner} <= {"text", "text_special", "softbreak"}
+    assert all(token.content.isprintable() for token in inner)
+
+
+def test_a_terminal_shows_any_names_as_text(scored, tmp_path):
+    record = records.read(scored[0])
+    zoo, method = dataclasses.replace(record.task.zoo, family=NASTY), dataclasses.replace(record.metanet, name=NASTY)
+    task = dataclasses.replace(record.task, target=NASTY, zoo=zoo, test_zoo=zoo)
+    changed(scored[0], tmp_path / "seed-0.json", task=task, metanet=method)
+    (board,) = leaderboard(tmp_path).boards()
+    console = Console(file=io.StringIO(), width=1000)
+    console.print(to_table(board))
+    console.print(frame_table(pd.DataFrame({NASTY: [NASTY]}, index=[NASTY]), NASTY))
+    text = console.file.getvalue()
+    assert all(letter.isprintable() or letter == "\n" for letter in text)
+    assert text.count("[/red] [bold]") == 8  # a title, a name and two heads; a title, a head, a name and a cell
 
 
 def test_records_with_other_test_nets_do_not_mix(scored, tmp_path):

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shlex
 import shutil
 import sys
 from html.parser import HTMLParser
@@ -9,6 +10,7 @@ from urllib.parse import unquote
 import numpy as np
 import pandas as pd
 import pytest
+from test_imported import foreign
 
 import zoo as zoos
 from benchmark import cli, contents, records, symmetry
@@ -16,10 +18,11 @@ from benchmark.leaderboard import FLOOR, leaderboard
 from benchmark.metrics import scores
 from benchmark.page import GENERATOR, printable, site, web_address, write
 from benchmark.records import Method, Record, Task, ZooReference
-from benchmark.sources import TIERS, gathered
+from benchmark.sources import TIERS, gathered, reference
 from benchmark.submission import submission
 from benchmark.svg import slug
 from zoo import files
+from zoo.importers.rows import write as write_zoo
 
 EVIL, CLIMBING, MATHS = "<img src=x onerror=alert(1)>", "../../../etc/passwd", "_$\\frac{"
 NETS = 40
@@ -280,6 +283,16 @@ def test_transfer_and_sample_efficiency_are_drawn_where_there_are_such_records(m
     assert "Sample efficiency" not in text
 
 
+def test_names_in_letters_that_the_font_lacks_are_drawn_without_a_warning(tmp_path, monkeypatch):
+    foreign_letters = dataclasses.replace(STANDARD, family="\u4e00" * 200)
+    for name in ("\u02ea", "\u0350", "\u4e00" * 200):
+        monkeypatch.setitem(SIZES, name, 1)
+        put(tmp_path, name, foreign_letters)
+        put(tmp_path, name, ASYMMETRIC)
+        put(tmp_path, name, ASYMMETRIC, fitted_on=foreign_letters)
+    assert sum("transfer" in name for name in site(tmp_path, [])) == 3
+
+
 @pytest.mark.parametrize("said", ['{"tier": "verified"}', '{"tier": "<b>"}', "[]", "{", "[" * 99999])
 def test_a_badge_of_nobody_is_none(tmp_path, said):
     (put(tmp_path, "statnn") / "verification.json").write_text(said)
@@ -328,6 +341,53 @@ def test_a_zoo_that_is_given_is_drawn_and_its_spec_builds_it_again(standard, tmp
     assert any("64 nets, median" in alt for alt in alts)
     assert any("rank correlations: learning_rate" in alt for alt in alts)
     assert made == site(tmp_path, [standard])
+
+
+def imported(folder: Path, *, targets: dict[str, str], hyper_parameters: dict[str, np.ndarray]) -> Path:
+    """A zoo that others trained: `foreign()` with other columns; a target is what it names as its source column."""
+    given = foreign()
+    columns = given.columns[["lineage", "split"]].assign(
+        **{name: given.columns[source] for name, source in targets.items()}, **hyper_parameters
+    )
+    about = dataclasses.replace(
+        given.about,
+        provenance=dataclasses.replace(given.about.provenance, kind=EVIL),
+        targets=dict.fromkeys(targets, "x"),
+        hyper_parameters=dict.fromkeys(hyper_parameters, "x"),
+        text=(),
+    )
+    write_zoo(dataclasses.replace(given, about=about, columns=columns), folder)
+    return folder
+
+
+def alts(made: dict[str, bytes], folder: Path) -> str:
+    """What the pictures of a zoo's page say."""
+    page = Page(made[f"zoos/{slug(reference(zoos.open(folder)).label())}.html"].decode())
+    return " ".join(attributes["alt"] or "" for tag, attributes in page.tags if tag == "img")
+
+
+def test_imported_zoos_have_pages_whatever_columns_they_have(tmp_path):
+    put(tmp_path / "results", "statnn")
+    nets = len(foreign().columns)
+    half = np.where(np.arange(nets) % 2, np.arange(nets) / nets, np.nan)
+    bare = imported(tmp_path / "bare", targets={"test_accuracy": "test_accuracy"}, hyper_parameters={})
+    other = imported(tmp_path / "other", targets={"loss": "rate"}, hyper_parameters={})
+    none = imported(tmp_path / "none", targets={}, hyper_parameters={})
+    some = imported(tmp_path / "some", targets={"f1": "rate"}, hyper_parameters={"rate": half, "depth": np.full(nets, 3.0)})
+    made = site(tmp_path / "results", [bare, other, none, some])
+    assert "Distribution of test_accuracy" in alts(made, bare)
+    assert "Distribution of loss" in alts(made, other)
+    assert alts(made, none) == ""
+    assert "depth undefined" in alts(made, some)
+    text = Page(made[f"zoos/{slug(reference(zoos.open(bare)).label())}.html"].decode()).text()
+    assert f"metazoo import {shlex.quote(EVIL)} PATH --out zoos/theirs" in text  # to be copied into a shell
+
+
+def test_nets_without_a_label_are_not_counted_as_drawn(tmp_path):
+    put(tmp_path / "results", "statnn")
+    rate = np.where(np.arange(48) < 30, np.arange(48) / 48, np.nan)
+    folder = imported(tmp_path / "zoo", targets={}, hyper_parameters={"rate": rate})
+    assert "plain: 30 nets, median" in alts(site(tmp_path / "results", [folder]), folder)
 
 
 def test_a_folder_is_replaced_only_when_asked_and_only_if_it_is_a_site(tmp_path, monkeypatch, capsys):

@@ -1,7 +1,10 @@
+import dataclasses
+
+import numpy as np
 from conftest import ROOT
 
 from benchmark.leaderboard import leaderboard
-from benchmark.pictures import forest
+from benchmark.pictures import forest, predicted_against_true
 from benchmark.svg import INK, slug
 from benchmark.tables import families
 
@@ -20,6 +23,16 @@ def test_a_picture_tells_its_numbers_in_words():
     for _, row in CELLS.iterrows():
         assert f"{round(row['r2_mean'], 3) + 0.0:.3f}" in alt
         assert row["metanet"] in alt
+
+
+def test_a_picture_of_some_nets_tells_of_all():
+    first = leaderboard(ROOT / "data/results").results[0]
+    true = np.linspace(0, 1, 2500)
+    many = dataclasses.replace(first, target=true, predicted=np.stack([np.append(true[:-1], 7.0)] * len(first.records)))
+    alt = predicted_against_true(many, {}).alt
+    assert "of 2500 test nets, one in 3 drawn, seed 0" in alt
+    assert "predicted from 0 to 7." in alt
+    assert f"of {len(first.target)} test nets, seed 0" in predicted_against_true(first, {}).alt
 
 
 def test_the_same_picture_has_the_same_bytes_and_no_ink_of_its_own():

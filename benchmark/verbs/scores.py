@@ -153,13 +153,14 @@ def compare(
 ) -> None:
     """Say by how much metanet A is above B on each zoo that both were scored on, and whether that can be told."""
     from benchmark.compare import compare
+    from zoo.limited import plain
 
     found = compare(one, other, results, task=task, metric=metric)
     if as_json:
         print(json.dumps([comparison.to_json() for comparison in found], indent=1))
         return
     for comparison in found:
-        console.print(comparison.sentence(), markup=False, highlight=False, soft_wrap=True)
+        console.print(plain(comparison.sentence()), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command(rich_help_panel="Scores")
