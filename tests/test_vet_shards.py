@@ -94,6 +94,17 @@ def test_an_attribute_that_stands_once_counts_as_often_as_it_is_read(copy, monke
     assert "unpack" in refusal(copy)
 
 
+def test_an_attribute_that_no_reader_understands_is_refused(copy):
+    with h5py.File(copy / SHARD, "r+") as file:
+        file.attrs["strange"] = "text"
+    data = bytearray((copy / SHARD).read_bytes())
+    place = data.index(b"\x19\x01\x01\0", data.index(b"strange\0"))  # a text of any length, in UTF-8
+    data[place + 2] = 9  # in an encoding that there is not
+    (copy / SHARD).write_bytes(data)
+    sign(copy)
+    assert "encoding" in refusal(copy)
+
+
 @pytest.mark.parametrize("attack", [stored_outside, weights_stored_outside, linked_out, virtual])
 def test_a_file_that_a_shard_points_to_is_not_even_opened(copy, tmp_path, attack):
     """A pipe in its place would make whoever opens it wait for ever, until the time limit."""

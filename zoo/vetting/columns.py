@@ -107,6 +107,7 @@ def _bytes_of(attribute: h5a.AttrID, label: str) -> int:
         raise ValueError(f"{label} is neither text nor a number")
     if attribute.get_space().get_simple_extent_type() != h5s.SCALAR or attribute.get_storage_size() > ATTRIBUTE_BYTES:
         raise ValueError(f"{label} is not a single value, or too long")
+    _ = attribute.dtype  # raises where a reader could make nothing of it
     if kind != h5t.STRING or not attribute.get_type().is_variable_str():
         return attribute.get_storage_size()
     value = np.empty((), h5py.string_dtype())
