@@ -242,9 +242,19 @@ def test_a_second_seed_alone_takes_what_the_first_ones_record_says(standard, tmp
     assert records.read(other).chosen["learning_rate"] == records.read(path).chosen["learning_rate"]
 
 
+def test_a_zoo_that_is_given_twice_is_scored_once(standard, tmp_path):
+    again = shutil.copytree(standard, tmp_path / "again")
+    options = {"out": tmp_path / "out", "seeds": 2}
+    assert len(score([standard, again, standard], ["mean"], "test_accuracy", **options)) == 2
+    assert len(score([standard, again], ["mean"], "test_accuracy", transfer=True, **options)) == 2
+    paths = score([standard], ["mean"], "test_accuracy", train_nets=[8, 8], **options)
+    assert len(paths) == len(set(paths)) == 2
+    assert leaderboard(tmp_path / "out").cells["seeds"].tolist() == [2, 2]
+
+
 def test_transfer_tests_one_fit_on_every_zoo(standard, asymmetric, tmp_path):
     zoos = [standard, asymmetric]
-    paths = score(zoos, ["statnn"], "test_accuracy", out=tmp_path, seeds=1, training=QUICK, transfer=True)
+    paths = score(zoos, ["statnn"], "test_accuracy", out=tmp_path / "all", seeds=1, training=QUICK, transfer=True)
     found = [records.read(path) for path in paths]
     assert len({(r.task.zoo.label(), r.task.test_zoo.label()) for r in found}) == len(found) == 4
     plain = run(job(standard, tmp_path / "plain", seeds=range(1)))[0]
@@ -253,7 +263,7 @@ def test_transfer_tests_one_fit_on_every_zoo(standard, asymmetric, tmp_path):
     assert {r.task.name() for r in found if r.task.zoo != r.task.test_zoo} == {
         f"test_accuracy,from={zoo}" for zoo in {r.task.zoo.label() for r in found}
     }
-    (matrix,) = leaderboard(tmp_path).matrices().values()
+    (matrix,) = leaderboard(tmp_path / "all").matrices().values()
     assert matrix.shape == (2, 2)
     assert matrix.notna().all(axis=None)
     for r in found:
