@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 from conftest import small
+from test_imported import foreign
 from test_verify import sign
 
 import zoo
@@ -17,9 +18,10 @@ from benchmark.leaderboard import leaderboard
 from benchmark.metrics import recalibrated_r2, scores
 from benchmark.plots import predicted_against_true
 from benchmark.score import run, score
-from benchmark.tasks import FEWEST
+from benchmark.tasks import FEWEST, rows_of
 from metanets import METANETS, Training
 from metanets.mlp import MLP
+from zoo.importers.rows import write as write_zoo
 
 QUICK = Training(epochs=2, batch=8, learning_rates=(1e-3, 1e-2))
 
@@ -289,6 +291,26 @@ def test_a_shift_fits_on_low_and_tests_on_high(standard, tmp_path):
     assert rates[~test].max() <= middle < rates[test].min()
     with pytest.raises(ValueError, match="did you mean learning_rate"):
         score([standard], ["mean"], "test_accuracy", out=tmp_path, shift="learning_rat")
+
+
+def test_a_shift_leaves_out_nets_of_which_nobody_knows_on_which_side_they_are(tmp_path):
+    given = foreign(200)
+    unknown = np.arange(200) % 3 == 0
+    columns = given.columns.assign(rate=given.columns["rate"].where(~unknown))
+    write_zoo(dataclasses.replace(given, columns=columns), tmp_path / "theirs")
+    made = zoo.open(tmp_path / "theirs")
+    rows = rows_of(made, made, "test_accuracy", "rate", None)
+    assert made.columns["rate"][np.concatenate(list(rows.values()))].notna().all()
+    middle = made.columns["rate"][(made.columns["split"] == "train")].median()
+    assert made.columns["rate"][rows["train"]].max() <= middle < made.columns["rate"][rows["test"]].min()
+
+
+def test_a_shift_along_what_the_other_zoo_lacks_is_refused(standard, tmp_path):
+    write_zoo(foreign(200), tmp_path / "theirs")
+    made, theirs = zoo.open(standard), zoo.open(tmp_path / "theirs")
+    for one, other, name in ((theirs, made, "rate"), (made, theirs, "learning_rate")):
+        with pytest.raises(ValueError, match=f"unknown hyper-parameter '{name}'"):
+            rows_of(one, other, "test_accuracy", name, None)
 
 
 def test_fewer_training_nets_are_the_first_ones_and_the_test_stays(standard, tmp_path):
