@@ -155,17 +155,26 @@ def run(job: Job) -> list[Path]:
 
 
 def _check_same(path: Path, job: Job) -> None:
-    """Raises FileExistsError where a record was made with other settings than those asked for now."""
-    made, asked = records.read(path).tuned["training"], _tuned(job)["training"]
-    if made != asked:
+    """Raises FileExistsError where a record was made with other settings, or another version, than asked for now.
+
+    What a record does not say, because it is older than that setting, is the default.
+    """
+    record, version = records.read(path), find_metanet(job.metanet).version
+    if record.metanet.version != version:
+        told = f"{path} was made with version {record.metanet.version} of {job.metanet}; this is version {version}"
+        raise FileExistsError(f"{told}. Give another --out, or --overwrite")
+    made, asked = record.tuned.get("training"), _tuned(job)["training"]
+    if (_settings(Training()) | made if isinstance(made, dict) else made) != asked:
         raise FileExistsError(f"{path} was made with {made}; now asked for {asked}. Give another --out, or --overwrite")
 
 
 def _tuned(job: Job) -> dict[str, Any]:
-    training = asdict(job.training) if find_metanet(job.metanet).trained_by_gradient else None
-    if training is not None:
-        training["learning_rates"] = list(training["learning_rates"])
+    training = _settings(job.training) if find_metanet(job.metanet).trained_by_gradient else None
     return {"training": training, "with_seed": job.seeds[0], "on": "validation"}
+
+
+def _settings(training: Training) -> dict[str, Any]:
+    return {**asdict(training), "learning_rates": list(training.learning_rates)}
 
 
 def _record(

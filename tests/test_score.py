@@ -111,6 +111,28 @@ def test_existing_records_are_kept_and_other_settings_refused(standard, tmp_path
     assert path.read_bytes() != before
 
 
+def test_seeds_of_two_versions_of_a_metanet_do_not_mix(standard, tmp_path, monkeypatch):
+    run(job(standard, tmp_path, metanet="mean", seeds=range(1)))
+    monkeypatch.setitem(METANETS, "mean", dataclasses.replace(METANETS["mean"], version=7))
+    with pytest.raises(FileExistsError, match="made with version 1 of mean; this is version 7"):
+        run(job(standard, tmp_path, metanet="mean"))
+    paths = run(job(standard, tmp_path, metanet="mean", overwrite=True))
+    assert {records.read(path).metanet.version for path in paths} == {7}
+
+
+def test_a_record_that_is_older_than_a_setting_is_one_of_its_default(standard, tmp_path):
+    (path,) = run(job(standard, tmp_path, seeds=range(1)))
+    value = json.loads(path.read_text())
+    del value["tuned"]["training"]["device"]
+    path.write_text(json.dumps(value))
+    before = path.read_bytes()
+    assert run(job(standard, tmp_path, seeds=range(1))) == [path]
+    assert path.read_bytes() == before
+    path.write_text(json.dumps({**value, "tuned": {}}))
+    with pytest.raises(FileExistsError, match="was made with None"):
+        run(job(standard, tmp_path, seeds=range(1)))
+
+
 def test_a_metanet_of_the_users_own_is_a_module_or_a_metanet(standard, tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(
         "from torch import nn\nimport metanets\n"
