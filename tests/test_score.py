@@ -6,6 +6,7 @@ import sys
 import h5py
 import numpy as np
 import pytest
+import torch
 from conftest import small
 from test_imported import foreign
 from test_verify import sign
@@ -22,6 +23,7 @@ from benchmark.tasks import FEWEST, rows_of
 from metanets import METANETS, Training
 from metanets.mlp import MLP
 from zoo.importers.rows import write as write_zoo
+from zoo.layout import from_shapes
 
 QUICK = Training(epochs=2, batch=8, learning_rates=(1e-3, 1e-2))
 
@@ -350,6 +352,41 @@ def test_fewer_training_nets_are_the_first_ones_and_the_test_stays(standard, tmp
     assert {records.read(path).task.name() for path in paths} == {"test_accuracy,nets=8", "test_accuracy,nets=16"}
     with pytest.raises(ValueError, match="nets for training; 500 are asked for"):
         score([standard], ["mean"], "test_accuracy", out=tmp_path, train_nets=[500])
+
+
+def test_a_target_is_hidden_from_permuted_nets_too(standard, tmp_path, monkeypatch):
+    seen = []
+
+    def features(nets):
+        seen.append(set(nets.hyper_parameters))
+        return nets.weights.float()
+
+    monkeypatch.setitem(METANETS, "mlp", dataclasses.replace(METANETS["mlp"], features=features))
+    permuting = dataclasses.replace(QUICK, permute=True)
+    run(job(standard, tmp_path, metanet="mlp", target="learning_rate", seeds=range(1), training=permuting))
+    assert len(seen) > 3
+    assert all(names == seen[0] and "learning_rate" not in names for names in seen)
+
+
+@pytest.mark.parametrize("inputs", ["trained", "all"])
+def test_nets_with_fixed_entries_are_permuted_where_their_channels_are_free(tmp_path, inputs):
+    layout = from_shapes(
+        [
+            ("one.weight", (4, 3), "linear", ("channels", None)),
+            ("one.bias", (4,), "bias", ("channels",)),
+            ("two.weight", (2, 4), "linear", (None, "channels")),
+            ("two.bias", (2,), "bias", (None,)),
+        ]
+    )
+    trained = torch.arange(26) < 24
+    values = np.random.default_rng(0).normal(size=(64, 26)).astype(np.float32) * trained.numpy()
+    given = dataclasses.replace(foreign(64), layout=layout, trained=trained, fixed=torch.zeros(26))
+    write_zoo(dataclasses.replace(given, weights=lambda rows: values[rows]), tmp_path / "theirs")
+    plain, moved = (
+        records.read(run(job(tmp_path / "theirs", tmp_path / out, inputs=inputs, seeds=range(1), training=training))[0])
+        for out, training in (("plain", QUICK), ("moved", dataclasses.replace(QUICK, permute=True)))
+    )
+    assert plain.validation == pytest.approx(moved.validation, rel=1e-3)  # statnn is blind to permutations
 
 
 def test_permuted_training_nets_leave_permutation_blind_metanets_as_they_are(standard, asymmetric, tmp_path):
