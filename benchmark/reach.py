@@ -26,7 +26,9 @@ def hub() -> Iterator[Finding]:
         status = _status(address)
         if status >= 400 and status not in (404, 405, 501):  # these only mean that nothing lies at the root
             reason = f"it answers {status}"
-    except (OSError, HTTPException, ValueError) as error:
+    except (HTTPException, ValueError) as error:
+        reason = type(error).__name__  # its text may be a part of the proxy's address, and so of its password
+    except OSError as error:
         reason = str(getattr(error, "reason", None) or error or type(error).__name__)
     if reason is None:
         yield Finding("hub", "ok", f"{address} is reachable")

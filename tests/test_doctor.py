@@ -158,6 +158,14 @@ def test_a_hub_that_never_answers_is_not_waited_for(monkeypatch):
         assert "timed out" in found("hub", doctor()).found
 
 
+@pytest.mark.parametrize("proxy", [f"http://somebody:{SECRET}", f"http://somebody:{SECRET}@127.0.0.1:1"])
+def test_a_proxys_password_is_said_nowhere(monkeypatch, proxy):
+    monkeypatch.setenv("https_proxy", proxy)
+    report = doctor()
+    assert found("hub", report).level == "warning"
+    assert SECRET not in repr(report) + "\n".join(report.lines())
+
+
 @pytest.mark.parametrize("address", ["file:///etc/passwd", f"http://{SECRET}:{SECRET}@/", f"https://hub:{SECRET}", "hub"])
 def test_an_endpoint_that_is_no_address_is_not_opened_and_not_said(monkeypatch, address):
     monkeypatch.setenv("HF_ENDPOINT", address)
