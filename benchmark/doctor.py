@@ -63,8 +63,8 @@ def _disk() -> Iterator[Finding]:
 
 def place(name: str, folder: Path, *, full: Level, advice: str) -> Finding:
     """Whether a folder, or the one in which it would be made, can be written, and how much is free there."""
-    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     try:
+        there = next(parent for parent in (folder, *folder.parents) if parent.exists())
         free = shutil.disk_usage(there).free
         with tempfile.TemporaryFile(dir=there) as file:
             file.write(bytes(4096))

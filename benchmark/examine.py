@@ -147,7 +147,7 @@ def _bad_labels(found: Found, known: dict[str, Zoo]) -> Iterator[str]:
         yield f"no such task: {error}"
         return
     for name, value in asdict(expected).items():
-        if asdict(task)[name] != value:
+        if getattr(task, name) != getattr(expected, name):  # not as dicts: where a zoo was fetched from is free
             yield f"task.{name} is said to be {asdict(task)[name]}, but the zoo gives {value}"
     for split, one in (("validation", zoo), ("test", test)):
         part = found.frame[found.frame["split"] == split]

@@ -88,7 +88,7 @@ def fit(
     train, validation = (examples(zoo, metanet, split, job, rows[split]) for split in ("train", "validation"))
     known = train.examples
     if job.training.permute and metanet.trained_by_gradient:
-        known = replace(known, permuted=_permuted(zoo, metanet, train.index))
+        known = replace(known, permuted=_permuted(zoo, metanet, job, train.index))
     fits = {}
     for seed in seeds:
         begun = time.time()
@@ -98,18 +98,20 @@ def fit(
     return fits, validation
 
 
-def _permuted(zoo: Zoo, metanet: Metanet, index: np.ndarray) -> Callable[[torch.Generator], Tensor]:
-    """The features of these training nets with their channels in random orders."""
+def _permuted(zoo: Zoo, metanet: Metanet, job: Job, index: np.ndarray) -> Callable[[torch.Generator], Tensor]:
+    """The features of these training nets with their channels in random orders; all else is as in `examples`."""
     spaces = free_spaces(zoo.layout, zoo.blueprint.trained, gated=zoo.blueprint.gate is not None)
     if not spaces:
         raise ValueError(f"{zoo.folder}: {zoo.spec.family} nets have no permutation symmetry; leave --permute away")
-    nets = zoo.nets("train")
+    nets, whole = zoo.nets("train", inputs=job.inputs), zoo.nets("train", inputs="all").weights
     chosen = np.isin(nets.index, index)
-    nets = Nets(nets.index[chosen], nets.weights[torch.from_numpy(chosen)], nets.hyper_parameters[chosen], nets.segments)
+    whole = whole[torch.from_numpy(chosen)]
+    hyper_parameters = nets.hyper_parameters[chosen].drop(columns=job.target, errors="ignore")
+    seen = zoo.blueprint.trained if nets.weights.shape[1] < whole.shape[1] else slice(None)
 
     def permute(rng: torch.Generator) -> Tensor:
-        parts = [permuted(part, zoo.layout, rng, spaces=spaces) for part in nets.weights.split(PERMUTED_AT_ONCE)]
-        return metanet.features(replace(nets, weights=torch.cat(parts)))
+        parts = [permuted(part, zoo.layout, rng, spaces=spaces)[:, seen] for part in whole.split(PERMUTED_AT_ONCE)]
+        return metanet.features(Nets(nets.index[chosen], torch.cat(parts), hyper_parameters, nets.segments))
 
     return permute
 

@@ -163,9 +163,10 @@ def _heat_map(task: str, metanet: str, matrix: pd.DataFrame, short: dict[str, st
 def curves(cells: pd.DataFrame, made: dict[str, bytes]) -> list[Picture]:
     """R² against the number of training nets, one picture for each task and zoo that was scored with several."""
     found = []
+    cells = cells[~cells["task"].str.contains("shift=")]
     whole = cells.assign(base=[re.sub(r",nets=\d+", "", task) for task in cells["task"]])
     for (base, zoo), part in whole[whole["fitted_on"] == whole["zoo"]].groupby(["base", "zoo"], sort=False):
-        named = part.assign(metanet=part["metanet"].map(drawn), target=part["target"].map(drawn))
+        named = part.assign(metanet=part["metanet"].map(drawn), task=drawn(base))
         try:
             sample_efficiency(named)
         except ValueError:  # nothing to draw a line through

@@ -1,5 +1,6 @@
 """Pictures of results: predicted against true, and scores against the number of training nets."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -51,18 +52,20 @@ def predicted_against_true(paths: list[Path], zoo_folders: list[Path]) -> Figure
 
 
 def sample_efficiency(cells: pd.DataFrame) -> Figure:
-    """A panel for each zoo: R² against the number of training nets, a line a metanet, with 95% intervals.
+    """A panel for each task and zoo: R² against the number of training nets, a line a metanet, with 95% intervals.
 
-    `cells` are a leaderboard's. Raises ValueError where no metanet was scored with two or more numbers of nets.
+    `cells` are a leaderboard's; tasks that differ in that number only are one. Raises ValueError where no metanet was
+    scored with two or more numbers of nets.
     """
     cells = cells[cells["fitted_on"] == cells["zoo"]]
-    counts = cells.groupby(["target", "zoo", "metanet"])["train_nets"].transform("nunique")
+    cells = cells.assign(curve=[re.sub(r",nets=\d+", "", task) for task in cells["task"]])
+    counts = cells.groupby(["curve", "zoo", "metanet"])["train_nets"].transform("nunique")
     cells = cells[(counts > 1) & ~cells["task"].str.contains("shift=")]
     if cells.empty:
         raise ValueError("no metanet has records with two or more numbers of training nets; `metazoo score --train-nets`")
-    panels = list(cells.groupby(["target", "zoo"], sort=False))
+    panels = list(cells.groupby(["curve", "zoo"], sort=False))
     figure = Figure(figsize=(4.2 * len(panels) + 0.6, 3.6), layout="constrained")
-    for axes, ((target, zoo), found) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+    for axes, ((curve, zoo), found) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         for name, line in found.groupby("metanet", sort=False):
             line = line.sort_values("train_nets")
             style = "--" if line["floor"].iloc[0] else "-"
@@ -73,7 +76,7 @@ def sample_efficiency(cells: pd.DataFrame) -> Figure:
         axes.minorticks_off()
         axes.set_ylim(max(-0.5, found["r2_low"].min()) - 0.05, 1.02)
         axes.set_xlabel("training nets")
-        axes.set_title(f"{target.replace('_', ' ')}, {zoo}", fontsize="small")
+        axes.set_title(f"{curve.replace('_', ' ')}, {zoo}", fontsize="small")
         axes.legend(fontsize="x-small")
     figure.axes[0].set_ylabel("R² on test nets")
     return figure

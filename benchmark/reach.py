@@ -26,7 +26,9 @@ def hub() -> Iterator[Finding]:
         status = _status(address)
         if status >= 400 and status not in (404, 405, 501):  # these only mean that nothing lies at the root
             reason = f"it answers {status}"
-    except (OSError, HTTPException, ValueError) as error:
+    except (HTTPException, ValueError) as error:
+        reason = type(error).__name__  # its text may be a part of the proxy's address, and so of its password
+    except OSError as error:
         reason = str(getattr(error, "reason", None) or error or type(error).__name__)
     if reason is None:
         yield Finding("hub", "ok", f"{address} is reachable")
@@ -60,9 +62,12 @@ def login() -> Iterator[Finding]:
     home = Path(os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
     file = Path(os.environ.get("HF_TOKEN_PATH") or home / "token").expanduser()
     named = [name for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN") if os.environ.get(name)]
-    if named:
-        yield Finding("hub login", "ok", f"yes, by {named[0]}")
-    elif file.is_file() and file.stat().st_size:
-        yield Finding("hub login", "ok", "yes, by `hf auth login`")
-    else:
-        yield Finding("hub login", "note", "none", "only publishing needs one: `hf auth login`, or HF_TOKEN")
+    try:
+        if named:
+            yield Finding("hub login", "ok", f"yes, by {named[0]}")
+        elif file.is_file() and file.stat().st_size:
+            yield Finding("hub login", "ok", "yes, by `hf auth login`")
+        else:
+            yield Finding("hub login", "note", "none", "only publishing needs one: `hf auth login`, or HF_TOKEN")
+    except OSError as error:
+        yield Finding("hub login", "warning", f"{file} cannot be looked at: {error.strerror}", "to publish, set HF_TOKEN")

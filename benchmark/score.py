@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from benchmark.metrics import is_constant, recalibrated_r2, scores
 from benchmark.tasks import check_task, rows_of, task_of
 from metanets import METANETS, Metanet, Training
 from metanets.metanet import Fitted
-from zoo import devices
+from zoo import Zoo, devices
 from zoo.manifest import MANIFEST
 from zoo.reader import Inputs
 from zoo.units import environment, one_thread_that_keeps_its_memory
@@ -57,18 +58,18 @@ def score(
     for name in names:
         find_metanet(name)
     devices.ready(training.device)
-    numbers: list[int | None] = [*train_nets] if train_nets else [None]
-    for folder in zoo_folders:
-        if (folder / MANIFEST).exists() and (problems := list(check_bytes(folder))):
-            raise ValueError("\n  ".join([f"{folder} is damaged:", *problems]))
-        zoo = zoos.open(folder)
+    numbers: list[int | None] = [*dict.fromkeys(train_nets)] if train_nets else [None]
+    opened = _opened(zoo_folders)
+    for zoo in opened:
         check_task(zoo, target)
-        for number in numbers:
-            rows_of(zoo, zoo, target, shift, number)
+    for zoo, tested, number in product(opened, opened, numbers):
+        if transfer or tested is zoo:
+            rows_of(zoo, tested, target, shift, number)
+    folders = tuple(zoo.folder for zoo in opened)
     jobs = [
         Job(
             zoo=folder,
-            tests=tuple(zoo_folders) if transfer else (folder,),
+            tests=folders if transfer else (folder,),
             metanet=name,
             target=target,
             seeds=range(seeds),
@@ -81,7 +82,7 @@ def score(
             command=command,
         )
         for name in sorted(names, key=lambda name: name != "dmc")  # the slowest first, so that it is not waited for
-        for folder in zoo_folders
+        for folder in folders
         for number in numbers
     ]
     paths = []
@@ -104,6 +105,17 @@ def score(
                 process.terminate()
             raise
     return sorted(paths)
+
+
+def _opened(folders: list[Path]) -> list[Zoo]:
+    """The zoos, whole, and each once, whatever its folder is called. Raises ValueError on a damaged one."""
+    found: dict[str, Zoo] = {}
+    for folder in folders:
+        if (folder / MANIFEST).exists() and (problems := list(check_bytes(folder))):
+            raise ValueError("\n  ".join([f"{folder} is damaged:", *problems]))
+        zoo = zoos.open(folder)
+        found.setdefault(zoo.manifest_sha256, zoo)
+    return list(found.values())
 
 
 def _take_a_place(places: Any) -> None:
@@ -143,17 +155,26 @@ def run(job: Job) -> list[Path]:
 
 
 def _check_same(path: Path, job: Job) -> None:
-    """Raises FileExistsError where a record was made with other settings than those asked for now."""
-    made, asked = records.read(path).tuned["training"], _tuned(job)["training"]
-    if made != asked:
+    """Raises FileExistsError where a record was made with other settings, or another version, than asked for now.
+
+    What a record does not say, because it is older than that setting, is the default.
+    """
+    record, version = records.read(path), find_metanet(job.metanet).version
+    if record.metanet.version != version:
+        told = f"{path} was made with version {record.metanet.version} of {job.metanet}; this is version {version}"
+        raise FileExistsError(f"{told}. Give another --out, or --overwrite")
+    made, asked = record.tuned.get("training"), _tuned(job)["training"]
+    if (_settings(Training()) | made if isinstance(made, dict) else made) != asked:
         raise FileExistsError(f"{path} was made with {made}; now asked for {asked}. Give another --out, or --overwrite")
 
 
 def _tuned(job: Job) -> dict[str, Any]:
-    training = asdict(job.training) if find_metanet(job.metanet).trained_by_gradient else None
-    if training is not None:
-        training["learning_rates"] = list(training["learning_rates"])
+    training = _settings(job.training) if find_metanet(job.metanet).trained_by_gradient else None
     return {"training": training, "with_seed": job.seeds[0], "on": "validation"}
+
+
+def _settings(training: Training) -> dict[str, Any]:
+    return {**asdict(training), "learning_rates": list(training.learning_rates)}
 
 
 def _record(

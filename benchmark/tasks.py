@@ -32,7 +32,9 @@ def rows_of(zoo: Zoo, test: Zoo, target: str, shift: str | None, train_nets: int
     parts = {split: one.columns[one.columns["split"] == split] for split, one in _sources(zoo, test).items()}
     parts = {split: frame[~frame["diverged"]] for split, frame in parts.items()}
     if shift is not None:
-        choose(dict.fromkeys(n for n in zoo.hyper_parameters if n in zoo.targets), shift, "hyper-parameter")
+        for one in (zoo, test):
+            choose(dict.fromkeys(n for n in one.hyper_parameters if n in one.targets), shift, "hyper-parameter")
+        parts = {split: frame[frame[shift].notna()] for split, frame in parts.items()}  # on which side, nobody knows
         middle = parts["train"][shift].median()
         parts = {split: frame[(frame[shift] > middle) == (split == "test")] for split, frame in parts.items()}
     if train_nets is not None:

@@ -8,6 +8,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -158,6 +159,14 @@ def test_a_hub_that_never_answers_is_not_waited_for(monkeypatch):
         assert "timed out" in found("hub", doctor()).found
 
 
+@pytest.mark.parametrize("proxy", [f"http://somebody:{SECRET}", f"http://somebody:{SECRET}@127.0.0.1:1"])
+def test_a_proxys_password_is_said_nowhere(monkeypatch, proxy):
+    monkeypatch.setenv("https_proxy", proxy)
+    report = doctor()
+    assert found("hub", report).level == "warning"
+    assert SECRET not in repr(report) + "\n".join(report.lines())
+
+
 @pytest.mark.parametrize("address", ["file:///etc/passwd", f"http://{SECRET}:{SECRET}@/", f"https://hub:{SECRET}", "hub"])
 def test_an_endpoint_that_is_no_address_is_not_opened_and_not_said(monkeypatch, address):
     monkeypatch.setenv("HF_ENDPOINT", address)
@@ -195,6 +204,24 @@ def test_a_cache_on_a_read_only_disk_is_found(monkeypatch, tmp_path):
     one = place("cache", folder / "deep" / "metazoo", full="warning", advice="set XDG_CACHE_HOME")
     assert (one.level, one.advice) == ("warning", "set XDG_CACHE_HOME")
     assert "cannot be written" in one.found
+
+
+def test_a_cache_in_a_folder_that_may_not_be_entered_is_found_and_hides_no_other(monkeypatch, tmp_path):
+    locked, stat = tmp_path / "locked", Path.stat
+
+    def refused(path: Path, **options: bool) -> os.stat_result:
+        if locked in path.parents:
+            raise PermissionError(13, "Permission denied")
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(locked / "cache"))
+    report = doctor(online=False)
+    assert report.healthy
+    for name in ("cache", "hub cache", "hub login"):
+        assert found(name, report).level == "warning"
+        assert "Permission denied" in found(name, report).found
+    assert found("working folder", report).level == "ok"
 
 
 def test_a_disk_that_takes_names_but_no_bytes_is_found(monkeypatch, tmp_path):

@@ -247,3 +247,8 @@ def test_scores_are_drawn_against_the_number_of_training_nets(standard, scored, 
     score([standard], ["mean", FLOOR], "test_accuracy", out=tmp_path, seeds=1, train_nets=[8, 16])
     (axes,) = sample_efficiency(leaderboard(tmp_path).cells).axes
     assert [list(line.get_xdata()) for line in axes.lines] == [[8, 16], [8, 16]]
+    score([standard], ["mean"], "test_accuracy", out=tmp_path, seeds=1, train_nets=[8, 16], inputs="all")
+    panels = sample_efficiency(leaderboard(tmp_path).cells).axes
+    assert [list(line.get_xdata()) for axes in panels for line in axes.lines] == [[8, 16]] * 3
+    found = {axes.get_title().split(", ")[0]: len(axes.lines) for axes in panels}
+    assert found == {"test accuracy": 2, "test accuracy,inputs=all": 1}

@@ -6,7 +6,9 @@ import sys
 import h5py
 import numpy as np
 import pytest
+import torch
 from conftest import small
+from test_imported import foreign
 from test_verify import sign
 
 import zoo
@@ -17,9 +19,11 @@ from benchmark.leaderboard import leaderboard
 from benchmark.metrics import recalibrated_r2, scores
 from benchmark.plots import predicted_against_true
 from benchmark.score import run, score
-from benchmark.tasks import FEWEST
+from benchmark.tasks import FEWEST, rows_of
 from metanets import METANETS, Training
 from metanets.mlp import MLP
+from zoo.importers.rows import write as write_zoo
+from zoo.layout import from_shapes
 
 QUICK = Training(epochs=2, batch=8, learning_rates=(1e-3, 1e-2))
 
@@ -107,6 +111,28 @@ def test_existing_records_are_kept_and_other_settings_refused(standard, tmp_path
     assert path.read_bytes() == before
     run(job(standard, tmp_path, seeds=range(1), training=other, overwrite=True))
     assert path.read_bytes() != before
+
+
+def test_seeds_of_two_versions_of_a_metanet_do_not_mix(standard, tmp_path, monkeypatch):
+    run(job(standard, tmp_path, metanet="mean", seeds=range(1)))
+    monkeypatch.setitem(METANETS, "mean", dataclasses.replace(METANETS["mean"], version=7))
+    with pytest.raises(FileExistsError, match="made with version 1 of mean; this is version 7"):
+        run(job(standard, tmp_path, metanet="mean"))
+    paths = run(job(standard, tmp_path, metanet="mean", overwrite=True))
+    assert {records.read(path).metanet.version for path in paths} == {7}
+
+
+def test_a_record_that_is_older_than_a_setting_is_one_of_its_default(standard, tmp_path):
+    (path,) = run(job(standard, tmp_path, seeds=range(1)))
+    value = json.loads(path.read_text())
+    del value["tuned"]["training"]["device"]
+    path.write_text(json.dumps(value))
+    before = path.read_bytes()
+    assert run(job(standard, tmp_path, seeds=range(1))) == [path]
+    assert path.read_bytes() == before
+    path.write_text(json.dumps({**value, "tuned": {}}))
+    with pytest.raises(FileExistsError, match="was made with None"):
+        run(job(standard, tmp_path, seeds=range(1)))
 
 
 def test_a_metanet_of_the_users_own_is_a_module_or_a_metanet(standard, tmp_path, monkeypatch):
@@ -242,9 +268,19 @@ def test_a_second_seed_alone_takes_what_the_first_ones_record_says(standard, tmp
     assert records.read(other).chosen["learning_rate"] == records.read(path).chosen["learning_rate"]
 
 
+def test_a_zoo_that_is_given_twice_is_scored_once(standard, tmp_path):
+    again = shutil.copytree(standard, tmp_path / "again")
+    options = {"out": tmp_path / "out", "seeds": 2}
+    assert len(score([standard, again, standard], ["mean"], "test_accuracy", **options)) == 2
+    assert len(score([standard, again], ["mean"], "test_accuracy", transfer=True, **options)) == 2
+    paths = score([standard], ["mean"], "test_accuracy", train_nets=[8, 8], **options)
+    assert len(paths) == len(set(paths)) == 2
+    assert leaderboard(tmp_path / "out").cells["seeds"].tolist() == [2, 2]
+
+
 def test_transfer_tests_one_fit_on_every_zoo(standard, asymmetric, tmp_path):
     zoos = [standard, asymmetric]
-    paths = score(zoos, ["statnn"], "test_accuracy", out=tmp_path, seeds=1, training=QUICK, transfer=True)
+    paths = score(zoos, ["statnn"], "test_accuracy", out=tmp_path / "all", seeds=1, training=QUICK, transfer=True)
     found = [records.read(path) for path in paths]
     assert len({(r.task.zoo.label(), r.task.test_zoo.label()) for r in found}) == len(found) == 4
     plain = run(job(standard, tmp_path / "plain", seeds=range(1)))[0]
@@ -253,7 +289,7 @@ def test_transfer_tests_one_fit_on_every_zoo(standard, asymmetric, tmp_path):
     assert {r.task.name() for r in found if r.task.zoo != r.task.test_zoo} == {
         f"test_accuracy,from={zoo}" for zoo in {r.task.zoo.label() for r in found}
     }
-    (matrix,) = leaderboard(tmp_path).matrices().values()
+    (matrix,) = leaderboard(tmp_path / "all").matrices().values()
     assert matrix.shape == (2, 2)
     assert matrix.notna().all(axis=None)
     for r in found:
@@ -281,6 +317,26 @@ def test_a_shift_fits_on_low_and_tests_on_high(standard, tmp_path):
         score([standard], ["mean"], "test_accuracy", out=tmp_path, shift="learning_rat")
 
 
+def test_a_shift_leaves_out_nets_of_which_nobody_knows_on_which_side_they_are(tmp_path):
+    given = foreign(200)
+    unknown = np.arange(200) % 3 == 0
+    columns = given.columns.assign(rate=given.columns["rate"].where(~unknown))
+    write_zoo(dataclasses.replace(given, columns=columns), tmp_path / "theirs")
+    made = zoo.open(tmp_path / "theirs")
+    rows = rows_of(made, made, "test_accuracy", "rate", None)
+    assert made.columns["rate"][np.concatenate(list(rows.values()))].notna().all()
+    middle = made.columns["rate"][(made.columns["split"] == "train")].median()
+    assert made.columns["rate"][rows["train"]].max() <= middle < made.columns["rate"][rows["test"]].min()
+
+
+def test_a_shift_along_what_the_other_zoo_lacks_is_refused(standard, tmp_path):
+    write_zoo(foreign(200), tmp_path / "theirs")
+    made, theirs = zoo.open(standard), zoo.open(tmp_path / "theirs")
+    for one, other, name in ((theirs, made, "rate"), (made, theirs, "learning_rate")):
+        with pytest.raises(ValueError, match=f"unknown hyper-parameter '{name}'"):
+            rows_of(one, other, "test_accuracy", name, None)
+
+
 def test_fewer_training_nets_are_the_first_ones_and_the_test_stays(standard, tmp_path):
     paths = score([standard], ["mean"], "test_accuracy", out=tmp_path, seeds=1, train_nets=[8, 16])
     made = zoo.open(standard)
@@ -296,6 +352,41 @@ def test_fewer_training_nets_are_the_first_ones_and_the_test_stays(standard, tmp
     assert {records.read(path).task.name() for path in paths} == {"test_accuracy,nets=8", "test_accuracy,nets=16"}
     with pytest.raises(ValueError, match="nets for training; 500 are asked for"):
         score([standard], ["mean"], "test_accuracy", out=tmp_path, train_nets=[500])
+
+
+def test_a_target_is_hidden_from_permuted_nets_too(standard, tmp_path, monkeypatch):
+    seen = []
+
+    def features(nets):
+        seen.append(set(nets.hyper_parameters))
+        return nets.weights.float()
+
+    monkeypatch.setitem(METANETS, "mlp", dataclasses.replace(METANETS["mlp"], features=features))
+    permuting = dataclasses.replace(QUICK, permute=True)
+    run(job(standard, tmp_path, metanet="mlp", target="learning_rate", seeds=range(1), training=permuting))
+    assert len(seen) > 3
+    assert all(names == seen[0] and "learning_rate" not in names for names in seen)
+
+
+@pytest.mark.parametrize("inputs", ["trained", "all"])
+def test_nets_with_fixed_entries_are_permuted_where_their_channels_are_free(tmp_path, inputs):
+    layout = from_shapes(
+        [
+            ("one.weight", (4, 3), "linear", ("channels", None)),
+            ("one.bias", (4,), "bias", ("channels",)),
+            ("two.weight", (2, 4), "linear", (None, "channels")),
+            ("two.bias", (2,), "bias", (None,)),
+        ]
+    )
+    trained = torch.arange(26) < 24
+    values = np.random.default_rng(0).normal(size=(64, 26)).astype(np.float32) * trained.numpy()
+    given = dataclasses.replace(foreign(64), layout=layout, trained=trained, fixed=torch.zeros(26))
+    write_zoo(dataclasses.replace(given, weights=lambda rows: values[rows]), tmp_path / "theirs")
+    plain, moved = (
+        records.read(run(job(tmp_path / "theirs", tmp_path / out, inputs=inputs, seeds=range(1), training=training))[0])
+        for out, training in (("plain", QUICK), ("moved", dataclasses.replace(QUICK, permute=True)))
+    )
+    assert plain.validation == pytest.approx(moved.validation, rel=1e-3)  # statnn is blind to permutations
 
 
 def test_permuted_training_nets_leave_permutation_blind_metanets_as_they_are(standard, asymmetric, tmp_path):

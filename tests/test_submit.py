@@ -93,6 +93,15 @@ def test_a_submission_is_copied_whole_checked_and_shown(scored, standard, tmp_pa
     assert leaderboard(to).cells["seeds"].tolist() == [5]
 
 
+def test_a_zoo_is_the_same_wherever_it_was_fetched_from(scored, standard, tmp_path):
+    fetched = shutil.copytree(standard, tmp_path / "fetched")
+    files.write_json(
+        fetched / "source.json", {"source": "hf://datasets/someone/zoos", "revision": "a" * 40, "config": "one"}
+    )
+    assert zoo.open(fetched).source == f"hf://datasets/someone/zoos@{'a' * 40}/one"
+    assert check(scored, [fetched]) == Checked((), 6 + 4, 10)
+
+
 def test_records_in_git_have_nothing_wrong():
     found = check(ROOT / "data/results")
     assert found.problems == ()
