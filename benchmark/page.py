@@ -76,6 +76,8 @@ def site(results: Path, zoo_folders: list[Path]) -> dict[str, bytes]:
         pages.append((file, "zoo.html", "../", contents.zoo(label, source, made)))
     environment = _environment(source)
     for file, template, root, values in pages:
+        if file in made:  # eight digits of a hash can be had by trying
+            raise ValueError(f"{file} would be two pages: two names have the same slug; remove the records of one")
         made[file] = environment.get_template(template).render(root=root, **values).encode(errors="replace")
     return made
 

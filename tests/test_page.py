@@ -228,6 +228,14 @@ def test_numbers_of_the_tables_are_those_of_the_leaderboard(made, cells):
     assert f"{plain['r2_mean']:.3f}±{plain['r2_std']:.3f} [{plain['r2_low']:.2f}, {plain['r2_high']:.2f}]" in text
 
 
+def test_no_page_is_written_over_another(tmp_path, monkeypatch):
+    for name in ("statnn", "deepsets"):
+        put(tmp_path, name)
+    monkeypatch.setattr("benchmark.page.slug", lambda name: "the-same")
+    with pytest.raises(ValueError, match=r"metanets/the-same\.html would be two pages"):
+        site(tmp_path, [])
+
+
 def test_the_first_page_counts_what_there_is(results):
     counts = contents.index(gathered(results, []), {})["counts"]
     assert counts["records"] == len(list(results.glob("**/seed-*.json")))
