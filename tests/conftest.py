@@ -1,5 +1,6 @@
 """What the tests share: small real zoos, built once a session, and where optional material lies."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 
 import zoo
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, as its children would
 torch.set_num_threads(1)  # small tensors: threads only get in each other's way
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"  # not everyone who builds the project has it: tests that use it skip without it
