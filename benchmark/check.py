@@ -15,9 +15,10 @@ import pandas as pd
 
 from benchmark import records
 from benchmark.agreement import at_odds, other_nets, together
-from benchmark.examine import Found, examined, is_known, opened
+from benchmark.examine import Found, examined, is_known
 from benchmark.records import SUBMISSION, stem
 from benchmark.submission import read_submission
+from benchmark.tasks import opened
 from benchmark.trust import VERIFICATION, tier
 from zoo.limited import plain
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from benchmark import pictures
-from benchmark.sources import TIERS, Source, reference
+from benchmark.sources import TIERS, Source
 from benchmark.svg import slug
 from benchmark.tables import about, families, legend, ordered
+from benchmark.tasks import reference
 from zoo import files
 from zoo.imported import Imported
 from zoo.reader import Zoo

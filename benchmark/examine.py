@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import zoo as zoos
 from benchmark import records
 from benchmark.metrics import is_constant, recalibrated_r2, scores
 from benchmark.records import RECORD_BYTES, Record
@@ -20,7 +19,6 @@ from benchmark.tasks import rows_of, task_of
 from benchmark.untrusted import read_bytes
 from zoo import Zoo
 from zoo.choices import unknown
-from zoo.verify import check_bytes
 
 TOLERANCE = 1e-6  # between a score and the one recomputed; where scores are enormous, what rounding gives
 SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=-]{0,199}")  # a task's or metanet's name as a folder's name
@@ -43,17 +41,6 @@ def read(path: Path) -> Found:
     record = records.parse(path, data)
     predictions = records.predictions_bytes(path, record)
     return Found(path, record, records.parse_predictions(path, record, predictions), data, predictions)
-
-
-def opened(folders: Iterable[Path]) -> dict[str, Zoo]:
-    """Zoos by their manifests' hashes. Raises ValueError where one's bytes are not those of its manifest."""
-    known = {}
-    for folder in folders:
-        zoo = zoos.open(folder)
-        if problems := list(check_bytes(folder)):
-            raise ValueError("\n  ".join([f"{folder} is damaged:", *problems]))
-        known[zoo.manifest_sha256] = zoo
-    return known
 
 
 def is_known(record: Record, known: dict[str, Zoo]) -> bool:

@@ -17,7 +17,8 @@ from scipy.stats import kendalltau, ks_2samp
 
 import zoo
 from benchmark.metrics import r2
-from benchmark.records import ZooReference, read, read_predictions
+from benchmark.records import read, read_predictions
+from benchmark.tasks import reference
 
 DRAWS = 2000
 TARGETS = ("test_accuracy", "train_accuracy", "test_loss", "train_loss")
@@ -49,8 +50,7 @@ def targets(one: zoo.Zoo, other: zoo.Zoo, rng: np.random.Generator) -> None:
 def predictions(results: Path, opened: zoo.Zoo) -> dict[str, list[pd.DataFrame]]:
     """Each metanet's test predictions beside the truth, a frame a seed."""
     found: dict[str, list[pd.DataFrame]] = {}
-    zoo = ZooReference(name=opened.spec.name, family=opened.spec.family, manifest_sha256=opened.manifest_sha256)
-    for path in sorted((results / zoo.label()).glob("test_accuracy/*/seed-*.json")):
+    for path in sorted((results / reference(opened).label()).glob("test_accuracy/*/seed-*.json")):
         record = read(path)
         frame = read_predictions(path, record).query("split == 'test'").set_index("index")
         found.setdefault(record.metanet.name, []).append(frame.rename(columns={"target": "truth"}))

@@ -17,14 +17,12 @@ import zoo as zoos
 from benchmark import records
 from benchmark.fitting import Job, Labelled, examples, find_metanet, fit, predict
 from benchmark.metrics import is_constant, recalibrated_r2, scores
-from benchmark.tasks import check_task, rows_of, task_of
+from benchmark.tasks import check_task, opened, rows_of, task_of
 from metanets import METANETS, Metanet, Training
 from metanets.metanet import Fitted
-from zoo import Zoo, devices
-from zoo.manifest import MANIFEST
+from zoo import devices
 from zoo.reader import Inputs
 from zoo.units import environment, one_thread_that_keeps_its_memory
-from zoo.verify import check_bytes
 from zoo.workers import interrupts_ignored
 
 KEPT = 2**26  # bytes of a block of memory that is kept: those of a step, not those of a zoo
@@ -59,13 +57,13 @@ def score(
         find_metanet(name)
     devices.ready(training.device)
     numbers: list[int | None] = [*dict.fromkeys(train_nets)] if train_nets else [None]
-    opened = _opened(zoo_folders)
-    for zoo in opened:
+    given = list(opened(zoo_folders).values())
+    for zoo in given:
         check_task(zoo, target)
-    for zoo, tested, number in product(opened, opened, numbers):
+    for zoo, tested, number in product(given, given, numbers):
         if transfer or tested is zoo:
             rows_of(zoo, tested, target, shift, number)
-    folders = tuple(zoo.folder for zoo in opened)
+    folders = tuple(zoo.folder for zoo in given)
     jobs = [
         Job(
             zoo=folder,
@@ -105,17 +103,6 @@ def score(
                 process.terminate()
             raise
     return sorted(paths)
-
-
-def _opened(folders: list[Path]) -> list[Zoo]:
-    """The zoos, whole, and each once, whatever its folder is called. Raises ValueError on a damaged one."""
-    found: dict[str, Zoo] = {}
-    for folder in folders:
-        if (folder / MANIFEST).exists() and (problems := list(check_bytes(folder))):
-            raise ValueError("\n  ".join([f"{folder} is damaged:", *problems]))
-        zoo = zoos.open(folder)
-        found.setdefault(zoo.manifest_sha256, zoo)
-    return list(found.values())
 
 
 def _take_a_place(places: Any) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import zoo as zoos
 from benchmark import records, symmetry
 from benchmark.leaderboard import Leaderboard, Result, from_paths, key_of
-from benchmark.records import SUBMISSION, ZooReference
+from benchmark.records import SUBMISSION
 from benchmark.submission import read_submission
 from benchmark.symmetry import NAME, Report
+from benchmark.tasks import reference
 from benchmark.trust import tier
 from zoo.reader import Zoo
 
@@ -54,8 +55,3 @@ def _tier(folder: Path) -> str:
         return tier(folder)
     except (OSError, ValueError):
         return SELF_REPORTED
-
-
-def reference(zoo: Zoo) -> ZooReference:
-    """What records call this zoo."""
-    return ZooReference(name=zoo.spec.name, family=zoo.spec.family, manifest_sha256=zoo.manifest_sha256)

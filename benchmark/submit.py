@@ -12,10 +12,11 @@ import pandas as pd
 
 from benchmark import records
 from benchmark.agreement import other_nets, together
-from benchmark.examine import Found, examined, is_known, opened
+from benchmark.examine import Found, examined, is_known
 from benchmark.predictions import PREDICTIONS_BYTES
 from benchmark.records import SUBMISSION, Record, stem
 from benchmark.submission import Submission
+from benchmark.tasks import opened
 from benchmark.untrusted import read_bytes
 from zoo import files
 from zoo.limited import plain

@@ -1,14 +1,31 @@
 """What a task is on a zoo: which nets are fitted on, chosen on and tested on, and whether that can be scored."""
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import numpy as np
 
+import zoo as zoos
 from benchmark import records
 from benchmark.metrics import is_constant
 from zoo import Zoo
 from zoo.choices import choose, unknown
+from zoo.manifest import MANIFEST
 from zoo.reader import Inputs
+from zoo.verify import check_bytes
 
 FEWEST = 8  # nets in a split: below, no R² or tau means anything
+
+
+def opened(folders: Iterable[Path]) -> dict[str, Zoo]:
+    """Whole zoos by their manifests' hashes, each once, whatever the folder. Raises ValueError on a damaged one."""
+    found: dict[str, Zoo] = {}
+    for folder in folders:
+        if (folder / MANIFEST).exists() and (problems := list(check_bytes(folder))):
+            raise ValueError("\n  ".join([f"{folder} is damaged:", *problems]))
+        zoo = zoos.open(folder)
+        found.setdefault(zoo.manifest_sha256, zoo)
+    return found
 
 
 def check_task(zoo: Zoo, target: str) -> None:

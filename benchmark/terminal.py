@@ -50,11 +50,11 @@ TargetOption = Annotated[str, typer.Option(help="A target, or a hyper-parameter.
 
 def workers_of(given: int | None, device: str = "cpu") -> int:
     """As given; else the number of physical cores, or of those that this process may use if they are fewer, or of GPUs."""
-    import psutil
-    import torch
-
     if device != "cpu":
+        import torch
+
         return given or (device == "cuda" and torch.cuda.device_count()) or 1
+    import psutil
 
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return given or min(psutil.cpu_count(logical=False) or usable, usable)

@@ -5,30 +5,20 @@ Sizes are looked at before contents, links are not followed, and what cannot be 
 
 import json
 import math
-import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from zoo import vetting
+
 _Loaded = TypeVar("_Loaded")
 
 
 def read_bytes(path: Path, most: int) -> bytes:
     """A file's bytes. Raises ValueError where it is a link, no plain file, cannot be read, or has more than `most` bytes."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe would be waited for
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}; expected a plain file, and links are not followed") from None
-    with os.fdopen(descriptor, "rb") as file:
-        about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode):
-            raise ValueError(f"{path} is no plain file")
-        if about.st_size > most:
-            raise ValueError(f"{path} has {about.st_size:,} bytes; such a file has {most:,} at most")
-        return file.read(most)
+    return vetting.read_bytes(path, most, links=False)
 
 
 def read_json(path: Path, data: bytes) -> dict[str, Any]:

@@ -85,13 +85,19 @@ def test_names_cannot_break_out_of_a_markdown_table(scored, tmp_path):
 NASTY = "x\n\n# Big\n\n![p](https://e.org/p.png) [l](javascript:x) a\\|b `|` <b> ~~~ &#42; \x1b[2J\u202e [/red] [bold]"
 
 
-def test_a_markdown_table_of_any_names_is_one_table_of_text(scored, tmp_path):
+@pytest.fixture
+def nasty_board(scored, tmp_path):
+    """A board of one record, in which every name that may be a stranger's is NASTY."""
     record = records.read(scored[0])
     zoo, method = dataclasses.replace(record.task.zoo, family=NASTY), dataclasses.replace(record.metanet, name=NASTY)
     task = dataclasses.replace(record.task, target=NASTY, zoo=zoo, test_zoo=zoo)
     changed(scored[0], tmp_path / "seed-0.json", task=task, metanet=method)
     (board,) = leaderboard(tmp_path).boards()
-    tokens = MarkdownIt("commonmark").enable("table").parse(to_markdown(board))
+    return board
+
+
+def test_a_markdown_table_of_any_names_is_one_table_of_text(nasty_board):
+    tokens = MarkdownIt("commonmark").enable("table").parse(to_markdown(nasty_board))
     kinds = [token.type for token in tokens]
     assert (kinds.count("table_open"), kinds.count("tr_open"), kinds.count("th_open")) == (1, 2, kinds.count("td_open"))
     assert [token.type for token in tokens if token.level == 0 and token.nesting >= 0] == ["paragraph_open", "table_open"]
@@ -100,14 +106,9 @@ def test_a_markdown_table_of_any_names_is_one_table_of_text(scored, tmp_path):
     assert all(token.content.isprintable() for token in inner)
 
 
-def test_a_terminal_shows_any_names_as_text(scored, tmp_path):
-    record = records.read(scored[0])
-    zoo, method = dataclasses.replace(record.task.zoo, family=NASTY), dataclasses.replace(record.metanet, name=NASTY)
-    task = dataclasses.replace(record.task, target=NASTY, zoo=zoo, test_zoo=zoo)
-    changed(scored[0], tmp_path / "seed-0.json", task=task, metanet=method)
-    (board,) = leaderboard(tmp_path).boards()
+def test_a_terminal_shows_any_names_as_text(nasty_board):
     console = Console(file=io.StringIO(), width=1000)
-    console.print(to_table(board))
+    console.print(to_table(nasty_board))
     console.print(frame_table(pd.DataFrame({NASTY: [NASTY]}, index=[NASTY]), NASTY))
     text = console.file.getvalue()
     assert all(letter.isprintable() or letter == "\n" for letter in text)

@@ -87,8 +87,7 @@ def run(folder: Path, *, workers: int, device: str = "cpu", report: Callable[[St
     """
     leases.release_gone(folder)
     spawn = multiprocessing.get_context("spawn")  # a forked torch may hang on its own locks
-    processes: dict[Connection, Any] = {}
-    places: dict[Connection, str] = {}
+    processes: dict[Connection, tuple[Any, str]] = {}  # with the device of each
     deaths, done = 0, -1
 
     def start(device: str) -> None:
@@ -97,7 +96,7 @@ def run(folder: Path, *, workers: int, device: str = "cpu", report: Callable[[St
         with interrupts_ignored():  # Ctrl-C reaches all processes at once; it is the driver that stops the workers
             process.start()
         theirs.close()
-        processes[ours], places[ours] = process, device
+        processes[ours] = process, device
 
     try:
         needed = min(workers, sum(not unit.is_done(folder) for unit in plan.units(folder)))
@@ -107,20 +106,21 @@ def run(folder: Path, *, workers: int, device: str = "cpu", report: Callable[[St
             for connection in wait(list(processes), timeout=LOOK_EVERY):
                 assert isinstance(connection, Connection)
                 error = _last_word(connection)
-                processes.pop(connection).join()
+                process, place = processes.pop(connection)
+                process.join()
                 if isinstance(error, Exception):
                     raise error
                 if error == "killed":
                     deaths += 1
                     _check_deaths(deaths)
-                    start(places[connection])
+                    start(place)
             now = status(folder)
             deaths, done = (0 if now.done > done else deaths), now.done
             report(now)
     finally:
-        for process in processes.values():
+        for process, _ in processes.values():
             process.terminate()
-        for process in processes.values():
+        for process, _ in processes.values():
             process.join()
         leases.release_gone(folder)
 

@@ -21,19 +21,20 @@ def plain_file(folder: Path, name: str) -> int:
     return about.st_size
 
 
-def read_bytes(path: Path, most: int) -> bytes:
-    """A plain file's bytes. Raises ValueError where it is something else, cannot be read, or has more than `most`."""
+def read_bytes(path: Path, most: int, *, links: bool = True) -> bytes:
+    """A plain file's bytes. Raises ValueError where it is something else, cannot be read, or has more than `most`.
+
+    So it does where the file is a link and `links` are not followed.
+    """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would be waited for
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | (0 if links else os.O_NOFOLLOW))  # no wait for a pipe
     except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}") from None
-    try:
+        advice = "" if links else "; expected a plain file, and links are not followed"
+        raise ValueError(f"{path}: {error.strerror}{advice}") from None
+    with os.fdopen(descriptor, "rb") as file:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode):
-            raise ValueError(f"{path}: is no plain file")
+            raise ValueError(f"{path} is no plain file")
         if about.st_size > most:
-            raise ValueError(f"{path}: has {about.st_size:,} bytes; such a file has {most:,} at most")
-        with os.fdopen(os.dup(descriptor), "rb") as file:
-            return file.read(most)
-    finally:
-        os.close(descriptor)
+            raise ValueError(f"{path} has {about.st_size:,} bytes; such a file has {most:,} at most")
+        return file.read(most)
