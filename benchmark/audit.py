@@ -20,7 +20,7 @@ from benchmark.metrics import scores
 from benchmark.tasks import check_task
 from metanets import Examples, Metanet, Training
 from zoo import Zoo
-from zoo.choices import unknown
+from zoo.messages import unknown
 from zoo.recipe import TARGETS
 from zoo.streams import stream
 

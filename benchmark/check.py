@@ -20,7 +20,7 @@ from benchmark.records import SUBMISSION, stem
 from benchmark.submission import read_submission
 from benchmark.tasks import opened
 from benchmark.trust import VERIFICATION, tier
-from zoo.limited import plain
+from zoo.messages import plain
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ def main() -> None:
     try:
         app()
     except (ValueError, OSError, RuntimeError, ImportError) as error:
-        from zoo.limited import plain
+        from zoo.messages import plain
 
         text = "\n".join(map(plain, str(error).split("\n")))  # names of others stand in it
         Console(stderr=True, soft_wrap=True).print(f"metazoo: {text}", style="red", markup=False, highlight=False)

@@ -10,7 +10,7 @@ from benchmark import records
 from benchmark.leaderboard import Result, from_paths
 from benchmark.metrics import METRICS
 from benchmark.uncertainty import difference
-from zoo.choices import choose, unknown
+from zoo.messages import choose, unknown
 
 WORDS = {
     "r2": "R²",

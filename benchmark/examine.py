@@ -18,7 +18,7 @@ from benchmark.records import RECORD_BYTES, Record
 from benchmark.tasks import rows_of, task_of
 from benchmark.untrusted import read_bytes
 from zoo import Zoo
-from zoo.choices import unknown
+from zoo.messages import unknown
 
 TOLERANCE = 1e-6  # between a score and the one recomputed; where scores are enormous, what rounding gives
 SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=-]{0,199}")  # a task's or metanet's name as a folder's name

@@ -17,7 +17,7 @@ from benchmark.tasks import rows_of
 from metanets import METANETS, Examples, Metanet, Training, by_gradient, flat
 from metanets.metanet import Fitted
 from zoo import Nets, Zoo
-from zoo.choices import unknown
+from zoo.messages import unknown
 from zoo.reader import Inputs
 from zoo.symmetries import free_spaces, permuted
 

@@ -19,7 +19,7 @@ from benchmark.submission import Submission
 from benchmark.tasks import opened
 from benchmark.untrusted import read_bytes
 from zoo import files
-from zoo.limited import plain
+from zoo.messages import plain
 
 
 def submit(

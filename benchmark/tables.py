@@ -11,7 +11,7 @@ from rich.table import Table
 from benchmark import records
 from benchmark.leaderboard import FLOOR, from_paths
 from benchmark.uncertainty import mean_ranks
-from zoo.limited import plain
+from zoo.messages import plain
 
 HEADS = {"r2": "R²", "tau": "tau", "gain": "gain"}
 NOTE = "* the prediction is constant and ranks nothing; tau is set to 0"

@@ -9,8 +9,8 @@ import zoo as zoos
 from benchmark import records
 from benchmark.metrics import is_constant
 from zoo import Zoo
-from zoo.choices import choose, unknown
 from zoo.manifest import MANIFEST
+from zoo.messages import choose, unknown
 from zoo.reader import Inputs
 from zoo.verify import check_bytes
 

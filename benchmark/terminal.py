@@ -112,7 +112,7 @@ class Bar:
                 self.tasks[name] = self.bar.add_task(name, total=status.all_epochs, units=units)
             self.bar.update(self.tasks[name], completed=status.epochs, units=units)
         elif now - self.said > SAY_EVERY:
-            from zoo.durations import duration
+            from zoo.messages import duration
 
             self.said = now
             left = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"

@@ -8,7 +8,7 @@ import h5py
 import pytest
 from h5py import h5d, h5p, h5s, h5t
 
-from zoo import files, limited, vet, vetting
+from zoo import files, messages, vet, vetting
 from zoo.manifest import read_manifest
 from zoo.vetting.manifests import ABOUT, MANIFEST
 
@@ -32,7 +32,7 @@ def refusal(folder: Path) -> str:
     """What is said of a zoo that is refused. The look itself, here: a child for each of hundreds would take long."""
     with pytest.raises(ValueError, match=r".") as caught:
         vetting.check(str(folder))
-    return limited.plain(caught.value)
+    return messages.plain(caught.value)
 
 
 def refusal_of_child(folder: Path) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import mutations
 import pytest
 
-from zoo import archives, limited
+from zoo import archives, limited, messages
 
 TARS = {"a.tar": "w", "a.tar.gz": "w:gz", "a.tar.xz": "w:xz", "a.tar.bz2": "w:bz2"}
 GOOD = {"zoo/run 1/params.json": b"{}", "zoo/run 1/checkpoint_1/checkpoints": b"x" * 1000, "zoo/ü.csv": b""}
@@ -43,7 +43,7 @@ def look(archive: Path, tmp_path: Path) -> str:
     tmp_path.mkdir(exist_ok=True)
     with pytest.raises(ValueError, match=r".") as caught:
         archives.extract(archive=str(archive), folder=str(tmp_path / "looked"), most=2**20)
-    return limited.plain(caught.value)
+    return messages.plain(caught.value)
 
 
 def nothing_escaped(tmp_path: Path) -> bool:

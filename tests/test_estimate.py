@@ -7,9 +7,9 @@ import pytest
 from conftest import small
 
 import zoo
-from zoo.durations import duration
 from zoo.estimate import estimate, image_counts, random_images
 from zoo.layout import total
+from zoo.messages import duration
 from zoo.nets import layout_of
 
 

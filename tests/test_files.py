@@ -8,7 +8,7 @@ import pytest
 
 import zoo
 from zoo import files
-from zoo.choices import choose, unknown
+from zoo.messages import choose, unknown
 
 
 @pytest.mark.parametrize("step", ["fsync", "write", "replace"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo import limited
+from zoo import limited, messages
 
 CHILDREN = Path(__file__).with_name("children.py")
 MEMORY = 2**30
@@ -103,7 +103,7 @@ def test_control_characters_in_messages_are_escaped():
     with pytest.raises(ValueError, match="red") as caught:
         run("fail", kind="value", text="\x1b[31mred\r\n\u202e\udcff")
     assert str(caught.value) == r"\x1b[31mred\r\n\u202e\udcff"
-    assert len(limited.plain("x" * 10**6)) < 2000
+    assert len(messages.plain("x" * 10**6)) < 2000
 
 
 def test_what_the_function_prints_cannot_pass_for_its_result():

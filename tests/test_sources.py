@@ -4,10 +4,9 @@ import pytest
 import torch
 
 from zoo import files
-from zoo.imported import is_column, plain_column, plain_line, plain_name
-from zoo.importers import few
 from zoo.importers.shapes import check_alike, inferred_layout, unlike, without_statistics
 from zoo.importers.sources import digests, unwrapped
+from zoo.messages import is_column, plain_column, plain_line, plain_name, some_names, some_numbers
 
 
 def test_folders_that_hold_one_folder_alone_are_gone_through(tmp_path):
@@ -34,11 +33,11 @@ def test_a_hundred_files_have_a_digest_each_and_more_have_one(tmp_path):
 
 
 def test_of_many_a_few_are_named():
-    assert few.names([3, "b", "b", "a\n", "é"]) == r"3, \xe9, a\n, b"
-    assert few.names(range(14)) == "0, 1, 10, 11, 12, 13, 2, 3, 4, 5, 6, 7 and 2 more"
-    assert few.numbers([4, 2, 3]) == "2 to 4"
-    assert few.numbers([1, 2]) == "1, 2"
-    assert few.numbers(range(0, 12, 2)) == "0, 2, 4, 6, 8 ... 10 (6 in all)"
+    assert some_names([3, "b", "b", "a\n", "é"]) == r"3, \xe9, a\n, b"
+    assert some_names(range(14)) == "0, 1, 10, 11, 12, 13, 2, 3, 4, 5, 6, 7 and 2 more"
+    assert some_numbers([4, 2, 3]) == "2 to 4"
+    assert some_numbers([1, 2]) == "1, 2"
+    assert some_numbers(range(0, 12, 2)) == "0, 2, 4, 6, 8 ... 10 (6 in all)"
 
 
 def test_texts_of_strangers_become_lines_and_names():

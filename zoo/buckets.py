@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from zoo.limited import plain
+from zoo.messages import plain
 from zoo.places import CHUNK, CLAIM, Content, Entry, claim
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from zoo import devices, native
-from zoo.durations import duration
 from zoo.images import ImageSet
 from zoo.layout import total
+from zoo.messages import duration
 from zoo.nets import Blueprint, blueprint
 from zoo.plan import nets_a_unit
 from zoo.recipe import draw

@@ -23,7 +23,7 @@ import torch
 from numpy.lib import format as npy
 
 from zoo import vetting
-from zoo.limited import plain
+from zoo.messages import plain
 
 VALUES, DEPTH = 10**6, 16  # in a .pt file: how many values, how deeply nested
 PICKLE_BYTES = 64 * 2**20  # of what is no tensor

@@ -1,14 +1,13 @@
 """What is known of a zoo that others trained: the counterpart of a spec, which would say how to train it again."""
 
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from zoo.messages import COLUMN, LINE
+
 STRICT = ConfigDict(extra="forbid", strict=False, allow_inf_nan=False)
-LINE, NAME = 1000, 100  # characters at most
-COLUMN = "[a-z][a-z0-9_]{0,63}"
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Column = Annotated[str, Field(pattern=f"^{COLUMN}$")]
 Line = Annotated[str, Field(max_length=LINE, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
@@ -65,24 +64,3 @@ def parse(fields: dict[str, Any], source: str) -> Imported:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors()[:5])
         raise ValueError(f"{source}: what it says of an imported zoo is damaged: {faults}") from None
-
-
-def plain_line(text: str) -> str:
-    """A text of a stranger as a `Line`: ? for what cannot be printed, and cut where it is too long."""
-    plain = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return plain if len(plain) <= LINE else f"{plain[: LINE - 3]}..."
-
-
-def plain_name(text: str) -> str:
-    """A text as near to a `Name` as it may be; empty where nothing of it can stay."""
-    return re.sub("[^A-Za-z0-9._-]+", "-", text).strip("-._")[:NAME]
-
-
-def plain_column(text: str) -> str:
-    """A text in small letters and underscores, as names of columns are; `is_column` says whether it is one."""
-    return re.sub("[^a-z0-9]+", "_", text.lower()).strip("_")
-
-
-def is_column(name: str) -> bool:
-    """Whether a text is a `Column`."""
-    return bool(re.fullmatch(COLUMN, name))

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from zoo import archives, files, limited, vet
-from zoo.choices import choose, unknown
 from zoo.importers.asymmetric_networks import asymmetric_networks
 from zoo.importers.modelzoos import modelzoos
 from zoo.importers.rows import Foreign, write
 from zoo.importers.small_cnn_zoo import small_cnn_zoo
 from zoo.importers.state_dicts import state_dicts
+from zoo.messages import choose, unknown
 
 IMPORTERS: dict[str, Callable[..., Foreign]] = {  # kind -> function of (folder or file, *, options as texts)
     "small-cnn-zoo": small_cnn_zoo,

@@ -1,14 +1,11 @@
 """Calls a function in a child process with little memory, little time and no secrets: for files from strangers.
 
-The child runs this file alone, and so does not load the rest of the package (seconds, gigabytes of addresses).
+The child runs `child_main.py` alone, and so does not load the rest of the package (seconds, gigabytes of addresses).
 """
 
 import contextlib
-import errno
-import importlib
 import importlib.util
 import json
-import math
 import os
 import selectors
 import signal
@@ -16,9 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
+
+from zoo.child_main import ERRORS, PATIENCE
+from zoo.messages import plain
 
 KEPT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONHOME", "TMPDIR")  # of the environment: no tokens
 SET = {
@@ -28,15 +27,6 @@ SET = {
     "MKL_NUM_THREADS": "1",
 }
 ANSWER_BYTES = 64 * 2**20  # an answer is a few numbers; a child gone wild must not fill the parent's memory
-PATIENCE = 6  # times the limit of processor time is that of the wall clock: other work may hold the machine
-TEXT = 1000  # characters of a message that are kept
-ERRORS: dict[str, type[Exception]] = {
-    "ValueError": ValueError,
-    "OSError": OSError,
-    "FileNotFoundError": FileNotFoundError,
-    "FileExistsError": FileExistsError,
-    "ImportError": ImportError,  # of the function itself: a mistake of the caller's, not of the file's
-}
 
 
 def call(
@@ -88,17 +78,10 @@ def _path() -> list[str]:
     return [str(place) for place in (*places, Path(__file__).resolve().parent.parent)]
 
 
-def plain(text: object) -> str:
-    """The text on one line, control characters escaped, so that a name out of a file cannot steer a terminal."""
-    line = str(text)
-    line = line if len(line) <= TEXT else f"{line[:TEXT]}..."
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
-
-
 def _run(request: IO[bytes], deadline: float) -> tuple[bytes | None, int]:
     """What the child answers, None where it is late, and how it ended (minus the signal)."""
     process = subprocess.Popen(
-        [sys.executable, "-P", str(Path(__file__).resolve())],
+        [sys.executable, "-P", str(Path(__file__).resolve().with_name("child_main.py"))],
         stdin=request,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -135,72 +118,3 @@ def _ended(code: int) -> str:
     if code < 0:
         return f"crashed ({signal.Signals(-code).name})"
     return f"gave no answer that can be read (exit status {code})"
-
-
-def _serve() -> None:
-    """The child: reads the request, limits itself, answers. Prints of the function go nowhere."""
-    request = json.load(sys.stdin.buffer)
-    pipe = os.dup(1)
-    os.set_inheritable(pipe, False)
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(nowhere, stream)
-    _limit(request["seconds"], request["memory"], request["writes"])
-    sys.path[:] = request["path"]
-    answer = json.dumps(_answer(request["function"], request["arguments"])).encode()
-    with os.fdopen(pipe, "wb") as file:
-        file.write(answer)
-
-
-def _limit(seconds: float, memory: int, writes: int | None) -> None:
-    import resource
-
-    wanted = {
-        resource.RLIMIT_AS: memory,
-        resource.RLIMIT_CPU: max(1, math.ceil(seconds)),
-        resource.RLIMIT_FSIZE: resource.RLIM_INFINITY if writes is None else writes,
-        resource.RLIMIT_CORE: 0,
-    }
-    for kind, most in wanted.items():
-        hard = resource.getrlimit(kind)[1]
-        if hard != resource.RLIM_INFINITY:
-            most = hard if most == resource.RLIM_INFINITY else min(most, hard)
-        try:
-            later = 1 if kind == resource.RLIMIT_CPU and hard == resource.RLIM_INFINITY else 0
-            resource.setrlimit(kind, (most, most + later))  # SIGXCPU first, which says what it is; SIGKILL does not
-        except ValueError:
-            if sys.platform != "darwin":  # which refuses RLIMIT_AS
-                raise
-    signal.alarm(math.ceil(PATIENCE * seconds) + 2)  # for a child whose parent was killed
-
-
-def _answer(function: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    try:
-        return {"result": _found(function)(**arguments)}
-    except MemoryError:
-        return {"error": "MemoryError"}
-    except BaseException as error:  # whatever it is must not end the child without a word
-        kind = next((name for name, known in ERRORS.items() if type(error) is known), None)
-        if isinstance(error, OSError):
-            kind = "MemoryError" if error.errno == errno.ENOMEM else kind or "OSError"
-        elif isinstance(error, ValueError):
-            kind = "ValueError"
-        return {"error": kind or type(error).__name__, "text": str(error)[: 2 * TEXT]}
-
-
-def _found(function: str) -> Callable[..., Any]:
-    place, _, name = function.rpartition(":")
-    if not place.endswith(".py"):
-        return getattr(importlib.import_module(place), name)
-    file = Path(place)
-    about = importlib.util.spec_from_file_location(file.parent.name if file.stem == "__init__" else file.stem, file)
-    if about is None or about.loader is None:
-        raise ImportError(f"{place} is no Python file")
-    module = importlib.util.module_from_spec(about)
-    sys.modules[about.name] = module  # dataclasses look their module up, and a package's parts look for it
-    about.loader.exec_module(module)
-    return getattr(module, name)
-
-
-if __name__ == "__main__":
-    _serve()

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files
-from zoo.choices import unknown
 from zoo.manifest import MANIFEST
+from zoo.messages import unknown
 from zoo.places import RELEASE, Remote
 from zoo.remotes import locate
 

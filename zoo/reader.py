@@ -13,11 +13,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zoo import description, files, shards, vet, vetting
-from zoo.choices import unknown
 from zoo.imported import Imported
 from zoo.layout import Layout, total, views
-from zoo.limited import plain
 from zoo.manifest import MANIFEST, read_manifest
+from zoo.messages import plain, unknown
 from zoo.nets import Blueprint
 from zoo.recipe import SPLITS
 from zoo.spec import Spec

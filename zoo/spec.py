@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from zoo.asymmetric import MASKS
 from zoo.bases import BASES
-from zoo.choices import choose, unknown
+from zoo.messages import choose, unknown
 from zoo.nets import ARCHITECTURES, FAMILIES
 from zoo.recipe import HYPER_PARAMETERS, TARGETS
 from zoo.tasks import TASKS

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo import description, files, leases, plan
-from zoo.durations import duration
 from zoo.manifest import held
+from zoo.messages import duration
 from zoo.recipe import draw
 from zoo.spec import Spec
 from zoo.streams import net_seed

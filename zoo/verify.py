@@ -8,8 +8,8 @@ import torch
 
 from zoo import description, files, images, vetting
 from zoo.imported import Imported
-from zoo.limited import plain
 from zoo.manifest import MANIFEST, read_manifest
+from zoo.messages import plain
 from zoo.nets import Blueprint, gates_of, layout_of
 from zoo.reader import Zoo, open
 from zoo.recipe import draw, split_of

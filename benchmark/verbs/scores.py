@@ -153,7 +153,7 @@ def compare(
 ) -> None:
     """Say by how much metanet A is above B on each zoo that both were scored on, and whether that can be told."""
     from benchmark.compare import compare
-    from zoo.limited import plain
+    from zoo.messages import plain
 
     found = compare(one, other, results, task=task, metric=metric)
     if as_json:

@@ -243,7 +243,7 @@ def plot(
     """Draw a target's histograms by family, and the target against each hyper-parameter."""
     import zoo
     from zoo import plots
-    from zoo.choices import unknown
+    from zoo.messages import unknown
 
     opened = [zoo.open(folder) for folder in zoo_folders]
     for one in opened:

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from zoo.choices import choose
 from zoo.export import OFFICIAL_FAMILIES
-from zoo.imported import Imported, Provenance, plain_line
+from zoo.imported import Imported, Provenance
 from zoo.importers import official_nets, official_tables
 from zoo.importers.official_nets import Shared
 from zoo.importers.official_tables import HPARAMS, PUBLISHED
 from zoo.importers.rows import BY_HASH, Foreign, one_by_one, split_by_lineage
 from zoo.importers.sources import digests, unwrapped
 from zoo.layout import total
+from zoo.messages import choose, plain_line
 from zoo.recipe import HYPER_PARAMETERS, TARGETS
 
 PAPER = {"standard": 78_042, "smaller": 59_944, "w_asymmetric": 60_634, "sigma_asymmetric": 78_042}  # trained entries

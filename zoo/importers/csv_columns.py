@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from zoo import foreign
-from zoo.importers import few
+from zoo.messages import some_names
 
 WORD = r"[^\x00-\x1f\x7f-\x9f]{1,300}"
 SHOWN = 80  # characters of an entry that is wrong
@@ -16,7 +16,7 @@ def table(path: Path, columns: list[str]) -> pd.DataFrame:
     """A CSV that has these columns, and maybe others. Raises ValueError naming those that it lacks."""
     frame = foreign.table(path)
     if missing := [name for name in columns if name not in frame]:
-        raise ValueError(f"{path}: no column {', '.join(missing)}; it has {few.names(frame.columns)}")
+        raise ValueError(f"{path}: no column {', '.join(missing)}; it has {some_names(frame.columns)}")
     return frame
 
 

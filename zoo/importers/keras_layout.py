@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.importers import csv_columns, few
+from zoo.importers import csv_columns
 from zoo.layout import Layout, from_shapes
+from zoo.messages import some_names
 
 TURNED = {4: (3, 2, 0, 1), 2: (1, 0)}  # axes of a kernel -> PyTorch's: [out, in, height, width] and [out, in]
 SHAPE = re.compile(r"\((\d{1,6}(?:, ?\d{1,6}){0,3}),?\)")  # what Python prints of a tuple of one to four whole numbers
@@ -71,7 +72,7 @@ def _turned(layer: str, parts: dict[str, np.ndarray], path: Path) -> tuple[np.nd
     """The weight and bias of a layer, with PyTorch's axes."""
     if parts.keys() != {"kernel:0", "bias:0"} or parts["kernel:0"].ndim not in TURNED:
         raise ValueError(
-            f"{path}: layer {layer!r} must have a kernel:0 of 4 or 2 axes and a bias:0, it has {few.names(parts)}"
+            f"{path}: layer {layer!r} must have a kernel:0 of 4 or 2 axes and a bias:0, it has {some_names(parts)}"
         )
     weight, bias = parts["kernel:0"].transpose(TURNED[parts["kernel:0"].ndim]), parts["bias:0"]
     if bias.shape != weight.shape[:1]:

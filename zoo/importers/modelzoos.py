@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zoo.choices import choose
-from zoo.imported import Imported, Provenance, plain_line, plain_name
+from zoo.imported import Imported, Provenance
 from zoo.importers import image_tasks, trial_conventions, trial_parameters, trial_results, trial_weights, trials
 from zoo.importers.rows import BY_LINEAGE, Foreign, one_by_one, split_by_lineage
 from zoo.importers.shapes import inferred_layout, without_statistics
@@ -21,6 +20,7 @@ from zoo.importers.trial_conventions import UNITS
 from zoo.importers.trial_weights import COUNTER, Looked
 from zoo.importers.trials import Trial
 from zoo.layout import Layout, total
+from zoo.messages import choose, plain_line, plain_name
 
 COLUMNS = {
     "lineage": "number of the trial in the source, sorted by name",

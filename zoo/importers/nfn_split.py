@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from zoo import foreign
-from zoo.importers import csv_columns, few
+from zoo.importers import csv_columns
+from zoo.messages import some_names
 from zoo.recipe import SPLITS
 
 NFN, STEP = "unterthiner/nfn-v1", 86  # the name of the split, and which checkpoints it is of
@@ -36,7 +37,7 @@ def _permutation(path: Path, rows: int) -> np.ndarray:
     """All numbers of rows in the file's order. Raises ValueError naming the first that is wrong."""
     frame = foreign.table(path)
     if [str(name) for name in frame.columns] != ["0"]:
-        raise ValueError(f"{path}: expected the one column 0, found {few.names(frame.columns)}")
+        raise ValueError(f"{path}: expected the one column 0, found {some_names(frame.columns)}")
     numbers = csv_columns.whole_numbers(frame, frame.columns[0], path)
     if len(beyond := numbers[numbers >= rows]):
         raise ValueError(f"{path} names row {beyond[0]}, but the zoo has {rows} rows; the file is of another zoo")

@@ -7,8 +7,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from zoo import resnet8
-from zoo.imported import plain_line
 from zoo.layout import Layout, from_shapes
+from zoo.messages import plain_line
 
 EMBEDDINGS = ("embed", "token")  # in the name of a tensor of three or more axes that is no convolution
 

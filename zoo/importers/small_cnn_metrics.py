@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zoo.importers import csv_columns, few
+from zoo.importers import csv_columns
+from zoo.messages import some_names
 
 HYPER_PARAMETERS = {  # the source's columns are config.NAME
     "activation": "activation of the hidden layers",
@@ -56,7 +57,7 @@ def read(path: Path, rows: int) -> tuple[pd.DataFrame, list[str]]:
     metrics["generalisation_gap"] = metrics["train_accuracy"] - metrics["test_accuracy"]
     metrics["lineage"] = pd.factorize(metrics["modeldir"], sort=True)[0].astype(np.int64)
     left_out = [name for name in frame if name not in named.values()]
-    return metrics, [f"columns left out: {few.names(left_out)}"] * bool(left_out)
+    return metrics, [f"columns left out: {some_names(left_out)}"] * bool(left_out)
 
 
 def _column(name: str, frame: pd.DataFrame, source: str, path: Path) -> pd.Series | np.ndarray:

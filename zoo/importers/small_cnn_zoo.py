@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zoo.choices import unknown
 from zoo.imported import Imported, Provenance
-from zoo.importers import array_rows, few, keras_layout, nfn_split, small_cnn_metrics
+from zoo.importers import array_rows, keras_layout, nfn_split, small_cnn_metrics
 from zoo.importers.array_rows import ArrayRows, DType
 from zoo.importers.nfn_split import NFN
 from zoo.importers.rows import BY_LINEAGE, Foreign, split_by_lineage
 from zoo.importers.small_cnn_metrics import COLUMNS, HYPER_PARAMETERS, TARGETS, TEXT
 from zoo.importers.sources import digests
+from zoo.messages import some_names, unknown
 
 FILES = {  # what a file holds -> its name, and the one that it has in the authors' notebook
     "weights": ("weights.npy", "all_weights.npy"),
@@ -54,7 +54,7 @@ def small_cnn_zoo(
     once = metrics.drop_duplicates(["lineage", "step"])
     nets = once[once["step"] == at].sort_values("lineage")
     if not len(nets):
-        raise ValueError(f"{found['metrics']}: no run has step {at}; there are steps {few.names(metrics['step'])}")
+        raise ValueError(f"{found['metrics']}: no run has step {at}; there are steps {some_names(metrics['step'])}")
     steps = _steps(trajectory, once.loc[once["lineage"].isin(nets["lineage"]), "step"])
     table = _checkpoints(once, nets["lineage"], steps)
     source = ArrayRows(found["weights"], array, order)
@@ -75,7 +75,7 @@ def _about(
     """What the zoo is. Raises ValueError where its nets were trained on more than one image task."""
     names = sorted(datasets.unique())
     if len(names) != 1 or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", names[0]):
-        raise ValueError(f"{found['metrics']}: expected one name in config.dataset, found {few.names(datasets)}")
+        raise ValueError(f"{found['metrics']}: expected one name in config.dataset, found {some_names(datasets)}")
     return Imported(
         name=f"small-cnn-zoo-{names[0]}",
         family="standard",
@@ -109,7 +109,7 @@ def _files(path: Path) -> dict[str, Path]:
         place for place in (path, *sorted(path.iterdir())) if any((place / name).is_file() for name in FILES["weights"])
     ]
     if len(places) > 1:
-        raise ValueError(f"{path} has several zoos, {few.names(place.name for place in places)}; give the folder of one")
+        raise ValueError(f"{path} has several zoos, {some_names(place.name for place in places)}; give the folder of one")
     folder = places[0] if places else path
     return {what: _file(folder, names) for what, names in FILES.items()}
 
@@ -143,7 +143,7 @@ def _steps(text: str, known: pd.Series) -> tuple[int, ...]:
     there = {int(step) for step in known.unique()}
     steps = set() if text == "none" else there if text == "all" else {_whole(part, "trajectory") for part in text.split(",")}
     if missing := sorted(steps - there):
-        raise ValueError(f"trajectory={text!r}: no run has step {missing[0]}; there are steps {few.names(sorted(there))}")
+        raise ValueError(f"trajectory={text!r}: no run has step {missing[0]}; there are steps {some_names(sorted(there))}")
     if len(steps) > MAX_CHECKPOINTS:
         raise ValueError(
             f"trajectory={text!r}: {len(steps)} checkpoints a net, at most {MAX_CHECKPOINTS}; name those wanted"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from zoo import files
-from zoo.imported import plain_line
+from zoo.messages import plain_line
 
 LISTED = 100  # files with a digest each; of more, one of all
 

@@ -7,13 +7,14 @@ import numpy as np
 import torch
 
 from zoo import foreign
-from zoo.imported import Imported, Provenance, plain_line, plain_name
+from zoo.imported import Imported, Provenance
 from zoo.importers import net_tables, state_files, table_columns
 from zoo.importers.rows import Foreign, one_by_one
 from zoo.importers.shapes import check_alike, in_layout, inferred_layout, resnet8_layout, shapes_of, without_statistics
 from zoo.importers.sources import digests, unwrapped
 from zoo.importers.state_files import State
 from zoo.layout import Layout, total
+from zoo.messages import plain_line, plain_name
 from zoo.nets import ARCHITECTURES
 
 FEW = 3  # names that a note gives of many

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from zoo import foreign
-from zoo.choices import unknown
+from zoo.messages import unknown
 
 PICKLED, SAFETENSORS = (".pt", ".pth"), ".safetensors"
 KEYS = ("state_dict", "model", "model_state_dict")

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from zoo.choices import unknown
-from zoo.imported import is_column, plain_column, plain_line
 from zoo.importers.rows import BY_HASH, LARGEST, split_by_lineage
+from zoo.messages import is_column, plain_column, plain_line, unknown
 from zoo.recipe import SPLITS
 
 ALIASES = {  # other names of columns -> ours, which mean the same

@@ -5,9 +5,9 @@ Both are read off all trials together, and asked for where these leave more than
 
 from pathlib import Path
 
-from zoo.importers import few
 from zoo.importers.trial_results import accuracies
 from zoo.importers.trials import Trial
+from zoo.messages import some_numbers
 
 UNITS = {"auto": 0.0, "share": 1.0, "percent": 100.0}  # what the source writes for 1
 
@@ -29,7 +29,7 @@ def check_paired(trial: Trial) -> None:
 
 
 def _ranges(trial: Trial) -> str:
-    checkpoints, iterations = few.numbers(trial.checkpoints), few.numbers(trial.results)
+    checkpoints, iterations = some_numbers(trial.checkpoints), some_numbers(trial.results)
     return f"{trial.folder}: checkpoints {checkpoints}, results of training_iteration {iterations}"
 
 

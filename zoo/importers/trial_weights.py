@@ -8,11 +8,10 @@ import numpy as np
 from torch import Tensor
 
 from zoo import foreign
-from zoo.imported import plain_line
-from zoo.importers import few
 from zoo.importers.shapes import Shapes, in_layout, shapes_of, unlike
 from zoo.importers.trials import Trial
 from zoo.layout import Layout, total
+from zoo.messages import plain_line, some_numbers
 
 COUNTER = "num_batches_tracked"  # of BatchNorm: a whole number
 LAYER = re.compile(r"module_list\.[0-9]+\.")  # nets with dropout have more layers, so other numbers, and the same tensors
@@ -103,7 +102,7 @@ def steps(looked: list[Looked], wanted: set[int] | None) -> tuple[int, ...]:
     """The checkpoints of the trajectory. Raises ValueError where no trial has one that is wanted."""
     found = {number for one in looked for number in one.trial.checkpoints}
     if missing := (wanted or set()) - found:
-        raise ValueError(f"no trial has checkpoint {min(missing)}, which trajectory names; there are {few.numbers(found)}")
+        raise ValueError(f"no trial has checkpoint {min(missing)}, which trajectory names; there are {some_numbers(found)}")
     return tuple(sorted(found if wanted is None else wanted))
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from zoo import foreign
-from zoo.importers import few, trial_results
+from zoo.importers import trial_results
 from zoo.importers.trial_results import Results
+from zoo.messages import some_numbers
 
 PICKLED = (
     "Its authors' dataset*.pt are pickled objects of their classes, which are never loaded: give the folder of raw trials "
@@ -40,7 +41,7 @@ class Trial:
         """The number of the checkpoint that the net's weights are of. Raises ValueError where it is missing."""
         number = max(self.checkpoints) if epoch is None else epoch
         if number not in self.checkpoints:
-            raise ValueError(f"{self.folder}: no checkpoint {number}; it has {few.numbers(self.checkpoints)}")
+            raise ValueError(f"{self.folder}: no checkpoint {number}; it has {some_numbers(self.checkpoints)}")
         return number
 
 
