@@ -22,7 +22,7 @@ from metanets import Examples, Metanet, Training
 from zoo import Zoo
 from zoo.messages import unknown
 from zoo.recipe import TARGETS
-from zoo.streams import stream
+from zoo.seeds import stream
 
 SHUFFLES = {"ridge": 20, "trees_statistics": 10}  # metanet -> fits to shuffled labels; one of trees takes seconds
 CHANCE = 0.001  # how often a mean exceeds its bound where nothing leaks

@@ -21,7 +21,7 @@ from benchmark.tasks import check_task
 from benchmark.untrusted import read_bytes, read_json, validated
 from metanets import METANETS, Examples, Training
 from zoo import Nets, Zoo, files
-from zoo.streams import stream
+from zoo.seeds import stream
 from zoo.symmetries import free_spaces, permuted, rescaled
 
 NAME = "symmetry-{}.json"  # of the report on a target, in a zoo's folder of the results

@@ -20,7 +20,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from benchmark.metrics import Values
-from zoo.streams import stable_seed
+from zoo.seeds import stable_seed
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 Predictions = Float[np.ndarray, "_seed _net"]  # unbound: metanets may have different numbers of seeds

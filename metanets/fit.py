@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from metanets.metanet import Examples, Fitted, Training
-from zoo.streams import stream
+from zoo.seeds import stream
 
 PREDICTED_AT_ONCE = 128
 

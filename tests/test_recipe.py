@@ -12,7 +12,7 @@ from conftest import small
 import zoo
 from zoo.bases import BASES
 from zoo.recipe import HYPER_PARAMETERS, SPLITS, draw, smoothed_cross_entropy, split_of, triangle
-from zoo.streams import net_seed, stable_seed, stream
+from zoo.seeds import net_seed, stable_seed, stream
 
 
 def test_the_triangle_at_its_corners():
@@ -76,7 +76,7 @@ def test_seeds_are_sha256_of_the_names():
 
 
 def test_seeds_do_not_depend_on_the_process_and_names_give_different_streams():
-    code = "from zoo.streams import *; print(stable_seed('a', 1), stream('a', 1).initial_seed())"
+    code = "from zoo.seeds import *; print(stable_seed('a', 1), stream('a', 1).initial_seed())"
     for salt in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": salt, "PYTHONPATH": str(Path(zoo.__file__).parent.parent)}
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)

@@ -9,7 +9,7 @@ from zoo.images import ImageSet
 from zoo.nets import blueprint
 from zoo.recipe import draw
 from zoo.replay import WARM_UPS, Replayed
-from zoo.streams import net_seed
+from zoo.seeds import net_seed
 from zoo.train import measure, train
 
 PICTURES = images.load(small().images)

@@ -4,7 +4,7 @@ from conftest import small
 
 from zoo.layout import from_shapes, total, views
 from zoo.nets import FAMILIES, Blueprint, blueprint
-from zoo.streams import stream
+from zoo.seeds import stream
 from zoo.symmetries import Spaces, free_spaces, permuted, rescaled
 
 CPU = torch.device("cpu")

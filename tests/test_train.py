@@ -12,7 +12,7 @@ from zoo import images
 from zoo.layout import views
 from zoo.nets import blueprint
 from zoo.recipe import draw, triangle
-from zoo.streams import net_seed, stream
+from zoo.seeds import net_seed, stream
 from zoo.train import _adamw, _bias_corrections, evaluate, measure, train
 
 PICTURES = images.load(small().images)

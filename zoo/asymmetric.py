@@ -15,7 +15,7 @@ from torch import Tensor
 
 from zoo import foreign
 from zoo.layout import Layout
-from zoo.streams import stream
+from zoo.seeds import stream
 
 
 def fixed_subsets(rows: int, entries: int, first_size: int) -> list[tuple[int, ...]]:

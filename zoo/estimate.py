@@ -19,8 +19,8 @@ from zoo.messages import duration
 from zoo.nets import Blueprint, blueprint
 from zoo.plan import nets_a_unit
 from zoo.recipe import draw
+from zoo.seeds import net_seed
 from zoo.spec import Spec
-from zoo.streams import net_seed
 from zoo.tasks import TASKS
 from zoo.train import check_trainable, measure, train
 from zoo.units import one_thread_that_keeps_its_memory

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from zoo.streams import stream
+from zoo.seeds import stream
 from zoo.tasks import TASKS, Part, read
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from torch import Tensor
 from zoo import resnet8
 from zoo.asymmetric import Masks, draw_gates, draw_masks, fix, masks_digest
 from zoo.layout import Layout, total, views
-from zoo.streams import stream
+from zoo.seeds import stream
 from zoo.tasks import TASKS
 
 if TYPE_CHECKING:

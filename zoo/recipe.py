@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from zoo.streams import net_seed, stream
+from zoo.seeds import net_seed, stream
 
 if TYPE_CHECKING:
     from zoo.spec import Recipe, Spec

@@ -10,8 +10,8 @@ from zoo import description, files, leases, plan
 from zoo.manifest import held
 from zoo.messages import duration
 from zoo.recipe import draw
+from zoo.seeds import net_seed
 from zoo.spec import Spec
-from zoo.streams import net_seed
 from zoo.units import Unit, present
 
 

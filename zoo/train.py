@@ -14,8 +14,8 @@ from zoo.images import Augmentation, ImageSet, augment, draw_augmentation, norma
 from zoo.nets import Blueprint
 from zoo.recipe import TARGETS, draw, smoothed_cross_entropy, triangle
 from zoo.replay import Replayed
+from zoo.seeds import net_seed, stream
 from zoo.spec import Recipe, Spec
-from zoo.streams import net_seed, stream
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # AdamW's defaults, as in the paper
 EVALUATED_AT_ONCE = 2**21  # values of input images over all nets: keeps the activations of a pass in a few hundred MB

@@ -19,8 +19,8 @@ from zoo import description, files, native, shards
 from zoo.images import ImageSet
 from zoo.nets import Blueprint
 from zoo.recipe import draw
+from zoo.seeds import net_seed
 from zoo.spec import Spec
-from zoo.streams import net_seed
 from zoo.train import measure, train
 
 CURVES = ("test_accuracy", "test_loss", "train_accuracy", "train_loss")  # measured at each checkpoint of a trajectory

@@ -13,9 +13,9 @@ from zoo.messages import plain
 from zoo.nets import Blueprint, gates_of, layout_of
 from zoo.reader import Zoo, open
 from zoo.recipe import draw, split_of
+from zoo.seeds import net_seed, stream
 from zoo.shards import Shard
 from zoo.spec import Spec
-from zoo.streams import net_seed, stream
 from zoo.train import measure
 
 MEASURED_AT_ONCE = 16  # nets, in one stack

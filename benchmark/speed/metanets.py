@@ -36,7 +36,7 @@ from metanets.mlp import MLP
 from metanets.statnn import StatNN
 from zoo import Nets, load
 from zoo.nets import Blueprint, blueprint
-from zoo.streams import net_seed
+from zoo.seeds import net_seed
 from zoo.units import one_thread_that_keeps_its_memory
 
 BATCH, RATE = 128, 1e-3

@@ -26,7 +26,7 @@ from zoo.description import Description
 from zoo.manifest import write_manifest
 from zoo.nets import blueprint
 from zoo.recipe import SPLITS, TARGETS, draw, split_of
-from zoo.streams import net_seed
+from zoo.seeds import net_seed
 
 SHARD = 1024  # nets
 ROOT = Path(__file__).parents[2]

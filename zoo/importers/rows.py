@@ -18,7 +18,7 @@ from zoo.layout import Layout, total
 from zoo.manifest import write_manifest
 from zoo.nets import ARCHITECTURES, Blueprint
 from zoo.recipe import SPLITS
-from zoo.streams import stable_seed
+from zoo.seeds import stable_seed
 
 SHARD_BYTES = 64 * 2**20  # each is built in memory, and importing must stay small
 SHARES = (0.5, 0.25, 0.25)  # of train, validation and test, as in zoos that are built here
