@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from zoo import vetting
+from zoo.untrusted import vetting
 
 _Loaded = TypeVar("_Loaded")
 

@@ -10,7 +10,7 @@ import numpy as np
 from h5py import h5t
 from strangers import SECRET, UTF8, low, nets
 
-from zoo.vetting import shards
+from zoo.untrusted.vetting import shards
 
 
 def linked_out(file, secret):

@@ -10,7 +10,7 @@ import numpy as np
 from h5py import h5a, h5s, h5t, h5z
 from strangers import low, nets, planned
 
-from zoo.vetting import columns
+from zoo.untrusted.vetting import columns
 
 
 def scalar(file, secret):

@@ -67,22 +67,22 @@ def _archive(path: Path) -> None:
 
 
 def _npy(path: Path) -> None:
-    from zoo import foreign
+    from zoo.untrusted import readers
 
-    foreign.array(path).sum()
+    readers.array(path).sum()
 
 
 def _pt(path: Path) -> None:
-    from zoo import foreign
+    from zoo.untrusted import readers
 
-    for tensor in foreign.tensors(path)[0].values():
+    for tensor in readers.tensors(path)[0].values():
         tensor.clone()
 
 
 def _csv(path: Path) -> None:
-    from zoo import foreign
+    from zoo.untrusted import readers
 
-    foreign.table(path, most=2**20)
+    readers.table(path, most=2**20)
 
 
 _MODULES: dict[str, Any] = {}
@@ -115,7 +115,7 @@ def judge(*, kind: str, folder: str, start: int, log: str) -> None:
     """What runs in the child: reads files `start`, `start` + 1... and notes each outcome, and before it that it begins."""
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     if kind in HEAVY:
-        importlib.import_module("zoo.foreign")  # which takes seconds, of no file's time
+        importlib.import_module("zoo.untrusted.readers")  # which takes seconds, of no file's time
     with Path(log).open("a") as notes:
         number = start
         while (path := Path(folder) / str(number)).exists():
@@ -175,7 +175,7 @@ def mutated(data: bytes, random_: random.Random, spared: tuple[int, int] = (0, 0
 
 def run(kind: str, sample: bytes, count: int, *, seed: int, about: dict[str, Any] | None = None) -> Counter[str]:
     """The outcomes of reading `count` damaged copies of a sample; children are started again behind what ends one."""
-    from zoo import limited
+    from zoo.untrusted import child
 
     random_ = random.Random(f"{kind} {seed}")
     spared = tuple((about or {}).get("spared", (0, 0)))
@@ -189,7 +189,7 @@ def run(kind: str, sample: bytes, count: int, *, seed: int, about: dict[str, Any
         start = 0
         while start < count:
             try:
-                limited.call(
+                child.call(
                     f"{__file__}:judge",
                     {"kind": kind, "folder": str(files), "start": start, "log": str(log)},
                     seconds=60 + count * 0.05,

@@ -8,9 +8,10 @@ import h5py
 import pytest
 from h5py import h5d, h5p, h5s, h5t
 
-from zoo import files, messages, vet, vetting
+from zoo import files, messages, vet
 from zoo.manifest import read_manifest
-from zoo.vetting.manifests import ABOUT, MANIFEST
+from zoo.untrusted import vetting
+from zoo.untrusted.vetting.manifests import ABOUT, MANIFEST
 
 SHARD = "data/test-00000-of-00001.h5"
 SECRET = b"the-contents-of-a-private-file!!"

@@ -9,7 +9,8 @@ from pathlib import Path
 import mutations
 import pytest
 
-from zoo import archives, limited, messages
+from zoo import messages
+from zoo.untrusted import archives, child
 
 TARS = {"a.tar": "w", "a.tar.gz": "w:gz", "a.tar.xz": "w:xz", "a.tar.bz2": "w:bz2"}
 GOOD = {"zoo/run 1/params.json": b"{}", "zoo/run 1/checkpoint_1/checkpoints": b"x" * 1000, "zoo/ü.csv": b""}
@@ -236,13 +237,13 @@ def test_a_refused_archive_leaves_nothing(tmp_path):
 def test_a_full_disk_leaves_nothing(tmp_path):
     """The limit on files of the child stands in for it: writing fails in the middle of a file."""
     archive = tar(tmp_path / "a.tar", {"a": bytes(10_000)})
-    call = limited.call
+    call = child.call
 
     def small(function, arguments, **limits):
         return call(function, arguments, **{**limits, "writes": 5000})
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zoo.limited.call", small)
+        patch.setattr("zoo.untrusted.child.call", small)
         with pytest.raises(OSError, match="too large"):
             archives.unpack(archive, tmp_path / "folder")
     assert [path.name for path in tmp_path.iterdir()] == ["a.tar"]

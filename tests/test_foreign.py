@@ -15,7 +15,7 @@ import safetensors.numpy
 import torch
 from torch import nn
 
-from zoo import foreign
+from zoo.untrusted import readers
 
 
 class Evil:
@@ -47,7 +47,7 @@ def refusal(function, path: Path, **options: object) -> str:
 def test_a_pt_file_comes_back_as_plain_values(tmp_path, legacy):
     state = OrderedDict(a=torch.arange(6.0).reshape(2, 3), b=nn.Parameter(torch.ones(2)), n=torch.tensor(3))
     value = (state, {"accuracy": 61.5, 3: [None, True, "text"]}, torch.Size([2]))
-    found = foreign.tensors(saved(tmp_path / "a.pt", value, legacy=legacy))
+    found = readers.tensors(saved(tmp_path / "a.pt", value, legacy=legacy))
     assert type(found[0]) is dict
     assert {name: tensor.tolist() for name, tensor in found[0].items()} == {n: t.tolist() for n, t in state.items()}
     assert all(type(tensor) is torch.Tensor and not tensor.requires_grad for tensor in found[0].values())
@@ -58,7 +58,7 @@ def test_a_pt_file_comes_back_as_plain_values(tmp_path, legacy):
 @pytest.mark.parametrize("name", ["a.pt", "a.pkl", "a.npy"])
 def test_a_plain_pickle_is_not_executed(tmp_path, name, protocol):
     (tmp_path / name).write_bytes(pickle.dumps(Evil(tmp_path / "marker"), protocol))
-    refusal(foreign.array if name == "a.npy" else foreign.tensors, tmp_path / name)
+    refusal(readers.array if name == "a.npy" else readers.tensors, tmp_path / name)
     assert not (tmp_path / "marker").exists()
     with (tmp_path / name).open("rb") as file:
         pickle.Unpickler(file).load()
@@ -68,7 +68,7 @@ def test_a_plain_pickle_is_not_executed(tmp_path, name, protocol):
 @pytest.mark.parametrize("legacy", [False, True])
 def test_a_pt_file_with_code_is_not_executed_and_the_advice_is_not_to(tmp_path, legacy):
     path = saved(tmp_path / "a.pt", {"a": torch.ones(2), "b": Evil(tmp_path / "marker")}, legacy=legacy)
-    message = refusal(foreign.tensors, path)
+    message = refusal(readers.tensors, path)
     assert "made by running code" in message
     assert "mkdir" in message
     assert "weights_only" not in message
@@ -77,7 +77,7 @@ def test_a_pt_file_with_code_is_not_executed_and_the_advice_is_not_to(tmp_path, 
 
 def test_a_variable_cannot_allow_code(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
-    refusal(foreign.tensors, saved(tmp_path / "a.pt", Evil(tmp_path / "marker")))
+    refusal(readers.tensors, saved(tmp_path / "a.pt", Evil(tmp_path / "marker")))
     assert not (tmp_path / "marker").exists()
 
 
@@ -102,41 +102,41 @@ def test_a_variable_cannot_allow_code(tmp_path, monkeypatch):
     ids=lambda value: str(type(value)),
 )
 def test_anything_but_tensors_numbers_and_text_is_refused(tmp_path, value):
-    refusal(foreign.tensors, saved(tmp_path / "a.pt", {"a": value}))
+    refusal(readers.tensors, saved(tmp_path / "a.pt", {"a": value}))
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_quantized_tensors_are_refused(tmp_path):
     tensor = torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)
-    assert "quantized" in refusal(foreign.tensors, saved(tmp_path / "a.pt", {"a": tensor}))
+    assert "quantized" in refusal(readers.tensors, saved(tmp_path / "a.pt", {"a": tensor}))
 
 
 @pytest.mark.parametrize("legacy", [False, True])
 def test_tensors_larger_than_what_is_stored_are_refused(tmp_path, legacy):
     path = saved(tmp_path / "a.pt", {"a": torch.zeros(1).expand(10**9)}, legacy=legacy)
     assert path.stat().st_size < 3000
-    assert "claim 4,000,000,000 bytes" in refusal(foreign.tensors, path)
+    assert "claim 4,000,000,000 bytes" in refusal(readers.tensors, path)
 
 
 def test_many_tensors_of_one_storage_are_refused(tmp_path):
     base = torch.zeros(2**20)
-    foreign.tensors(saved(tmp_path / "a.pt", [base[:] for _ in range(8)]))
-    assert "claim" in refusal(foreign.tensors, saved(tmp_path / "b.pt", [base[:] for _ in range(40)]))
+    readers.tensors(saved(tmp_path / "a.pt", [base[:] for _ in range(8)]))
+    assert "claim" in refusal(readers.tensors, saved(tmp_path / "b.pt", [base[:] for _ in range(40)]))
 
 
 def test_lists_that_grow_exponentially_or_deeply_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(foreign, "VALUES", 1000)
+    monkeypatch.setattr(readers, "VALUES", 1000)
     value: object = 1
     for _ in range(15):
         value = [value] * 10
-    assert "more than 1,000 values" in refusal(foreign.tensors, saved(tmp_path / "a.pt", value))
+    assert "more than 1,000 values" in refusal(readers.tensors, saved(tmp_path / "a.pt", value))
     value = 1
     for _ in range(30):
         value = [value]
-    assert "nested more than 16" in refusal(foreign.tensors, saved(tmp_path / "b.pt", value))
+    assert "nested more than 16" in refusal(readers.tensors, saved(tmp_path / "b.pt", value))
     value = []
     value.append(value)
-    assert "nested more than 16" in refusal(foreign.tensors, saved(tmp_path / "c.pt", value))
+    assert "nested more than 16" in refusal(readers.tensors, saved(tmp_path / "c.pt", value))
 
 
 def repacked(source: Path, target: Path, change) -> Path:
@@ -152,27 +152,27 @@ def test_a_pt_file_with_packed_parts_strange_paths_or_lies_is_refused(tmp_path):
     good, stored = saved(tmp_path / "a.pt", {"a": torch.zeros(1000)}), zipfile.ZIP_STORED
     path = tmp_path / "b.pt"
     repacked(good, path, lambda name, data: [(name, data, zipfile.ZIP_DEFLATED)])
-    assert "is compressed" in refusal(foreign.tensors, path)
+    assert "is compressed" in refusal(readers.tensors, path)
     repacked(good, path, lambda name, data: [(name, data, stored), (f"../{name}", data, stored)])
-    assert "part with the path ../" in refusal(foreign.tensors, path)
+    assert "part with the path ../" in refusal(readers.tensors, path)
     data = good.read_bytes()
     start = data.index(b"PK\x01\x02")
     path.write_bytes(data[: start + 20] + struct.pack("<II", 10**7, 10**7) + data[start + 28 :])
-    assert "claim more bytes" in refusal(foreign.tensors, path)
+    assert "claim more bytes" in refusal(readers.tensors, path)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_pt_file_with_a_part_twice_or_too_many_is_refused(tmp_path, monkeypatch):
     good, stored = saved(tmp_path / "a.pt", {"a": torch.zeros(3)}), zipfile.ZIP_STORED
     path = repacked(good, tmp_path / "b.pt", lambda name, data: [(name, data, stored)] * 2)
-    assert "two of one name" in refusal(foreign.tensors, path)
-    monkeypatch.setattr(foreign, "PARTS", 2)
-    assert "more than 2" in refusal(foreign.tensors, good)
+    assert "two of one name" in refusal(readers.tensors, path)
+    monkeypatch.setattr(readers, "PARTS", 2)
+    assert "more than 2" in refusal(readers.tensors, good)
 
 
 def test_a_large_pickle_in_a_pt_file_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(foreign, "PICKLE_BYTES", 1000)
-    assert "data.pkl has" in refusal(foreign.tensors, saved(tmp_path / "a.pt", ["x" * 2000]))
+    monkeypatch.setattr(readers, "PICKLE_BYTES", 1000)
+    assert "data.pkl has" in refusal(readers.tensors, saved(tmp_path / "a.pt", ["x" * 2000]))
 
 
 def test_a_tensor_beyond_its_file_is_refused(tmp_path):
@@ -183,13 +183,13 @@ def test_a_tensor_beyond_its_file_is_refused(tmp_path):
     def lie(name, data):
         return [(name, data.replace(b"M\xe8\x03", b"M" + more), zipfile.ZIP_STORED)]
 
-    assert refusal(foreign.tensors, repacked(good, tmp_path / "b.pt", lie))
+    assert refusal(readers.tensors, repacked(good, tmp_path / "b.pt", lie))
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"no pickle", b"\x80\x02."])
 def test_what_is_no_pt_file_is_refused(tmp_path, data):
     (tmp_path / "a.pt").write_bytes(data)
-    refusal(foreign.tensors, tmp_path / "a.pt")
+    refusal(readers.tensors, tmp_path / "a.pt")
 
 
 # .safetensors
@@ -199,12 +199,12 @@ def test_safetensors_come_back_and_damaged_ones_do_not(tmp_path):
     path = tmp_path / "a.safetensors"
     data = safetensors.numpy.save({"a": np.arange(6, dtype="f4"), "b": np.ones((2, 2), "i8")}, {"note": "x"})
     path.write_bytes(data)
-    assert foreign.safetensors(path)["a"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert readers.safetensors(path)["a"].tolist() == [0, 1, 2, 3, 4, 5]
     for cut in (0, 7, 8, 50, len(data) - 1):
         path.write_bytes(data[:cut])
-        refusal(foreign.safetensors, path)
+        refusal(readers.safetensors, path)
     path.write_bytes(data.replace(b'"F32"', b'"C64"'))
-    assert "has dtype 'C64'" in refusal(foreign.safetensors, path)
+    assert "has dtype 'C64'" in refusal(readers.safetensors, path)
 
 
 # .npy
@@ -215,7 +215,7 @@ def test_safetensors_come_back_and_damaged_ones_do_not(tmp_path):
 def test_an_array_is_mapped_as_it_was_saved(tmp_path, dtype, order):
     values = np.asarray(np.arange(6).reshape(2, 3), dtype, order=order)
     np.save(tmp_path / "a.npy", values)
-    found = foreign.array(tmp_path / "a.npy")
+    found = readers.array(tmp_path / "a.npy")
     assert isinstance(found, np.memmap)
     assert found.dtype == values.dtype
     assert np.array_equal(found, values)
@@ -237,12 +237,12 @@ def test_an_array_is_mapped_as_it_was_saved(tmp_path, dtype, order):
 )
 def test_arrays_of_anything_but_numbers_are_refused(tmp_path, values):
     np.save(tmp_path / "a.npy", values)
-    assert "expected plain numbers" in refusal(foreign.array, tmp_path / "a.npy")
+    assert "expected plain numbers" in refusal(readers.array, tmp_path / "a.npy")
 
 
 def test_an_array_of_objects_is_not_unpickled(tmp_path):
     np.save(tmp_path / "a.npy", np.array([Evil(tmp_path / "marker")]), allow_pickle=True)
-    assert "expected plain numbers" in refusal(foreign.array, tmp_path / "a.npy")
+    assert "expected plain numbers" in refusal(readers.array, tmp_path / "a.npy")
     assert not (tmp_path / "marker").exists()
 
 
@@ -277,7 +277,7 @@ FIELDS = "{'descr': '<f4', 'fortran_order': False, 'shape': %s}"
 )
 def test_headers_that_lie_are_refused(tmp_path, data):
     (tmp_path / "a.npy").write_bytes(data.replace(b"MARKER", str(tmp_path / "marker").encode()))
-    refusal(foreign.array, tmp_path / "a.npy")
+    refusal(readers.array, tmp_path / "a.npy")
     assert not (tmp_path / "marker").exists()
 
 
@@ -289,8 +289,8 @@ def test_a_table_comes_back_packed_or_not_with_its_words(tmp_path):
     (tmp_path / "a.csv").write_text(text)
     with gzip.open(tmp_path / "a.csv.gz", "wt") as file:
         file.write(text)
-    frame = foreign.table(tmp_path / "a.csv")
-    pd.testing.assert_frame_equal(frame, foreign.table(tmp_path / "a.csv.gz"))
+    frame = readers.table(tmp_path / "a.csv")
+    pd.testing.assert_frame_equal(frame, readers.table(tmp_path / "a.csv.gz"))
     assert frame["index"].tolist() == [1, 2, 3]
     assert np.array_equal(frame["loss"], [np.nan, -np.inf, 0.5], equal_nan=True)
     assert frame["activation"].tolist() == ["None", "NA", ""]
@@ -315,34 +315,34 @@ def test_a_table_comes_back_packed_or_not_with_its_words(tmp_path):
 )
 def test_what_is_no_table_is_refused(tmp_path, text):
     (tmp_path / "a.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
-    assert "no table that can be read" in refusal(foreign.table, tmp_path / "a.csv")
+    assert "no table that can be read" in refusal(readers.table, tmp_path / "a.csv")
 
 
 def test_short_rows_do_not_take_the_memory_of_long_ones(tmp_path):
     names = ",".join(f"c{number}" for number in range(1000))
     for end in ("\n", "\r"):
         (tmp_path / "a.csv").write_bytes((names + "\n" + f"1{end}" * 10_001).encode())
-        assert "far fewer entries than the 1,000 names" in refusal(foreign.table, tmp_path / "a.csv")
+        assert "far fewer entries than the 1,000 names" in refusal(readers.table, tmp_path / "a.csv")
     (tmp_path / "a.csv").write_text(names + "\n" + "1\n" * 10)
-    assert foreign.table(tmp_path / "a.csv").shape == (10, 1000)
+    assert readers.table(tmp_path / "a.csv").shape == (10, 1000)
     (tmp_path / "a.csv").write_text(names + "\n" + ("," * 999 + "\n") * 10_001)
-    assert foreign.table(tmp_path / "a.csv").shape == (10_001, 1000)
+    assert readers.table(tmp_path / "a.csv").shape == (10_001, 1000)
 
 
 def test_a_packed_table_is_read_up_to_a_limit_only(tmp_path):
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"a\n" + b"1\n" * 10**6))
-    assert len(foreign.table(tmp_path / "a.csv.gz", most=2 * 10**6 + 2)) == 10**6
-    assert "more than 2,000,000 bytes" in refusal(foreign.table, tmp_path / "a.csv.gz", most=2 * 10**6)
+    assert len(readers.table(tmp_path / "a.csv.gz", most=2 * 10**6 + 2)) == 10**6
+    assert "more than 2,000,000 bytes" in refusal(readers.table, tmp_path / "a.csv.gz", most=2 * 10**6)
 
 
 def test_a_column_of_row_names_without_a_name_gets_the_one_that_pandas_gives(tmp_path):
     (tmp_path / "a.csv").write_text(",one\n0,5\n1,6\n")
-    assert foreign.table(tmp_path / "a.csv").to_dict("list") == {"Unnamed: 0": [0, 1], "one": [5, 6]}
+    assert readers.table(tmp_path / "a.csv").to_dict("list") == {"Unnamed: 0": [0, 1], "one": [5, 6]}
 
 
 def test_a_formula_in_a_table_is_text(tmp_path):
     (tmp_path / "a.csv").write_text("a\n\"=cmd()\"\n__import__('os')\n")
-    assert foreign.table(tmp_path / "a.csv")["a"].tolist() == ["=cmd()", "__import__('os')"]
+    assert readers.table(tmp_path / "a.csv")["a"].tolist() == ["=cmd()", "__import__('os')"]
 
 
 # JSON
@@ -351,13 +351,13 @@ def test_a_formula_in_a_table_is_text(tmp_path):
 def test_json_comes_back_and_nan_where_it_is_allowed(tmp_path):
     path = tmp_path / "a.json"
     path.write_text('{"a": [1, 2.5, null], "ü": {"b": "x\\n"}}')
-    assert foreign.json_object(path) == {"a": [1, 2.5, None], "ü": {"b": "x\n"}}
+    assert readers.json_object(path) == {"a": [1, 2.5, None], "ü": {"b": "x\n"}}
     path.write_text('{"a": 1}\n\n{"a": NaN, "b": -Infinity}\n')
-    found = foreign.json_lines(path, nan=True)
+    found = readers.json_lines(path, nan=True)
     assert found[0] == {"a": 1}
     assert np.isnan(found[1]["a"])
     assert found[1]["b"] == -np.inf
-    assert "line 3" in refusal(foreign.json_lines, path)
+    assert "line 3" in refusal(readers.json_lines, path)
 
 
 @pytest.mark.parametrize(
@@ -365,18 +365,18 @@ def test_json_comes_back_and_nan_where_it_is_allowed(tmp_path):
 )
 def test_json_that_could_do_harm_is_refused(tmp_path, text):
     (tmp_path / "a.json").write_bytes(text.encode("latin1"))
-    refusal(foreign.json_object, tmp_path / "a.json")
-    refusal(foreign.json_lines, tmp_path / "a.json")
+    refusal(readers.json_object, tmp_path / "a.json")
+    refusal(readers.json_lines, tmp_path / "a.json")
 
 
 def test_json_has_a_size_limit(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps({"a": "x" * 100}))
-    assert "has 109 bytes; such a file has 100 at most" in refusal(foreign.json_object, tmp_path / "a.json", most=100)
+    assert "has 109 bytes; such a file has 100 at most" in refusal(readers.json_object, tmp_path / "a.json", most=100)
 
 
 # All.
 
-READERS = [foreign.tensors, foreign.safetensors, foreign.array, foreign.table, foreign.json_object, foreign.json_lines]
+READERS = [readers.tensors, readers.safetensors, readers.array, readers.table, readers.json_object, readers.json_lines]
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from zoo import limited, messages
+from zoo import messages
+from zoo.untrusted import child
 
 CHILDREN = Path(__file__).with_name("children.py")
 MEMORY = 2**30
 
 
 def run(function, /, seconds=20.0, **arguments):
-    return limited.call(f"{CHILDREN}:{function}", arguments, seconds=seconds, memory=MEMORY, subject="the file")
+    return child.call(f"{CHILDREN}:{function}", arguments, seconds=seconds, memory=MEMORY, subject="the file")
 
 
 def alive(pid: int) -> bool:
@@ -39,7 +40,7 @@ def test_arguments_and_results_come_through_unchanged():
 
 
 def test_a_function_of_a_module_can_be_called():
-    assert limited.call("textwrap:shorten", {"text": "one two", "width": 5}, seconds=20.0, memory=MEMORY) == "[...]"
+    assert child.call("textwrap:shorten", {"text": "one two", "width": 5}, seconds=20.0, memory=MEMORY) == "[...]"
 
 
 def test_a_file_that_is_run_alone_loads_nothing_of_the_package():
@@ -51,13 +52,13 @@ def test_the_child_has_no_tokens_no_plugins_and_one_thread(monkeypatch):
         monkeypatch.setenv(name, "secret")
     monkeypatch.setenv("HDF5_PLUGIN_PRELOAD", "/tmp")
     found = run("environment")
-    assert found.keys() <= {*limited.KEPT, *limited.SET, "LC_CTYPE"}  # which Python itself sets in the C locale
-    assert found.items() >= limited.SET.items()
+    assert found.keys() <= {*child.KEPT, *child.SET, "LC_CTYPE"}  # which Python itself sets in the C locale
+    assert found.items() >= child.SET.items()
     assert "secret" not in found.values()
 
 
 def test_the_child_has_the_limits_it_was_given():
-    found = limited.call(f"{CHILDREN}:limits", {}, seconds=20.0, memory=MEMORY, writes=7)
+    found = child.call(f"{CHILDREN}:limits", {}, seconds=20.0, memory=MEMORY, writes=7)
     assert found == [[MEMORY, MEMORY], [0, 0], [7, 7]]
 
 
@@ -69,9 +70,9 @@ def test_memory_beyond_the_limit_is_refused():
 
 def test_a_file_larger_than_allowed_cannot_be_written(tmp_path):
     arguments = {"path": str(tmp_path / "a"), "size": 100}
-    limited.call(f"{CHILDREN}:write", arguments, seconds=20.0, memory=MEMORY, writes=100)
+    child.call(f"{CHILDREN}:write", arguments, seconds=20.0, memory=MEMORY, writes=100)
     with pytest.raises(OSError, match="too large"):
-        limited.call(f"{CHILDREN}:write", arguments, seconds=20.0, memory=MEMORY, writes=99)
+        child.call(f"{CHILDREN}:write", arguments, seconds=20.0, memory=MEMORY, writes=99)
 
 
 @pytest.mark.parametrize("function", ["spin", "sleep"])
@@ -112,7 +113,7 @@ def test_what_the_function_prints_cannot_pass_for_its_result():
 
 def test_an_endless_answer_is_cut_off():
     with pytest.raises(ValueError, match="answers without end"):
-        limited.call(f"{CHILDREN}:flood", {}, seconds=20.0, memory=MEMORY, subject="x")
+        child.call(f"{CHILDREN}:flood", {}, seconds=20.0, memory=MEMORY, subject="x")
 
 
 def test_what_the_child_started_ends_with_it(tmp_path):
@@ -161,4 +162,4 @@ def test_a_package_is_run_alone_and_finds_its_parts(tmp_path):
     (tmp_path / "looks" / "__init__.py").write_text("from .inside import answer\n")
     (tmp_path / "looks" / "inside.py").write_text("def answer():\n    return __name__\n")
     call = f"{tmp_path / 'looks' / '__init__.py'}:answer"
-    assert limited.call(call, {}, seconds=20.0, memory=MEMORY) == "looks.inside"
+    assert child.call(call, {}, seconds=20.0, memory=MEMORY) == "looks.inside"

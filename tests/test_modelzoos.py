@@ -450,10 +450,10 @@ def test_nets_whose_loss_or_weights_are_not_finite_are_kept_and_flagged(copied, 
 
 def test_only_the_files_of_the_rows_asked_for_are_read(source, monkeypatch):
     found, read = modelzoos(source, trajectory="0"), []
-    from zoo import foreign
+    from zoo.untrusted import readers
 
-    tensors = foreign.tensors
-    monkeypatch.setattr(foreign, "tensors", lambda path: read.append(path) or tensors(path))
+    tensors = readers.tensors
+    monkeypatch.setattr(readers, "tensors", lambda path: read.append(path) or tensors(path))
     found.weights(np.array([2]))
     found.trajectory(np.array([1]))
     assert read == [

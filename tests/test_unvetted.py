@@ -14,7 +14,7 @@ from strangers import SHARD, travelling
 import zoo
 from zoo import description, files
 from zoo.importing import import_zoo
-from zoo.vetting.manifests import ABOUT, FIXED, MANIFEST, MANIFEST_BYTES
+from zoo.untrusted.vetting.manifests import ABOUT, FIXED, MANIFEST, MANIFEST_BYTES
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ import pytest
 from strangers import SHARD, UTF8, about, nets, refusal, refusal_of_child, sign, travelling
 
 import zoo
-from zoo import vet, vetting
+from zoo import vet
 from zoo.manifest import read_manifest
-from zoo.vetting import plain_files
-from zoo.vetting.manifests import ABOUT, FIXED, MANIFEST
+from zoo.untrusted import vetting
+from zoo.untrusted.vetting import plain_files
+from zoo.untrusted.vetting.manifests import ABOUT, FIXED, MANIFEST
 
 
 @pytest.fixture

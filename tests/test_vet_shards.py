@@ -15,8 +15,8 @@ from attacks_by_objects import BY_OBJECTS, linked_out, loop, stored_outside, str
 from attacks_by_sizes import BY_SIZES, blosc, huge_chunk, packed_zeros, sparse_terabyte
 from strangers import SECRET, SHARD, UTF8, about, nets, refusal, refusal_of_child, sign, travelling
 
-from zoo import limited, vetting
-from zoo.vetting import columns, shards
+from zoo.untrusted import child, vetting
+from zoo.untrusted.vetting import columns, shards
 
 ATTACKS = BY_OBJECTS | BY_SIZES
 
@@ -148,7 +148,7 @@ def test_no_filter_plugin_is_loaded(copy, tmp_path, monkeypatch):
     assert "filter 32001" in refusal_of_child(copy)
     read = {"path": str(copy / SHARD), "name": "rows"}
     with pytest.raises((ValueError, OSError), match=r"."):  # even of a reader that does not look
-        limited.call(f"{mutations.__file__}:read_column", read, seconds=30.0, memory=2**30)
+        child.call(f"{mutations.__file__}:read_column", read, seconds=30.0, memory=2**30)
     assert not marker.exists()
     code = f"import h5py; h5py.File({str(copy / SHARD)!r})['rows'][()]"
     subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL, check=False)

@@ -8,9 +8,9 @@ import safetensors.numpy
 from strangers import SECRET, about, refusal, sign, travelling
 
 from zoo import files
-from zoo.vetting import about as about_file
-from zoo.vetting import tensors, texts
-from zoo.vetting.manifests import ABOUT, FIXED, MANIFEST
+from zoo.untrusted.vetting import about as about_file
+from zoo.untrusted.vetting import tensors, texts
+from zoo.untrusted.vetting.manifests import ABOUT, FIXED, MANIFEST
 
 
 @pytest.fixture

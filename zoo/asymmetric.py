@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from zoo import foreign
 from zoo.layout import Layout
 from zoo.seeds import stream
+from zoo.untrusted import readers
 
 
 def fixed_subsets(rows: int, entries: int, first_size: int) -> list[tuple[int, ...]]:
@@ -96,7 +96,7 @@ def read_masks(folder: Path, layout: Layout) -> Masks:
             if not path.is_file():
                 raise FileNotFoundError(f"{path}: no such file; --masks takes a folder with one for each masked tensor")
             try:
-                mask, normal = foreign.tensors(path)
+                mask, normal = readers.tensors(path)
                 shapes = tuple(mask.shape), tuple(normal.shape)
             except (TypeError, ValueError, AttributeError) as error:
                 raise ValueError(f"{path} holds no pair of tensors (mask, F): {error}") from None

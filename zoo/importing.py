@@ -5,13 +5,14 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from zoo import archives, files, limited, vet
+from zoo import files, vet
 from zoo.importers.asymmetric_networks import asymmetric_networks
 from zoo.importers.modelzoos import modelzoos
 from zoo.importers.rows import Foreign, write
 from zoo.importers.small_cnn_zoo import small_cnn_zoo
 from zoo.importers.state_dicts import state_dicts
 from zoo.messages import choose, unknown
+from zoo.untrusted import archives, child
 
 IMPORTERS: dict[str, Callable[..., Foreign]] = {  # kind -> function of (folder or file, *, options as texts)
     "small-cnn-zoo": small_cnn_zoo,
@@ -49,7 +50,7 @@ def import_zoo(kind: str, path: Path, folder: Path, *, options: Mapping[str, str
         try:
             source = path if path.is_dir() or not archives.is_archive(path) else archives.unpack(path, aside / "source")
             size = files.size_of(source)
-            limited.call(
+            child.call(
                 "zoo.importing:write_zoo",
                 {"kind": kind, "source": str(source), "folder": str(aside / "zoo"), "options": options},
                 seconds=SECONDS + size / BYTES_A_SECOND,

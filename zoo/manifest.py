@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from zoo import files, shards, vetting
-from zoo.vetting.manifests import MANIFEST, MANIFEST_BYTES
+from zoo import files, shards
+from zoo.untrusted import vetting
+from zoo.untrusted.vetting.manifests import MANIFEST, MANIFEST_BYTES
 
 
 def read_manifest(folder: Path) -> dict[str, str]:

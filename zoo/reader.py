@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from zoo import description, files, shards, vet, vetting
+from zoo import description, files, shards, vet
 from zoo.imported import Imported
 from zoo.layout import Layout, total, views
 from zoo.manifest import MANIFEST, read_manifest
@@ -20,6 +20,7 @@ from zoo.messages import plain, unknown
 from zoo.nets import Blueprint
 from zoo.recipe import SPLITS
 from zoo.spec import Spec
+from zoo.untrusted import vetting
 
 ROWS_AT_ONCE = 256  # read from a shard: bounds the memory beside what is returned
 SOURCE, SOURCE_BYTES = "source.json", 10_000  # what `fetch` leaves in a zoo, not in its manifest; at most so large

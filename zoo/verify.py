@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from zoo import description, files, images, vetting
+from zoo import description, files, images
 from zoo.imported import Imported
 from zoo.manifest import MANIFEST, read_manifest
 from zoo.messages import plain
@@ -17,6 +17,7 @@ from zoo.seeds import net_seed, stream
 from zoo.shards import Shard
 from zoo.spec import Spec
 from zoo.train import measure
+from zoo.untrusted import vetting
 
 MEASURED_AT_ONCE = 16  # nets, in one stack
 ACCURACY_TOLERANCE = 3  # images of the measured set: other machines and thread counts round logits differently

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import h5py
 
-from zoo import files, limited, vetting
+from zoo import files
 from zoo.compiled import cache
+from zoo.untrusted import child, vetting
 
 MEMORY = 2**30
 SECONDS, BYTES_A_SECOND = 10.0, 50e6  # a tenth of what a disk and SHA-256 do
@@ -22,7 +23,7 @@ def vet(folder: Path, *, local: bool = False) -> None:
     lists it). `local` allows what `build` and `score` keep beside a zoo and trust: only for zoos that were made here.
     """
     sizes = [(folder / name).lstat().st_size for name in vetting.manifest(folder) if os.path.lexists(folder / name)]
-    limited.call(
+    child.call(
         f"{vetting.__file__}:check",
         {"folder": str(folder), "local": local},
         seconds=SECONDS + sum(sizes) / BYTES_A_SECOND,

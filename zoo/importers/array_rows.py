@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from zoo import foreign
+from zoo.untrusted import readers
 
 ROWS_AT_ONCE = 256
 
@@ -16,7 +16,7 @@ DType = Literal["float32", "float16"]
 
 def opened(path: Path) -> np.memmap:
     """The array [row, weight] in a file, of which nothing is read yet. Raises ValueError where it is another one."""
-    array = foreign.array(path)
+    array = readers.array(path)
     if array.ndim != 2 or array.dtype.kind != "f":
         raise ValueError(f"{path}: expected numbers [row, weight] in floating point, found {array.shape} of {array.dtype}")
     if not array.flags.c_contiguous:

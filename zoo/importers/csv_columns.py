@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zoo import foreign
 from zoo.messages import some_names
+from zoo.untrusted import readers
 
 WORD = r"[^\x00-\x1f\x7f-\x9f]{1,300}"
 SHOWN = 80  # characters of an entry that is wrong
@@ -14,7 +14,7 @@ SHOWN = 80  # characters of an entry that is wrong
 
 def table(path: Path, columns: list[str]) -> pd.DataFrame:
     """A CSV that has these columns, and maybe others. Raises ValueError naming those that it lacks."""
-    frame = foreign.table(path)
+    frame = readers.table(path)
     if missing := [name for name in columns if name not in frame]:
         raise ValueError(f"{path}: no column {', '.join(missing)}; it has {some_names(frame.columns)}")
     return frame

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zoo import foreign
 from zoo.importers import csv_columns
 from zoo.messages import some_names
 from zoo.recipe import SPLITS
+from zoo.untrusted import readers
 
 NFN, STEP = "unterthiner/nfn-v1", 86  # the name of the split, and which checkpoints it is of
 
@@ -35,7 +35,7 @@ def published(path: Path, final: pd.Series) -> np.ndarray:
 
 def _permutation(path: Path, rows: int) -> np.ndarray:
     """All numbers of rows in the file's order. Raises ValueError naming the first that is wrong."""
-    frame = foreign.table(path)
+    frame = readers.table(path)
     if [str(name) for name in frame.columns] != ["0"]:
         raise ValueError(f"{path}: expected the one column 0, found {some_names(frame.columns)}")
     numbers = csv_columns.whole_numbers(frame, frame.columns[0], path)

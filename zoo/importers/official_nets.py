@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from zoo import foreign, resnet8
+from zoo import resnet8
 from zoo.export import OFFICIAL_FAMILIES
 from zoo.importers.shapes import Shapes, check_alike, in_layout, resnet8_layout, shapes_of
 from zoo.layout import Layout, total
+from zoo.untrusted import readers
 
 MASKS, MATRIX = (".mask", ".normal_mask"), ".F_mat"
 BUFFERS = (*MASKS, MATRIX)  # the same in all nets of a zoo
@@ -69,7 +70,7 @@ def net(path: Path, shared: Shared) -> tuple[Float[Tensor, " weight"], float]:
 
 def _pair(path: Path) -> tuple[dict[str, Tensor], float]:
     """A file's tensors and test accuracy in percent."""
-    value: Any = foreign.tensors(path)
+    value: Any = readers.tensors(path)
     if not isinstance(value, tuple | list) or len(value) != 2 or not isinstance(value[0], dict):
         raise ValueError(f"{path}: expected a pair (state_dict, test accuracy), found {_kind(value)}")
     tensors, accuracy = value

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import foreign
 from zoo.export import OFFICIAL_COLUMNS
 from zoo.recipe import SPLITS
+from zoo.untrusted import readers
 
 HPARAMS, PUBLISHED = "hparams.csv", "splits.csv"
 
@@ -18,7 +18,7 @@ def beside(folder: Path, name: str) -> Path | None:
 
 def hyper_parameters(table: Path, indices: list[int]) -> dict[str, np.ndarray]:
     """The columns of the nets with these indices, which are row numbers. Raises ValueError where the table is another."""
-    frame = foreign.table(table)
+    frame = readers.table(table)
     if list(frame.columns) != list(OFFICIAL_COLUMNS.values()):
         raise ValueError(
             f"{table}: columns {','.join(map(str, frame.columns))}; expected lr,weight_decay,label_smoothing,epochs"
@@ -37,7 +37,7 @@ def hyper_parameters(table: Path, indices: list[int]) -> dict[str, np.ndarray]:
 
 def published(table: Path, indices: list[int]) -> np.ndarray:
     """The split of the nets with these indices. Raises ValueError where the table is another, or lacks one of them."""
-    frame = foreign.table(table)
+    frame = readers.table(table)
     if list(frame.columns) != ["index", "split"]:
         raise ValueError(f"{table}: columns {','.join(map(str, frame.columns))}; expected index,split")
     if frame["index"].duplicated().any() or not frame["split"].isin(SPLITS).all():

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from zoo import foreign
 from zoo.imported import Imported, Provenance
 from zoo.importers import net_tables, state_files, table_columns
 from zoo.importers.rows import Foreign, one_by_one
@@ -16,6 +15,7 @@ from zoo.importers.state_files import State
 from zoo.layout import Layout, total
 from zoo.messages import plain_line, plain_name
 from zoo.nets import ARCHITECTURES
+from zoo.untrusted import readers
 
 FEW = 3  # names that a note gives of many
 
@@ -83,7 +83,7 @@ def state_dicts(
     path = unwrapped(path)
     folder = path.name if re.search("[A-Za-z0-9]", path.name) else path.resolve().name
     csv = net_tables.find(path, table)
-    rows = foreign.table(csv)
+    rows = readers.table(csv)
     paths, extra = net_tables.nets(path, csv, rows)
     rows["file"] = [place.relative_to(path).as_posix() for place in paths]  # whole paths say where, not what
     choice = table_columns.choice(

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo import foreign
 from zoo.messages import unknown
+from zoo.untrusted import readers
 
 PICKLED, SAFETENSORS = (".pt", ".pth"), ".safetensors"
 KEYS = ("state_dict", "model", "model_state_dict")
@@ -36,10 +36,10 @@ def read(path: Path, key: str) -> State:
     Raises ValueError naming the file where it holds no such tensors.
     """
     if path.suffix == SAFETENSORS:
-        value = foreign.safetensors(path)
+        value = readers.safetensors(path)
         value = {name: value[name] for name in sorted(value, key=_natural)}
     else:
-        value = _inside(foreign.tensors(path), path, key)
+        value = _inside(readers.tensors(path), path, key)
     while prefix := next((start for start in WRAPPERS if value and all(name.startswith(start) for name in value)), ""):
         value = {name.removeprefix(prefix): tensor for name, tensor in value.items()}
     floats = {n: t for n, t in value.items() if isinstance(t, Tensor) and t.is_floating_point() and t.numel()}

@@ -5,8 +5,8 @@ from math import copysign, inf, isfinite, isnan, nan
 from pathlib import Path
 from typing import Any
 
-from zoo import foreign
 from zoo.importers.rows import LARGEST
+from zoo.untrusted import readers
 
 RESULTS = {  # key of a result -> our name, and what it is
     "test_acc": ("test_accuracy", "share of the test images classified rightly, measured by the source"),
@@ -35,7 +35,7 @@ Results = dict[int, dict[str, float]]  # iteration -> key of a result -> its val
 def read(path: Path) -> tuple[Results, int]:
     """The results of each iteration, and how many were written again, as a trial that goes on does: the last counts."""
     results: Results = {}
-    lines = foreign.json_lines(path, nan=True)
+    lines = readers.json_lines(path, nan=True)
     for number, line in enumerate(lines, start=1):
         at = line.get("training_iteration", line.get("epoch"))
         if type(at) is not int or at < 0:

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from zoo import foreign
 from zoo.importers.shapes import Shapes, in_layout, shapes_of, unlike
 from zoo.importers.trials import Trial
 from zoo.layout import Layout, total
 from zoo.messages import plain_line, some_numbers
+from zoo.untrusted import readers
 
 COUNTER = "num_batches_tracked"  # of BatchNorm: a whole number
 LAYER = re.compile(r"module_list\.[0-9]+\.")  # nets with dropout have more layers, so other numbers, and the same tensors
@@ -55,7 +55,7 @@ def look(trial: Trial, epoch: int | None, wanted: set[int] | None) -> Looked:
 
 def _state(path: Path) -> tuple[dict[str, Tensor], int]:
     """The tensors of real numbers in a state dict, and how many counters it has beside."""
-    value = foreign.tensors(path)
+    value = readers.tensors(path)
     if not isinstance(value, dict) or not value:
         raise ValueError(f"{path}: expected a state dict, found {type(value).__name__} of {len(value) if value else 0}")
     counters = 0

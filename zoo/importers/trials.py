@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from zoo import foreign
 from zoo.importers import trial_results
 from zoo.importers.trial_results import Results
 from zoo.messages import some_numbers
+from zoo.untrusted import readers
 
 PICKLED = (
     "Its authors' dataset*.pt are pickled objects of their classes, which are never loaded: give the folder of raw trials "
@@ -102,7 +102,7 @@ def read(folder: Path) -> Trial:
     if not folder.name.isprintable():
         raise ValueError(f"{folder.parent}: the name {folder.name!r} of a trial has characters that cannot be printed")
     results, repeated = trial_results.read(folder / "result.json")
-    params = dict(_flat(foreign.json_object(folder / "params.json", nan=True)))
+    params = dict(_flat(readers.json_object(folder / "params.json", nan=True)))
     return Trial(folder, params, results, _checkpoints(folder), repeated)
 
 

@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from zoo.child_main import ERRORS, PATIENCE
 from zoo.messages import plain
+from zoo.untrusted.child_main import ERRORS, PATIENCE
 
 KEPT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONHOME", "TMPDIR")  # of the environment: no tokens
 SET = {
@@ -75,7 +75,7 @@ def _path() -> list[str]:
     Who works in a notebook looks there first, and may have gone into the stranger's folder, in which lies an `h5py.py`.
     """
     places = [Path(place).resolve() for place in sys.path if Path(place).is_absolute()]
-    return [str(place) for place in (*places, Path(__file__).resolve().parent.parent)]
+    return [str(place) for place in (*places, Path(__file__).resolve().parents[2])]
 
 
 def _run(request: IO[bytes], deadline: float) -> tuple[bytes | None, int]:

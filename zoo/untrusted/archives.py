@@ -38,7 +38,7 @@ def unpack(archive: Path, into: Path, *, most: int = BYTES) -> Path:
     the member where one is no plain file or folder, has a path that is not below the archive's root or clashes with
     another's, or where they claim more than `most` bytes or too many for the archive's size. Nothing is left then.
     """
-    from zoo import limited  # the child does without
+    from zoo.untrusted import child
 
     if not archive.is_file():
         raise FileNotFoundError(f"{archive}: no such archive")
@@ -47,7 +47,7 @@ def unpack(archive: Path, into: Path, *, most: int = BYTES) -> Path:
     into.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{into.name}.", suffix=".tmp", dir=into.parent))
     try:
-        limited.call(
+        child.call(
             f"{__file__}:extract",
             {"archive": str(archive.absolute()), "folder": str(aside / "new"), "most": most},
             seconds=SECONDS + archive.stat().st_size / BYTES_A_SECOND,

@@ -1,7 +1,7 @@
 """Readers for single files from strangers: .pt, .safetensors, .npy, CSV and JSON, each with limits, none executing.
 
 They bound what they can before they read, but run in the process that calls them: what parses many files of others
-calls them in a child (`zoo.limited`).
+calls them in a child (`zoo.untrusted.child`).
 """
 
 import csv
@@ -22,8 +22,8 @@ import pandas as pd
 import torch
 from numpy.lib import format as npy
 
-from zoo import vetting
 from zoo.messages import plain
+from zoo.untrusted import vetting
 
 VALUES, DEPTH = 10**6, 16  # in a .pt file: how many values, how deeply nested
 PICKLE_BYTES = 64 * 2**20  # of what is no tensor
