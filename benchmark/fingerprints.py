@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from zoo import Zoo
-from zoo.layout import Layout
+from zoo.nets.layout import Layout
 
 
 @dataclass(frozen=True)

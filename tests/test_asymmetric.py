@@ -11,8 +11,9 @@ import torch
 from conftest import SHARED
 
 import zoo
-from zoo.asymmetric import MASKS, draw_gates, draw_masks, masks_digest, read_masks
-from zoo.nets import blueprint, layout_of
+from zoo.mask_files import read_masks
+from zoo.nets.asymmetric import MASKS, draw_gates, draw_masks, masks_digest
+from zoo.resolve import blueprint, layout_of
 
 SPEC = zoo.load("cifar10-resnet8-w_asymmetric")
 SHAPES = [(16, 3, 3, 3), (8, 16, 3, 3), (10, 64), (4, 8, 1, 1)]
@@ -76,7 +77,7 @@ def test_every_kind_of_mask_builds_a_zoos_net(kind):
 
 def test_masks_values_and_gates_do_not_depend_on_the_process():
     code = (
-        "import zoo; from zoo.asymmetric import *; from zoo.nets import layout_of\n"
+        "import zoo; from zoo.nets.asymmetric import *; from zoo.nets.blueprint import layout_of\n"
         "s = zoo.load('cifar10-resnet8-w_asymmetric')\n"
         "print(masks_digest(draw_masks(layout_of(s), kind='filters', n_fix=8, seed=3)))\n"
         "print(draw_gates({'nonlin1': 16}, seed=3)['nonlin1'].double().sum().item())"

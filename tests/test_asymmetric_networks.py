@@ -15,13 +15,13 @@ from benchmark import records
 from benchmark.score import Job, run
 from metanets import Training
 from zoo import images
-from zoo.asymmetric import read_masks
 from zoo.export import export_official
 from zoo.importers.asymmetric_networks import asymmetric_networks
 from zoo.importers.rows import write
 from zoo.importers.shapes import resnet8_layout
 from zoo.importing import import_zoo
-from zoo.nets import layout_of
+from zoo.mask_files import read_masks
+from zoo.resolve import layout_of
 from zoo.train import measure
 
 needs_masks = pytest.mark.skipif(

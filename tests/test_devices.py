@@ -12,7 +12,7 @@ import zoo.train
 from benchmark.terminal import workers_of
 from zoo import devices, plan
 from zoo.estimate import random_images
-from zoo.nets import blueprint, layout_of
+from zoo.resolve import blueprint, layout_of
 from zoo.spec import load
 
 

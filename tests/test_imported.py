@@ -15,8 +15,8 @@ from zoo.export import export, export_official
 from zoo.imported import Imported, Provenance
 from zoo.importers import rows
 from zoo.importers.rows import Foreign, split_by_lineage, write
-from zoo.layout import from_shapes
 from zoo.manifest import MANIFEST
+from zoo.nets.layout import from_shapes
 from zoo.summary import summary
 
 LAYOUT = from_shapes(

@@ -16,7 +16,7 @@ from metanets.fit import by_gradient, fit_module, predict, validation_r2
 from metanets.floors import ALPHAS
 from metanets.mlp import MLP
 from metanets.statnn import StatNN, statistics
-from zoo import resnet8
+from zoo.nets import resnet
 
 QUICK = Training(epochs=3, batch=8, learning_rates=(1e-3, 1e-2))
 
@@ -40,7 +40,7 @@ def parameters(module: torch.nn.Module) -> int:
 
 
 def test_the_papers_parameter_counts():
-    full = sum(entry.size for entry in resnet8.layout(width=1.0, channels=3, classes=10))
+    full = sum(entry.size for entry in resnet.layout(width=1.0, channels=3, classes=10))
     assert parameters(MLP(full)) == 4_994_945
     assert parameters(MLP(60_634)) == 3_880_833
     assert parameters(DMC(full)) == 105_357

@@ -10,10 +10,11 @@ from conftest import small
 from plain_resnet8 import PlainResNet8
 
 import zoo.images
-from zoo import compiled, native, resnet8
+from zoo import compiled, native
 from zoo.images import Augmentation, ImageSet, augment, draw_augmentation
-from zoo.layout import total, views
-from zoo.nets import blueprint
+from zoo.nets import resnet
+from zoo.nets.layout import total, views
+from zoo.resolve import blueprint
 from zoo.train import _adamw, _bias_corrections, train
 
 pytestmark = pytest.mark.skipif(native.missing() is not None, reason=f"no native engine: {native.missing()}")
@@ -44,7 +45,7 @@ def case(size, width, grey, classes, family="standard"):
     spec = small(images__grey=grey, net__width=width, net__family=family)
     net, channels = blueprint(spec), 1 if grey else 3
     if (channels, classes) != (1, 10):  # the digits' own shape is what the spec gives
-        layout = resnet8.layout(width=width, channels=channels, classes=classes)
+        layout = resnet.layout(width=width, channels=channels, classes=classes)
         count = total(layout)
         net = replace(net, layout=layout, trained=torch.ones(count, dtype=torch.bool), fixed=torch.zeros(count))
     weights = net.effective(net.initial(5).unsqueeze(0))[0]

@@ -4,7 +4,8 @@ import pytest
 import torch
 from conftest import small
 
-from zoo.nets import FAMILIES, blueprint
+from zoo.nets.families import FAMILIES
+from zoo.resolve import blueprint
 
 
 def tensors(net, seed=1):

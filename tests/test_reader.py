@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import zoo
-from zoo.layout import total
 from zoo.manifest import MANIFEST, read_manifest, write_manifest
+from zoo.nets.layout import total
 
 
 def test_every_net_is_in_one_split_and_in_order(standard):

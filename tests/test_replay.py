@@ -6,9 +6,9 @@ from conftest import small
 
 from zoo import images
 from zoo.images import ImageSet
-from zoo.nets import blueprint
 from zoo.recipe import draw
 from zoo.replay import WARM_UPS, Replayed
+from zoo.resolve import blueprint
 from zoo.seeds import net_seed
 from zoo.train import measure, train
 

@@ -6,9 +6,11 @@ import torch
 from conftest import small
 from plain_resnet8 import PlainResNet8
 
-from zoo import resnet8
-from zoo.layout import total, views
-from zoo.nets import FAMILIES, Blueprint, blueprint
+from zoo.nets import resnet
+from zoo.nets.blueprint import Blueprint
+from zoo.nets.families import FAMILIES
+from zoo.nets.layout import total, views
+from zoo.resolve import blueprint
 
 CPU = torch.device("cpu")
 
@@ -28,25 +30,25 @@ def plain(net: Blueprint, vector: torch.Tensor, family: str) -> PlainResNet8:
     ("width", "channels", "weights"), [(1.0, 3, 78_042), (0.875, 3, 59_944), (0.25, 1, 5_142), (0.25, 3, 5_214)]
 )
 def test_the_papers_counts(width, channels, weights):
-    layout = resnet8.layout(width=width, channels=channels, classes=10)
+    layout = resnet.layout(width=width, channels=channels, classes=10)
     assert (len(layout), total(layout)) == (29, weights)
 
 
 def test_names_shapes_and_order_are_those_of_the_plain_nets_state_dict():
     expected = [(name, tuple(tensor.shape)) for name, tensor in PlainResNet8().state_dict().items()]
-    assert [(entry.name, entry.shape) for entry in resnet8.layout(width=1.0, channels=3, classes=10)] == expected
+    assert [(entry.name, entry.shape) for entry in resnet.layout(width=1.0, channels=3, classes=10)] == expected
 
 
 def test_tensors_lie_one_after_the_other():
     offset = 0
-    for entry in resnet8.layout(width=0.5, channels=3, classes=10):
+    for entry in resnet.layout(width=0.5, channels=3, classes=10):
         assert (entry.offset, entry.size, len(entry.axes)) == (offset, prod(entry.shape), len(entry.shape))
         offset += entry.size
 
 
 @pytest.mark.parametrize("make", [np.zeros, torch.zeros])
 def test_views_copy_nothing(make):
-    layout = resnet8.layout(width=0.25, channels=1, classes=10)
+    layout = resnet.layout(width=0.25, channels=1, classes=10)
     weights = make((2, total(layout)))
     views(weights, layout)["layer2.0.conv1.weight"][1, 0, 0, 0, 0] = 7
     entry = next(e for e in layout if e.name == "layer2.0.conv1.weight")
@@ -54,7 +56,7 @@ def test_views_copy_nothing(make):
 
 
 def test_sigma_asymmetric_nets_have_seven_matrices_of_11008_entries():
-    sizes = [channels**2 for channels in resnet8.gates(width=1.0).values()]
+    sizes = [channels**2 for channels in resnet.gates(width=1.0).values()]
     assert (len(sizes), sum(sizes)) == (7, 11_008)
 
 

@@ -23,7 +23,7 @@ from zoo.importers.nfn_split import NFN
 from zoo.importers.small_cnn_metrics import MEASURED
 from zoo.importers.small_cnn_zoo import small_cnn_zoo
 from zoo.importing import import_zoo
-from zoo.layout import total, views
+from zoo.nets.layout import total, views
 
 QUICK = Training(epochs=1, batch=8, learning_rates=(1e-3,))
 CONFIGS = ("activation", "b_init", "dropout", "epochs", "init_std", "l2reg", "learning_rate", "optimizer")

@@ -3,7 +3,7 @@ import json
 import pytest
 
 import zoo
-from zoo.nets import FAMILIES
+from zoo.nets.families import FAMILIES
 from zoo.spec import SPECS, parse, to_json
 
 

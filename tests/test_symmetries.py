@@ -2,8 +2,10 @@ import pytest
 import torch
 from conftest import small
 
-from zoo.layout import from_shapes, total, views
-from zoo.nets import FAMILIES, Blueprint, blueprint
+from zoo.nets.blueprint import Blueprint
+from zoo.nets.families import FAMILIES
+from zoo.nets.layout import from_shapes, total, views
+from zoo.resolve import blueprint
 from zoo.seeds import stream
 from zoo.symmetries import Spaces, free_spaces, permuted, rescaled
 

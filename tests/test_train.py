@@ -9,9 +9,9 @@ from plain_resnet8 import PlainResNet8
 
 import zoo
 from zoo import images
-from zoo.layout import views
-from zoo.nets import blueprint
+from zoo.nets.layout import views
 from zoo.recipe import draw, triangle
+from zoo.resolve import blueprint
 from zoo.seeds import net_seed, stream
 from zoo.train import _adamw, _bias_corrections, evaluate, measure, train
 

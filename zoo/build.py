@@ -20,13 +20,15 @@ import numpy as np
 import safetensors.torch
 
 from zoo import description, devices, files, images, native, plan, shards, vet
-from zoo.asymmetric import masks_digest, read_masks
 from zoo.description import Description
-from zoo.layout import total
 from zoo.manifest import MANIFEST, held, read_manifest, write_manifest
-from zoo.nets import Blueprint, blueprint, layout_of
+from zoo.mask_files import read_masks
+from zoo.nets.asymmetric import masks_digest
+from zoo.nets.blueprint import Blueprint
+from zoo.nets.layout import total
 from zoo.plan import PLAN
 from zoo.recipe import SPLITS, split_of
+from zoo.resolve import blueprint, layout_of
 from zoo.spec import Spec, to_json
 from zoo.status import Status
 from zoo.train import check_trainable

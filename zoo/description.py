@@ -14,8 +14,10 @@ from safetensors import SafetensorError
 
 from zoo import files, imported
 from zoo.imported import Imported
-from zoo.layout import Entry, total
-from zoo.nets import ARCHITECTURES, FAMILIES, Blueprint
+from zoo.nets.architectures import ARCHITECTURES
+from zoo.nets.blueprint import Blueprint
+from zoo.nets.families import FAMILIES
+from zoo.nets.layout import Entry, total
 from zoo.recipe import HYPER_PARAMETERS, TARGETS
 from zoo.shards import FORMAT
 from zoo.spec import Spec, parse, to_json

@@ -14,11 +14,12 @@ import torch
 
 from zoo import devices, native
 from zoo.images import ImageSet
-from zoo.layout import total
 from zoo.messages import duration
-from zoo.nets import Blueprint, blueprint
+from zoo.nets.blueprint import Blueprint
+from zoo.nets.layout import total
 from zoo.plan import nets_a_unit
 from zoo.recipe import draw
+from zoo.resolve import blueprint
 from zoo.seeds import net_seed
 from zoo.spec import Spec
 from zoo.tasks import TASKS

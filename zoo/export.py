@@ -11,8 +11,8 @@ from torch import Tensor
 
 from zoo import files
 from zoo.imported import Imported
-from zoo.layout import views
-from zoo.nets import FAMILIES
+from zoo.nets.families import FAMILIES
+from zoo.nets.layout import views
 from zoo.reader import Zoo
 
 ExportFormat = Literal["safetensors", "state_dict"]

@@ -14,10 +14,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from zoo import resnet8
 from zoo.compiled import at, library
 from zoo.images import Augmentation, ImageSet
-from zoo.nets import Blueprint
+from zoo.nets import resnet
+from zoo.nets.blueprint import Blueprint
 
 SOURCE = Path(__file__).with_name("resnet8.cpp")
 
@@ -34,7 +34,7 @@ def missing() -> str | None:
 def serves(blueprint: Blueprint, precision: str, device: torch.device) -> bool:
     """Whether nets like these are trained by the native engine on this machine."""
     architecture = blueprint.architecture
-    known = architecture is not None and architecture.forward is resnet8.forward and blueprint.gate is None
+    known = architecture is not None and architecture.forward is resnet.forward and blueprint.gate is None
     return known and precision == "bfloat16" and device.type == "cpu" and missing() is None
 
 

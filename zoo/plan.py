@@ -5,7 +5,7 @@ from pathlib import Path
 
 from zoo import devices, files, images
 from zoo.manifest import held
-from zoo.nets import layout_of
+from zoo.resolve import layout_of
 from zoo.spec import Spec
 from zoo.units import Unit
 

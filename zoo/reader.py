@@ -14,10 +14,10 @@ from torch import Tensor
 
 from zoo import description, files, shards, vet
 from zoo.imported import Imported
-from zoo.layout import Layout, total, views
 from zoo.manifest import MANIFEST, read_manifest
 from zoo.messages import plain, unknown
-from zoo.nets import Blueprint
+from zoo.nets.blueprint import Blueprint
+from zoo.nets.layout import Layout, total, views
 from zoo.recipe import SPLITS
 from zoo.spec import Spec
 from zoo.untrusted import vetting

@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from zoo.asymmetric import MASKS
 from zoo.bases import BASES
 from zoo.messages import choose, unknown
-from zoo.nets import ARCHITECTURES, FAMILIES
+from zoo.nets.architectures import ARCHITECTURES
+from zoo.nets.asymmetric import MASKS
+from zoo.nets.families import FAMILIES
 from zoo.recipe import HYPER_PARAMETERS, TARGETS
 from zoo.tasks import TASKS
 

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from zoo.imported import Imported
-from zoo.layout import total
+from zoo.nets.layout import total
 from zoo.reader import Zoo
 from zoo.recipe import SPLITS
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from zoo.layout import Entry, Layout, views
+from zoo.nets.layout import Entry, Layout, views
 
 Spaces = dict[str, int]  # channel space -> its number of channels
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zoo import native
 from zoo.images import Augmentation, ImageSet, augment, draw_augmentation, normalise
-from zoo.nets import Blueprint
+from zoo.nets.blueprint import Blueprint
 from zoo.recipe import TARGETS, draw, smoothed_cross_entropy, triangle
 from zoo.replay import Replayed
 from zoo.seeds import net_seed, stream

@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from zoo import description, files, native, shards
 from zoo.images import ImageSet
-from zoo.nets import Blueprint
+from zoo.nets.blueprint import Blueprint
 from zoo.recipe import draw
 from zoo.seeds import net_seed
 from zoo.spec import Spec

@@ -10,9 +10,10 @@ from zoo import description, files, images
 from zoo.imported import Imported
 from zoo.manifest import MANIFEST, read_manifest
 from zoo.messages import plain
-from zoo.nets import Blueprint, gates_of, layout_of
+from zoo.nets.blueprint import Blueprint
 from zoo.reader import Zoo, open
 from zoo.recipe import draw, split_of
+from zoo.resolve import gates_of, layout_of
 from zoo.seeds import net_seed, stream
 from zoo.shards import Shard
 from zoo.spec import Spec

@@ -35,7 +35,8 @@ from metanets.dmc import DMC
 from metanets.mlp import MLP
 from metanets.statnn import StatNN
 from zoo import Nets, load
-from zoo.nets import Blueprint, blueprint
+from zoo.nets.blueprint import Blueprint
+from zoo.resolve import blueprint
 from zoo.seeds import net_seed
 from zoo.units import one_thread_that_keeps_its_memory
 

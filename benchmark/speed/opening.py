@@ -24,8 +24,8 @@ import torch
 from zoo import description, files, load, shards
 from zoo.description import Description
 from zoo.manifest import write_manifest
-from zoo.nets import blueprint
 from zoo.recipe import SPLITS, TARGETS, draw, split_of
+from zoo.resolve import blueprint
 from zoo.seeds import net_seed
 
 SHARD = 1024  # nets

@@ -14,8 +14,8 @@ from zoo.importers.official_nets import Shared
 from zoo.importers.official_tables import HPARAMS, PUBLISHED
 from zoo.importers.rows import BY_HASH, Foreign, one_by_one, split_by_lineage
 from zoo.importers.sources import digests, unwrapped
-from zoo.layout import total
 from zoo.messages import choose, plain_line
+from zoo.nets.layout import total
 from zoo.recipe import HYPER_PARAMETERS, TARGETS
 
 PAPER = {"standard": 78_042, "smaller": 59_944, "w_asymmetric": 60_634, "sigma_asymmetric": 78_042}  # trained entries

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from zoo.importers import csv_columns
-from zoo.layout import Layout, from_shapes
 from zoo.messages import some_names
+from zoo.nets.layout import Layout, from_shapes
 
 TURNED = {4: (3, 2, 0, 1), 2: (1, 0)}  # axes of a kernel -> PyTorch's: [out, in, height, width] and [out, in]
 SHAPE = re.compile(r"\((\d{1,6}(?:, ?\d{1,6}){0,3}),?\)")  # what Python prints of a tuple of one to four whole numbers

@@ -19,8 +19,8 @@ from zoo.importers.sources import digests
 from zoo.importers.trial_conventions import UNITS
 from zoo.importers.trial_weights import COUNTER, Looked
 from zoo.importers.trials import Trial
-from zoo.layout import Layout, total
 from zoo.messages import choose, plain_line, plain_name
+from zoo.nets.layout import Layout, total
 
 COLUMNS = {
     "lineage": "number of the trial in the source, sorted by name",

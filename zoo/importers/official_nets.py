@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from zoo import resnet8
 from zoo.export import OFFICIAL_FAMILIES
 from zoo.importers.shapes import Shapes, check_alike, in_layout, resnet8_layout, shapes_of
-from zoo.layout import Layout, total
+from zoo.nets import resnet
+from zoo.nets.layout import Layout, total
 from zoo.untrusted import readers
 
 MASKS, MATRIX = (".mask", ".normal_mask"), ".F_mat"
@@ -53,8 +53,8 @@ def shared(path: Path, kappa: float) -> Shared:
 def _nearest(shapes: Shapes) -> Layout:
     """The ResNet8 that these tensors come nearest to."""
     first, last = shapes.get("conv1.weight", ()), shapes.get("linear.weight", ())
-    out, channels = first[:2] if len(first) == 4 else (resnet8.STAGES[0][0], 3)
-    return resnet8.layout(width=out / resnet8.STAGES[0][0], channels=channels, classes=last[0] if len(last) == 2 else 10)
+    out, channels = first[:2] if len(first) == 4 else (resnet.STAGES[0][0], 3)
+    return resnet.layout(width=out / resnet.STAGES[0][0], channels=channels, classes=last[0] if len(last) == 2 else 10)
 
 
 def net(path: Path, shared: Shared) -> tuple[Float[Tensor, " weight"], float]:
@@ -111,7 +111,7 @@ def _gates(path: Path, tensors: dict[str, Tensor], layout: Layout) -> dict[str, 
     channels = {entry.name: entry.shape[0] for entry in layout}
     found = {name.removesuffix(MATRIX): tensor for name, tensor in tensors.items() if name.endswith(MATRIX)}
     found = {"nonlin1" if name == "nonlin" else name: tensor for name, tensor in found.items()}
-    if wrong := found.keys() ^ (places := resnet8.gates(width=1.0)).keys():
+    if wrong := found.keys() ^ (places := resnet.gates(width=1.0)).keys():
         raise ValueError(f"{path}: {', '.join(sorted(wrong))}: F_mat is missing, or has no place in a ResNet8")
     for place, matrix in found.items():
         size = channels[f"{place.replace('nonlin', 'conv')}.weight"]  # it gets the output of that convolution's norm

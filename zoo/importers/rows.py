@@ -14,9 +14,10 @@ from torch import Tensor
 from zoo import description, files, shards
 from zoo.description import Description
 from zoo.imported import Imported
-from zoo.layout import Layout, total
 from zoo.manifest import write_manifest
-from zoo.nets import ARCHITECTURES, Blueprint
+from zoo.nets.architectures import ARCHITECTURES
+from zoo.nets.blueprint import Blueprint
+from zoo.nets.layout import Layout, total
 from zoo.recipe import SPLITS
 from zoo.seeds import stable_seed
 

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from zoo import resnet8
-from zoo.layout import Layout, from_shapes
 from zoo.messages import plain_line
+from zoo.nets import resnet
+from zoo.nets.layout import Layout, from_shapes
 
 EMBEDDINGS = ("embed", "token")  # in the name of a tensor of three or more axes that is no convolution
 
@@ -45,12 +45,12 @@ def resnet8_layout(shapes: Shapes) -> Layout | None:
     ends = [shapes.get(f"{name}.weight", ()) for name in ("conv1", "layer2.0.conv1", "layer3.0.conv1", "linear")]
     if [len(end) for end in ends] != [4, 4, 4, 2]:
         return None
-    bases = [base for base, _ in resnet8.STAGES]
+    bases = [base for base, _ in resnet.STAGES]
     low = max((end[0] - 0.5) / base for end, base in zip(ends[:3], bases, strict=True))
     high = min((end[0] + 0.5) / base for end, base in zip(ends[:3], bases, strict=True))
     for width in (ends[2][0] / bases[2], (low + high) / 2):  # a plain number where one fits
         if width > 0:
-            layout = resnet8.layout(width=width, channels=ends[0][1], classes=ends[3][0])
+            layout = resnet.layout(width=width, channels=ends[0][1], classes=ends[3][0])
             if in_layout(layout) == shapes:
                 return layout
     return None

@@ -12,9 +12,9 @@ from zoo.importers.rows import Foreign, one_by_one
 from zoo.importers.shapes import check_alike, in_layout, inferred_layout, resnet8_layout, shapes_of, without_statistics
 from zoo.importers.sources import digests, unwrapped
 from zoo.importers.state_files import State
-from zoo.layout import Layout, total
 from zoo.messages import plain_line, plain_name
-from zoo.nets import ARCHITECTURES
+from zoo.nets.architectures import ARCHITECTURES
+from zoo.nets.layout import Layout, total
 from zoo.untrusted import readers
 
 FEW = 3  # names that a note gives of many

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from zoo.importers.shapes import Shapes, in_layout, shapes_of, unlike
 from zoo.importers.trials import Trial
-from zoo.layout import Layout, total
 from zoo.messages import plain_line, some_numbers
+from zoo.nets.layout import Layout, total
 from zoo.untrusted import readers
 
 COUNTER = "num_batches_tracked"  # of BatchNorm: a whole number

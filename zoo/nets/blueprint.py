@@ -1,6 +1,5 @@
 """The tables of architectures and families; and what all nets of a zoo share, in one object."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod, sqrt
 from typing import TYPE_CHECKING
@@ -9,43 +8,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from zoo import resnet8
-from zoo.asymmetric import Masks, draw_gates, draw_masks, fix, masks_digest
-from zoo.layout import Layout, total, views
+from zoo.nets.architectures import Architecture
+from zoo.nets.asymmetric import fix
+from zoo.nets.layout import Layout, views
 from zoo.seeds import stream
-from zoo.tasks import TASKS
 
 if TYPE_CHECKING:
-    from zoo.spec import Spec
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A kind of net: its tensors, the channels of its nonlinearities, and the forward pass of many nets at once."""
-
-    layout: Callable[..., Layout]
-    gates: Callable[..., dict[str, int]]
-    forward: Callable[..., Tensor]
-
-
-@dataclass(frozen=True)
-class Family:
-    """What sets a family apart from the standard net of the same architecture and recipe."""
-
-    width: float = 1.0  # multiplies the spec's width
-    masked: bool = False  # W-asymmetric: some entries fixed
-    gated: bool = False  # sigma-asymmetric: nonlinearities with fixed matrices
-    init: str = "kaiming_normal"  # what `init = "paper"` means
-
-
-ARCHITECTURES = {"resnet8": Architecture(resnet8.layout, resnet8.gates, resnet8.forward)}
-
-FAMILIES = {
-    "standard": Family(),
-    "w_asymmetric": Family(masked=True, init="kaiming_uniform"),  # the paper's official code, section 2 of its zoo
-    "sigma_asymmetric": Family(gated=True),
-    "smaller": Family(width=0.875),
-}
+    pass
 
 
 @dataclass(frozen=True)
@@ -104,41 +73,3 @@ class Blueprint:
         """The same on another device and in another float type."""
         gate = self.gate and {name: matrix.to(device, dtype) for name, matrix in self.gate.items()}
         return replace(self, trained=self.trained.to(device), fixed=self.fixed.to(device, dtype), gate=gate)
-
-
-def layout_of(spec: "Spec") -> Layout:
-    """Where each tensor of this spec's nets lies."""
-    task, net = TASKS[spec.images.task], spec.net
-    channels = 1 if spec.images.grey else task.channels
-    width = net.width * FAMILIES[net.family].width
-    return ARCHITECTURES[net.architecture].layout(width=width, channels=channels, classes=task.classes)
-
-
-def gates_of(spec: "Spec") -> dict[str, int]:
-    """The channels of each nonlinearity that has a fixed matrix, by name; none but in gated families."""
-    family = FAMILIES[spec.net.family]
-    return ARCHITECTURES[spec.net.architecture].gates(width=spec.net.width * family.width) if family.gated else {}
-
-
-def blueprint(spec: "Spec", masks: Masks | None = None) -> Blueprint:
-    """What the nets of this spec share. `masks` are (mask, F) read from files, instead of those of the zoo's seed.
-
-    Raises ValueError where the digest of `masks` is not the spec's.
-    """
-    net, family = spec.net, FAMILIES[spec.net.family]
-    found = None if masks is None else masks_digest(masks)
-    if found != net.masks_sha256:
-        raise ValueError(f"the spec's masks have sha256 {net.masks_sha256}, those given {found}; --masks gives files")
-    architecture, layout = ARCHITECTURES[net.architecture], layout_of(spec)
-    trained = torch.ones(total(layout), dtype=torch.bool)
-    fixed = torch.zeros(total(layout))
-    if family.masked:
-        mask, normal = masks or draw_masks(layout, kind=net.mask, n_fix=net.fixed_per_unit(), seed=spec.seed)
-        for entry in layout:
-            if entry.name in mask:
-                trained[entry.slice] = mask[entry.name].flatten()
-                fixed[entry.slice] = (normal[entry.name] * net.kappa).flatten()
-        fixed[trained] = 0.0
-    gate = draw_gates(gates_of(spec), seed=spec.seed) if family.gated else None
-    init = family.init if net.init == "paper" else net.init
-    return Blueprint(architecture, layout, init, trained, fixed, gate)

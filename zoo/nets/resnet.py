@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from zoo.layout import Layout, from_shapes
+from zoo.nets.layout import Layout, from_shapes
 
 STAGES = ((16, 1), (32, 2), (64, 2))  # output channels at width 1, stride of the first convolution
 
