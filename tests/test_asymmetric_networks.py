@@ -14,7 +14,6 @@ import zoo
 from benchmark import records
 from benchmark.score import Job, run
 from metanets import Training
-from zoo import images
 from zoo.export import export_official
 from zoo.importers.asymmetric_networks import asymmetric_networks
 from zoo.importers.rows import write
@@ -22,6 +21,7 @@ from zoo.importers.shapes import resnet8_layout
 from zoo.importing import import_zoo
 from zoo.mask_files import read_masks
 from zoo.resolve import layout_of
+from zoo.tasks import augment, images
 from zoo.train import measure
 
 needs_masks = pytest.mark.skipif(
@@ -142,7 +142,7 @@ def test_tensors_in_channels_last_order_are_read_in_logical_order(official, tmp_
     again = imported(folder, tmp_path / "zoo")
     assert torch.equal(vectors(again), vectors(original)[:FEW])
     pictures = images.load(original.spec.images)
-    inputs = images.normalise(pictures.test, pictures.mean, pictures.std)
+    inputs = augment.normalise(pictures.test, pictures.mean, pictures.std)
     plain = PlainResNet8(width=0.125, channels=1)
     plain.load_state_dict(tensors)
     logits = again.blueprint.logits(vectors(again)[3:4], inputs[None])[0]

@@ -195,7 +195,7 @@ def test_other_images_are_refused_when_a_build_goes_on(tmp_path, monkeypatch):
         made = real(*args, **kwargs)
         return dataclasses.replace(made, train=made.train // 2)
 
-    monkeypatch.setattr("zoo.images.load", darker)
+    monkeypatch.setattr("zoo.tasks.images.load", darker)
     with pytest.raises(ValueError, match="begun with other images"):
         zoo.build(small(nets=16), folder)
 

@@ -20,7 +20,7 @@ from zoo import imported
 from zoo.card import BATCH, FAMILIES, IMAGES, SIZES, About, card, code, columns, front_matter, link, meanings, plain
 from zoo.release import release
 from zoo.summary import summary
-from zoo.tasks import TASKS
+from zoo.tasks.image_tasks import TASKS
 
 HOSTILE = "<img src=x onerror=alert(1)> | `a` *b* __c__ [d](javascript:e) <!-- $$f$$ &lt; ~~g~~ \\ # -->"
 PLAIN = imported.parse(

@@ -14,8 +14,8 @@ from test_verify import sign
 
 import zoo
 from benchmark import cli
-from zoo import images
 from zoo.export import export, export_official, official
+from zoo.tasks import augment, images
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "state_dict"])
@@ -27,7 +27,7 @@ def test_an_exported_net_runs_in_a_plain_resnet8_with_its_stored_accuracy(reques
     plain = PlainResNet8(width=made.spec.net.width, channels=1)
     plain.load_state_dict(tensors)
     pictures = images.load(made.spec.images)
-    inputs = images.normalise(pictures.test, pictures.mean, pictures.std)
+    inputs = augment.normalise(pictures.test, pictures.mean, pictures.std)
     accuracy = (plain(inputs).argmax(1) == pictures.test_labels).float().mean().item()
     assert accuracy == pytest.approx(made.columns["test_accuracy"][7], abs=1.01 / len(pictures.test))
 
@@ -78,7 +78,7 @@ def test_official_nets_run_in_a_plain_resnet8_and_give_their_logits(request, tmp
     plain = PlainResNet8(width=made.spec.net.width, channels=1)
     plain.load_state_dict({name: tensor for name, tensor in tensors.items() if not name.endswith("mask")})
     pictures = images.load(made.spec.images)
-    inputs = images.normalise(pictures.test, pictures.mean, pictures.std)
+    inputs = augment.normalise(pictures.test, pictures.mean, pictures.std)
     logits = plain(inputs)
     vector = torch.cat([tensor.flatten() for tensor in made.net(9).values()])
     torch.testing.assert_close(logits, made.blueprint.logits(vector[None], inputs[None])[0])

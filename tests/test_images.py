@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from zoo import images
-from zoo.images import Augmentation, augment, draw_augmentation, normalise
 from zoo.spec import Images
-from zoo.tasks import TASKS
+from zoo.tasks import images
+from zoo.tasks.augment import Augmentation, augment, draw_augmentation, normalise
+from zoo.tasks.image_tasks import TASKS
 
 HUB_TASKS = [name for name, task in TASKS.items() if task.hub]
 CIFAR10 = SHARED / "images/cifar10"

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+import zoo.images
 from conftest import small
 from plain_resnet8 import PlainResNet8
 
-import zoo.images
 from zoo import compiled, native
-from zoo.images import Augmentation, ImageSet, augment, draw_augmentation
 from zoo.nets import resnet
 from zoo.nets.layout import total, views
 from zoo.resolve import blueprint
+from zoo.tasks.augment import Augmentation, augment, draw_augmentation
+from zoo.tasks.images import ImageSet
 from zoo.train import _adamw, _bias_corrections, train
 
 pytestmark = pytest.mark.skipif(native.missing() is not None, reason=f"no native engine: {native.missing()}")

@@ -4,12 +4,12 @@ import pytest
 import torch
 from conftest import small
 
-from zoo import images
-from zoo.images import ImageSet
 from zoo.recipe import draw
 from zoo.replay import WARM_UPS, Replayed
 from zoo.resolve import blueprint
 from zoo.seeds import net_seed
+from zoo.tasks import images
+from zoo.tasks.images import ImageSet
 from zoo.train import measure, train
 
 PICTURES = images.load(small().images)

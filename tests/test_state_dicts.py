@@ -16,12 +16,12 @@ from torch import nn
 import zoo
 from benchmark.score import score
 from metanets import METANETS, Training
-from zoo import images
 from zoo.export import export
 from zoo.importers.rows import write
 from zoo.importers.shapes import role
 from zoo.importers.state_dicts import state_dicts
 from zoo.importing import import_zoo
+from zoo.tasks import images
 from zoo.train import measure
 
 NETS = 48

@@ -8,11 +8,11 @@ from conftest import small
 from plain_resnet8 import PlainResNet8
 
 import zoo
-from zoo import images
 from zoo.nets.layout import views
 from zoo.recipe import draw, triangle
 from zoo.resolve import blueprint
 from zoo.seeds import net_seed, stream
+from zoo.tasks import augment, images
 from zoo.train import _adamw, _bias_corrections, evaluate, measure, train
 
 PICTURES = images.load(small().images)
@@ -50,14 +50,14 @@ def slow_training(spec: zoo.Spec, index: int) -> torch.Tensor:
     rng, steps = stream(seed, "data"), len(PICTURES.train) // recipe.batch
     for epoch in range(values["epochs"]):
         order = torch.randperm(len(PICTURES.train), generator=rng)[: steps * recipe.batch]
-        change = images.draw_augmentation(
+        change = augment.draw_augmentation(
             len(order), flip=recipe.flip, shift=recipe.shift, cutout=recipe.cutout, size=8, rng=rng
         )
         for number in range(steps):
             now = slice(number * recipe.batch, (number + 1) * recipe.batch)
-            part = images.Augmentation(change.flip[now], change.shift[now], change.cut[now])
+            part = augment.Augmentation(change.flip[now], change.shift[now], change.cut[now])
             mean, std = PICTURES.mean.double(), PICTURES.std.double()
-            inputs = images.augment(PICTURES.train[order[now]], part, cutout=recipe.cutout, mean=mean, std=std)
+            inputs = augment.augment(PICTURES.train[order[now]], part, cutout=recipe.cutout, mean=mean, std=std)
             height = triangle(epoch * steps + number, steps=steps * values["epochs"], peak=steps * recipe.peak_epoch)
             optimizer.param_groups[0]["lr"] = values["learning_rate"] * height
             optimizer.zero_grad()
@@ -106,7 +106,7 @@ def test_evaluation_is_the_plain_loop_whatever_its_batches(monkeypatch, at_once)
     net = blueprint(spec)
     weights = torch.stack([net.initial(seed) for seed in range(2)])
     accuracy, loss = evaluate(net, weights, PICTURES.test, PICTURES.test_labels, mean=PICTURES.mean, std=PICTURES.std)
-    inputs = images.normalise(PICTURES.test, PICTURES.mean, PICTURES.std)
+    inputs = augment.normalise(PICTURES.test, PICTURES.mean, PICTURES.std)
     for i in range(2):
         module = PlainResNet8(width=spec.net.width, channels=1)
         module.load_state_dict({name: tensor[i] for name, tensor in views(weights, net.layout).items()})

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 
-from zoo import description, devices, files, images, native, plan, shards, vet
+from zoo import description, devices, files, native, plan, shards, vet
 from zoo.description import Description
 from zoo.manifest import MANIFEST, held, read_manifest, write_manifest
 from zoo.mask_files import read_masks
@@ -31,6 +31,7 @@ from zoo.recipe import SPLITS, split_of
 from zoo.resolve import blueprint, layout_of
 from zoo.spec import Spec, to_json
 from zoo.status import Status
+from zoo.tasks import images
 from zoo.train import check_trainable
 from zoo.units import IMAGES, Unit
 from zoo.workers import check_failures, run

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from zoo import devices, native
-from zoo.images import ImageSet
 from zoo.messages import duration
 from zoo.nets.blueprint import Blueprint
 from zoo.nets.layout import total
@@ -22,7 +21,8 @@ from zoo.recipe import draw
 from zoo.resolve import blueprint
 from zoo.seeds import net_seed
 from zoo.spec import Spec
-from zoo.tasks import TASKS
+from zoo.tasks.image_tasks import TASKS
+from zoo.tasks.images import ImageSet
 from zoo.train import check_trainable, measure, train
 from zoo.units import one_thread_that_keeps_its_memory
 

@@ -15,9 +15,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from zoo.compiled import at, library
-from zoo.images import Augmentation, ImageSet
 from zoo.nets import resnet
 from zoo.nets.blueprint import Blueprint
+from zoo.tasks.augment import Augmentation
+from zoo.tasks.images import ImageSet
 
 SOURCE = Path(__file__).with_name("resnet8.cpp")
 

@@ -3,10 +3,11 @@
 from itertools import pairwise
 from pathlib import Path
 
-from zoo import devices, files, images
+from zoo import devices, files
 from zoo.manifest import held
 from zoo.resolve import layout_of
 from zoo.spec import Spec
+from zoo.tasks import images
 from zoo.units import Unit
 
 PLAN = "plan.json"

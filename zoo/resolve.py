@@ -9,7 +9,7 @@ from zoo.nets.asymmetric import Masks, draw_gates, draw_masks, masks_digest
 from zoo.nets.blueprint import Blueprint
 from zoo.nets.families import FAMILIES
 from zoo.nets.layout import Layout, total
-from zoo.tasks import TASKS
+from zoo.tasks.image_tasks import TASKS
 
 if TYPE_CHECKING:
     from zoo.spec import Spec

@@ -15,7 +15,7 @@ from zoo.nets.architectures import ARCHITECTURES
 from zoo.nets.asymmetric import MASKS
 from zoo.nets.families import FAMILIES
 from zoo.recipe import HYPER_PARAMETERS, TARGETS
-from zoo.tasks import TASKS
+from zoo.tasks.image_tasks import TASKS
 
 STRICT = ConfigDict(extra="forbid", strict=False, allow_inf_nan=False)
 Positive = Annotated[float, Field(gt=0)]

@@ -10,12 +10,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from zoo import native
-from zoo.images import Augmentation, ImageSet, augment, draw_augmentation, normalise
 from zoo.nets.blueprint import Blueprint
 from zoo.recipe import TARGETS, draw, smoothed_cross_entropy, triangle
 from zoo.replay import Replayed
 from zoo.seeds import net_seed, stream
 from zoo.spec import Recipe, Spec
+from zoo.tasks.augment import Augmentation, augment, draw_augmentation, normalise
+from zoo.tasks.images import ImageSet
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # AdamW's defaults, as in the paper
 EVALUATED_AT_ONCE = 2**21  # values of input images over all nets: keeps the activations of a pass in a few hundred MB

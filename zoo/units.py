@@ -16,11 +16,11 @@ import torch
 from jaxtyping import Float
 
 from zoo import description, files, native, shards
-from zoo.images import ImageSet
 from zoo.nets.blueprint import Blueprint
 from zoo.recipe import draw
 from zoo.seeds import net_seed
 from zoo.spec import Spec
+from zoo.tasks.images import ImageSet
 from zoo.train import measure, train
 
 CURVES = ("test_accuracy", "test_loss", "train_accuracy", "train_loss")  # measured at each checkpoint of a trajectory

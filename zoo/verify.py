@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from zoo import description, files, images
+from zoo import description, files
 from zoo.imported import Imported
 from zoo.manifest import MANIFEST, read_manifest
 from zoo.messages import plain
@@ -17,6 +17,7 @@ from zoo.resolve import gates_of, layout_of
 from zoo.seeds import net_seed, stream
 from zoo.shards import Shard
 from zoo.spec import Spec
+from zoo.tasks import images
 from zoo.train import measure
 from zoo.untrusted import vetting
 

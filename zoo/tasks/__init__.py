@@ -1,0 +1,1 @@
+"""What nets are trained on."""
