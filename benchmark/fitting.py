@@ -19,7 +19,8 @@ from metanets.metanet import Fitted
 from zoo import Nets, Zoo
 from zoo.messages import unknown
 from zoo.reader import Inputs
-from zoo.symmetries import free_spaces, permuted
+from zoo.symmetry.action import permuted
+from zoo.symmetry.group import free_spaces
 
 PERMUTED_AT_ONCE = 64  # nets: twice as fast as a thousand
 

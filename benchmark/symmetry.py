@@ -22,7 +22,8 @@ from benchmark.untrusted import read_bytes, read_json, validated
 from metanets import METANETS, Examples, Training
 from zoo import Nets, Zoo, files
 from zoo.seeds import stream
-from zoo.symmetries import free_spaces, permuted, rescaled
+from zoo.symmetry.action import permuted, rescaled
+from zoo.symmetry.group import free_spaces
 
 NAME = "symmetry-{}.json"  # of the report on a target, in a zoo's folder of the results
 Positive = Annotated[float, Field(ge=0)]

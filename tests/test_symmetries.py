@@ -7,7 +7,8 @@ from zoo.nets.families import FAMILIES
 from zoo.nets.layout import from_shapes, total, views
 from zoo.resolve import blueprint
 from zoo.seeds import stream
-from zoo.symmetries import Spaces, free_spaces, permuted, rescaled
+from zoo.symmetry.action import permuted, rescaled
+from zoo.symmetry.group import Spaces, free_spaces
 
 CPU = torch.device("cpu")
 MOVES = {"permuted": permuted, "rescaled": rescaled}

@@ -8,25 +8,12 @@ f(a x) = a f(x), where norms stand right after convolutions.
 from math import log
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from zoo.nets.layout import Entry, Layout, views
-
-Spaces = dict[str, int]  # channel space -> its number of channels
-
-
-def free_spaces(layout: Layout, trained: Bool[Tensor, " weight"], *, gated: bool = False) -> Spaces:
-    """The channel spaces that have both symmetries: those on no tensor with an entry that is not trained.
-
-    Fixed entries are the same in all nets and stay where they are, so they tie the channels that they join; so do the
-    fixed matrices of gated (sigma-asymmetric) nets, which leave no space free.
-    """
-    if gated:
-        return {}
-    named = {space: size for entry in layout for space, size in zip(entry.axes, entry.shape, strict=True) if space}
-    tied = {space for entry in layout if not trained[entry.slice].all() for space in entry.axes}
-    return {space: size for space, size in named.items() if space not in tied}
+from zoo.symmetry.group import Spaces
+from zoo.symmetry.sample import uniform
 
 
 def permuted(
@@ -38,7 +25,7 @@ def permuted(
     one `rng`, gives the same as all at once, and is faster: on one core 0.3 to 0.6 ms a net of 78,042 weights in parts
     of 8 to 64 nets, twice as long for 1,000 at once.
     """
-    orders = {space: draw.argsort(dim=1).to(weights.device) for space, draw in _draws(len(weights), rng, spaces).items()}
+    orders = {space: draw.argsort(dim=1).to(weights.device) for space, draw in uniform(len(weights), rng, spaces).items()}
     moved, nets = torch.empty_like(weights), torch.arange(len(weights), device=weights.device).unsqueeze(1)
     for entry, tensor in zip(layout, views(weights, layout).values(), strict=True):
         for axis, space in enumerate(entry.axes, start=1):
@@ -55,7 +42,7 @@ def rescaled(
 
     The numbers are log-uniform from 1 / `largest` to `largest`. All else is as in `permuted`.
     """
-    draws = _draws(len(weights), rng, spaces).items()
+    draws = uniform(len(weights), rng, spaces).items()
     logs = {space: (draw.double() * 2 - 1) * log(largest) for space, draw in draws}  # float32 loses 5e-8 of each product
     normed = {space for entry in layout if entry.role == "scale" for space in entry.axes}
     moved = weights.clone()
@@ -76,9 +63,3 @@ def _power(entry: Entry, axis: int, *, normed: bool) -> int:
     if entry.role in ("scale", "shift"):
         return 1
     return -1 if axis == 1 else 0 if normed else 1
-
-
-def _draws(nets: int, rng: torch.Generator, spaces: Spaces) -> dict[str, Float[Tensor, "net _"]]:
-    """Uniform numbers for each net and channel, net by net."""
-    sizes = list(spaces.values())
-    return dict(zip(spaces, torch.rand(nets, sum(sizes), generator=rng).split(sizes, dim=1), strict=True)) if sizes else {}

@@ -1,0 +1,1 @@
+"""What changes weights but no function."""
