@@ -21,8 +21,8 @@ from benchmark.tasks import check_task
 from metanets import Examples, Metanet, Training
 from zoo import Zoo
 from zoo.messages import unknown
-from zoo.recipe import TARGETS
 from zoo.seeds import stream
+from zoo.spec.columns import TARGETS
 
 SHUFFLES = {"ridge": 20, "trees_statistics": 10}  # metanet -> fits to shuffled labels; one of trees takes seconds
 CHANCE = 0.001  # how often a mean exceeds its bound where nothing leaks

@@ -13,9 +13,9 @@ from benchmark.svg import slug
 from benchmark.tables import about, families, legend, ordered
 from benchmark.tasks import reference
 from zoo import files
-from zoo.imported import Imported
 from zoo.reader import Zoo
-from zoo.spec import SPECS, to_json
+from zoo.spec.imported import Imported
+from zoo.spec.spec import SPECS, to_json
 from zoo.summary import QUANTILES, summary
 
 

@@ -13,7 +13,7 @@ from conftest import SHARED
 import zoo
 from zoo.mask_files import read_masks
 from zoo.nets.asymmetric import MASKS, draw_gates, draw_masks, masks_digest
-from zoo.resolve import blueprint, layout_of
+from zoo.spec.resolve import blueprint, layout_of
 
 SPEC = zoo.load("cifar10-resnet8-w_asymmetric")
 SHAPES = [(16, 3, 3, 3), (8, 16, 3, 3), (10, 64), (4, 8, 1, 1)]

@@ -20,7 +20,7 @@ from zoo.importers.rows import write
 from zoo.importers.shapes import resnet8_layout
 from zoo.importing import import_zoo
 from zoo.mask_files import read_masks
-from zoo.resolve import layout_of
+from zoo.spec.resolve import layout_of
 from zoo.tasks import augment, images
 from zoo.train import measure
 

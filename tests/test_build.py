@@ -15,7 +15,7 @@ from conftest import SHARED, small
 
 import zoo
 from zoo.manifest import MANIFEST, read_manifest
-from zoo.recipe import split_of
+from zoo.spec.draws import split_of
 
 BUILD = """
 import sys

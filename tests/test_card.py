@@ -16,9 +16,9 @@ from markdown_it import MarkdownIt
 from test_release import lay_out
 
 import zoo
-from zoo import imported
 from zoo.card import BATCH, FAMILIES, IMAGES, SIZES, About, card, code, columns, front_matter, link, meanings, plain
 from zoo.release import release
+from zoo.spec import imported
 from zoo.summary import summary
 from zoo.tasks.image_tasks import TASKS
 

@@ -12,8 +12,8 @@ import zoo.train
 from benchmark.terminal import workers_of
 from zoo import devices, plan
 from zoo.estimate import random_images
-from zoo.resolve import blueprint, layout_of
-from zoo.spec import load
+from zoo.spec.resolve import blueprint, layout_of
+from zoo.spec.spec import load
 
 
 class Memory(TorchDispatchMode):

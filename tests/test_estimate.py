@@ -10,7 +10,7 @@ import zoo
 from zoo.estimate import estimate, image_counts, random_images
 from zoo.messages import duration
 from zoo.nets.layout import total
-from zoo.resolve import layout_of
+from zoo.spec.resolve import layout_of
 
 
 def test_the_estimate_is_about_what_a_build_takes(tmp_path):

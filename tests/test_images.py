@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from zoo.spec import Images
+from zoo.spec.spec import Images
 from zoo.tasks import images
 from zoo.tasks.augment import Augmentation, augment, draw_augmentation, normalise
 from zoo.tasks.image_tasks import TASKS

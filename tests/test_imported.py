@@ -12,11 +12,11 @@ import zoo
 from benchmark.score import score
 from metanets import METANETS, Training
 from zoo.export import export, export_official
-from zoo.imported import Imported, Provenance
 from zoo.importers import rows
 from zoo.importers.rows import Foreign, split_by_lineage, write
 from zoo.manifest import MANIFEST
 from zoo.nets.layout import from_shapes
+from zoo.spec.imported import Imported, Provenance
 from zoo.summary import summary
 
 LAYOUT = from_shapes(

@@ -13,7 +13,7 @@ from plain_resnet8 import PlainResNet8
 from zoo import compiled, native
 from zoo.nets import resnet
 from zoo.nets.layout import total, views
-from zoo.resolve import blueprint
+from zoo.spec.resolve import blueprint
 from zoo.tasks.augment import Augmentation, augment, draw_augmentation
 from zoo.tasks.images import ImageSet
 from zoo.train import _adamw, _bias_corrections, train

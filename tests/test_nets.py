@@ -5,7 +5,7 @@ import torch
 from conftest import small
 
 from zoo.nets.families import FAMILIES
-from zoo.resolve import blueprint
+from zoo.spec.resolve import blueprint
 
 
 def tensors(net, seed=1):

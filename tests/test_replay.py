@@ -4,10 +4,10 @@ import pytest
 import torch
 from conftest import small
 
-from zoo.recipe import draw
 from zoo.replay import WARM_UPS, Replayed
-from zoo.resolve import blueprint
 from zoo.seeds import net_seed
+from zoo.spec.draws import draw
+from zoo.spec.resolve import blueprint
 from zoo.tasks import images
 from zoo.tasks.images import ImageSet
 from zoo.train import measure, train

@@ -10,7 +10,7 @@ from zoo.nets import resnet
 from zoo.nets.blueprint import Blueprint
 from zoo.nets.families import FAMILIES
 from zoo.nets.layout import total, views
-from zoo.resolve import blueprint
+from zoo.spec.resolve import blueprint
 
 CPU = torch.device("cpu")
 

@@ -5,8 +5,8 @@ from conftest import small
 from zoo.nets.blueprint import Blueprint
 from zoo.nets.families import FAMILIES
 from zoo.nets.layout import from_shapes, total, views
-from zoo.resolve import blueprint
 from zoo.seeds import stream
+from zoo.spec.resolve import blueprint
 from zoo.symmetry.action import permuted, rescaled
 from zoo.symmetry.group import Spaces, free_spaces
 

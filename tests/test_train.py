@@ -9,9 +9,10 @@ from plain_resnet8 import PlainResNet8
 
 import zoo
 from zoo.nets.layout import views
-from zoo.recipe import draw, triangle
-from zoo.resolve import blueprint
+from zoo.schedule import triangle
 from zoo.seeds import net_seed, stream
+from zoo.spec.draws import draw
+from zoo.spec.resolve import blueprint
 from zoo.tasks import augment, images
 from zoo.train import _adamw, _bias_corrections, evaluate, measure, train
 

@@ -2,7 +2,7 @@
 
 from zoo.build import build
 from zoo.reader import Nets, Zoo, open
-from zoo.spec import Spec, load
+from zoo.spec.spec import Spec, load
 from zoo.status import Status, status
 from zoo.verify import verify
 from zoo.workers import work

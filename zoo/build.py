@@ -27,9 +27,10 @@ from zoo.nets.asymmetric import masks_digest
 from zoo.nets.blueprint import Blueprint
 from zoo.nets.layout import total
 from zoo.plan import PLAN
-from zoo.recipe import SPLITS, split_of
-from zoo.resolve import blueprint, layout_of
-from zoo.spec import Spec, to_json
+from zoo.spec.columns import SPLITS
+from zoo.spec.draws import split_of
+from zoo.spec.resolve import blueprint, layout_of
+from zoo.spec.spec import Spec, to_json
 from zoo.status import Status
 from zoo.tasks import images
 from zoo.train import check_trainable

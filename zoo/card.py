@@ -12,9 +12,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from zoo.description import Description
-from zoo.imported import Imported
 from zoo.reader import Zoo
-from zoo.recipe import SPLITS
+from zoo.spec.columns import SPLITS
+from zoo.spec.imported import Imported
 from zoo.summary import summary
 
 ADDRESS = r"https?://[A-Za-z0-9][A-Za-z0-9._~:/?#&()+,;=%-]{1,500}"

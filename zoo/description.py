@@ -12,15 +12,16 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
-from zoo import files, imported
-from zoo.imported import Imported
+from zoo import files
 from zoo.nets.architectures import ARCHITECTURES
 from zoo.nets.blueprint import Blueprint
 from zoo.nets.families import FAMILIES
 from zoo.nets.layout import Entry, total
-from zoo.recipe import HYPER_PARAMETERS, TARGETS
 from zoo.shards import FORMAT
-from zoo.spec import Spec, parse, to_json
+from zoo.spec import imported
+from zoo.spec.columns import HYPER_PARAMETERS, TARGETS
+from zoo.spec.imported import Imported
+from zoo.spec.spec import Spec, parse, to_json
 
 FILE, FIXED = "zoo.json", "fixed.safetensors"
 BUILT = {  # columns of zoos that are built here

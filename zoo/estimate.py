@@ -17,10 +17,10 @@ from zoo.messages import duration
 from zoo.nets.blueprint import Blueprint
 from zoo.nets.layout import total
 from zoo.plan import nets_a_unit
-from zoo.recipe import draw
-from zoo.resolve import blueprint
 from zoo.seeds import net_seed
-from zoo.spec import Spec
+from zoo.spec.draws import draw
+from zoo.spec.resolve import blueprint
+from zoo.spec.spec import Spec
 from zoo.tasks.image_tasks import TASKS
 from zoo.tasks.images import ImageSet
 from zoo.train import check_trainable, measure, train

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from zoo import devices, files
 from zoo.manifest import held
-from zoo.resolve import layout_of
-from zoo.spec import Spec
+from zoo.spec.resolve import layout_of
+from zoo.spec.spec import Spec
 from zoo.tasks import images
 from zoo.units import Unit
 

@@ -9,9 +9,9 @@ from typing import Any
 from zoo import description, files, leases, plan
 from zoo.manifest import held
 from zoo.messages import duration
-from zoo.recipe import draw
 from zoo.seeds import net_seed
-from zoo.spec import Spec
+from zoo.spec.draws import draw
+from zoo.spec.spec import Spec
 from zoo.units import Unit, present
 
 

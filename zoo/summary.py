@@ -4,10 +4,10 @@ from typing import Any
 
 import pandas as pd
 
-from zoo.imported import Imported
 from zoo.nets.layout import total
 from zoo.reader import Zoo
-from zoo.recipe import SPLITS
+from zoo.spec.columns import SPLITS
+from zoo.spec.imported import Imported
 
 QUANTILES = (0, 0.25, 0.5, 0.75, 1)
 

@@ -11,10 +11,12 @@ from torch import Tensor
 
 from zoo import native
 from zoo.nets.blueprint import Blueprint
-from zoo.recipe import TARGETS, draw, smoothed_cross_entropy, triangle
 from zoo.replay import Replayed
+from zoo.schedule import smoothed_cross_entropy, triangle
 from zoo.seeds import net_seed, stream
-from zoo.spec import Recipe, Spec
+from zoo.spec.columns import TARGETS
+from zoo.spec.draws import draw
+from zoo.spec.spec import Recipe, Spec
 from zoo.tasks.augment import Augmentation, augment, draw_augmentation, normalise
 from zoo.tasks.images import ImageSet
 

@@ -17,9 +17,9 @@ from jaxtyping import Float
 
 from zoo import description, files, native, shards
 from zoo.nets.blueprint import Blueprint
-from zoo.recipe import draw
 from zoo.seeds import net_seed
-from zoo.spec import Spec
+from zoo.spec.draws import draw
+from zoo.spec.spec import Spec
 from zoo.tasks.images import ImageSet
 from zoo.train import measure, train
 

@@ -7,16 +7,16 @@ import numpy as np
 import torch
 
 from zoo import description, files
-from zoo.imported import Imported
 from zoo.manifest import MANIFEST, read_manifest
 from zoo.messages import plain
 from zoo.nets.blueprint import Blueprint
 from zoo.reader import Zoo, open
-from zoo.recipe import draw, split_of
-from zoo.resolve import gates_of, layout_of
 from zoo.seeds import net_seed, stream
 from zoo.shards import Shard
-from zoo.spec import Spec
+from zoo.spec.draws import draw, split_of
+from zoo.spec.imported import Imported
+from zoo.spec.resolve import gates_of, layout_of
+from zoo.spec.spec import Spec
 from zoo.tasks import images
 from zoo.train import measure
 from zoo.untrusted import vetting

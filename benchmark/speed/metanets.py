@@ -36,8 +36,8 @@ from metanets.mlp import MLP
 from metanets.statnn import StatNN
 from zoo import Nets, load
 from zoo.nets.blueprint import Blueprint
-from zoo.resolve import blueprint
 from zoo.seeds import net_seed
+from zoo.spec.resolve import blueprint
 from zoo.units import one_thread_that_keeps_its_memory
 
 BATCH, RATE = 128, 1e-3

@@ -24,9 +24,10 @@ import torch
 from zoo import description, files, load, shards
 from zoo.description import Description
 from zoo.manifest import write_manifest
-from zoo.recipe import SPLITS, TARGETS, draw, split_of
-from zoo.resolve import blueprint
 from zoo.seeds import net_seed
+from zoo.spec.columns import SPLITS, TARGETS
+from zoo.spec.draws import draw, split_of
+from zoo.spec.resolve import blueprint
 
 SHARD = 1024  # nets
 ROOT = Path(__file__).parents[2]

@@ -30,8 +30,8 @@ from torch import Tensor, nn
 from zoo import devices, native
 from zoo.estimate import random_images
 from zoo.plan import nets_a_unit
-from zoo.resolve import blueprint, layout_of
-from zoo.spec import Spec, load
+from zoo.spec.resolve import blueprint, layout_of
+from zoo.spec.spec import Spec, load
 from zoo.tasks.augment import Augmentation, augment, draw_augmentation
 from zoo.tasks.images import TASKS, ImageSet
 from zoo.train import train

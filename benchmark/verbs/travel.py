@@ -77,8 +77,8 @@ def import_(
 ) -> None:
     """Bring a zoo that others trained, or a folder of your own nets, into this format."""
     import zoo
-    from zoo.imported import Imported
     from zoo.importing import import_zoo
+    from zoo.spec.imported import Imported
 
     options = {}
     for setting in settings or []:

@@ -35,7 +35,7 @@ from benchmark.terminal import (
 @app.command(rich_help_panel="Zoos")
 def specs(name: Annotated[str | None, typer.Argument(help="Print this spec as JSON, to edit.")] = None) -> None:
     """List the built-in specs, or print one."""
-    from zoo.spec import SPECS, load, to_json
+    from zoo.spec.spec import SPECS, load, to_json
 
     if name is None:
         console.print("\n".join(SPECS))
@@ -202,7 +202,7 @@ def verify(
 ) -> None:
     """Check a zoo's files, columns and weights, and measure some of its nets again."""
     import zoo
-    from zoo.imported import Imported
+    from zoo.spec.imported import Imported
 
     problems = zoo.verify(zoo_folder, nets=nets, images_folder=images, download=download, seed=seed)
     if problems:

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from zoo.export import OFFICIAL_FAMILIES
-from zoo.imported import Imported, Provenance
 from zoo.importers import official_nets, official_tables
 from zoo.importers.official_nets import Shared
 from zoo.importers.official_tables import HPARAMS, PUBLISHED
@@ -16,7 +15,8 @@ from zoo.importers.rows import BY_HASH, Foreign, one_by_one, split_by_lineage
 from zoo.importers.sources import digests, unwrapped
 from zoo.messages import choose, plain_line
 from zoo.nets.layout import total
-from zoo.recipe import HYPER_PARAMETERS, TARGETS
+from zoo.spec.columns import HYPER_PARAMETERS, TARGETS
+from zoo.spec.imported import Imported, Provenance
 
 PAPER = {"standard": 78_042, "smaller": 59_944, "w_asymmetric": 60_634, "sigma_asymmetric": 78_042}  # trained entries
 DIGITS = 9  # of idx

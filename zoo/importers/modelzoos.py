@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zoo.imported import Imported, Provenance
 from zoo.importers import image_tasks, trial_conventions, trial_parameters, trial_results, trial_weights, trials
 from zoo.importers.rows import BY_LINEAGE, Foreign, one_by_one, split_by_lineage
 from zoo.importers.shapes import inferred_layout, without_statistics
@@ -21,6 +20,7 @@ from zoo.importers.trial_weights import COUNTER, Looked
 from zoo.importers.trials import Trial
 from zoo.messages import choose, plain_line, plain_name
 from zoo.nets.layout import Layout, total
+from zoo.spec.imported import Imported, Provenance
 
 COLUMNS = {
     "lineage": "number of the trial in the source, sorted by name",

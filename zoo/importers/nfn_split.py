@@ -8,7 +8,7 @@ import pandas as pd
 
 from zoo.importers import csv_columns
 from zoo.messages import some_names
-from zoo.recipe import SPLITS
+from zoo.spec.columns import SPLITS
 from zoo.untrusted import readers
 
 NFN, STEP = "unterthiner/nfn-v1", 86  # the name of the split, and which checkpoints it is of

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.export import OFFICIAL_COLUMNS
-from zoo.recipe import SPLITS
+from zoo.spec.columns import SPLITS
 from zoo.untrusted import readers
 
 HPARAMS, PUBLISHED = "hparams.csv", "splits.csv"

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zoo.imported import Imported, Provenance
 from zoo.importers import array_rows, keras_layout, nfn_split, small_cnn_metrics
 from zoo.importers.array_rows import ArrayRows, DType
 from zoo.importers.nfn_split import NFN
@@ -17,6 +16,7 @@ from zoo.importers.rows import BY_LINEAGE, Foreign, split_by_lineage
 from zoo.importers.small_cnn_metrics import COLUMNS, HYPER_PARAMETERS, TARGETS, TEXT
 from zoo.importers.sources import digests
 from zoo.messages import some_names, unknown
+from zoo.spec.imported import Imported, Provenance
 
 FILES = {  # what a file holds -> its name, and the one that it has in the authors' notebook
     "weights": ("weights.npy", "all_weights.npy"),

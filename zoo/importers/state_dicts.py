@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from zoo.imported import Imported, Provenance
 from zoo.importers import net_tables, state_files, table_columns
 from zoo.importers.rows import Foreign, one_by_one
 from zoo.importers.shapes import check_alike, in_layout, inferred_layout, resnet8_layout, shapes_of, without_statistics
@@ -15,6 +14,7 @@ from zoo.importers.state_files import State
 from zoo.messages import plain_line, plain_name
 from zoo.nets.architectures import ARCHITECTURES
 from zoo.nets.layout import Layout, total
+from zoo.spec.imported import Imported, Provenance
 from zoo.untrusted import readers
 
 FEW = 3  # names that a note gives of many

@@ -9,7 +9,7 @@ import pandas as pd
 
 from zoo.importers.rows import BY_HASH, LARGEST, split_by_lineage
 from zoo.messages import is_column, plain_column, plain_line, unknown
-from zoo.recipe import SPLITS
+from zoo.spec.columns import SPLITS
 
 ALIASES = {  # other names of columns -> ours, which mean the same
     "lr": "learning_rate",

@@ -18,7 +18,7 @@ from zoo.seeds import stream
 from zoo.tasks.image_tasks import TASKS, Part, read
 
 if TYPE_CHECKING:
-    from zoo.spec import Images
+    from zoo.spec.spec import Images
 
 LUMA = (0.299, 0.587, 0.114)  # grey of red, green, blue: ITU-R BT.601, as in Pillow's mode L
 

@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from zoo.bases import BASES
 from zoo.messages import choose, unknown
 from zoo.nets.architectures import ARCHITECTURES
 from zoo.nets.asymmetric import MASKS
 from zoo.nets.families import FAMILIES
-from zoo.recipe import HYPER_PARAMETERS, TARGETS
+from zoo.spec.built_in import BASES
+from zoo.spec.columns import HYPER_PARAMETERS, TARGETS
 from zoo.tasks.image_tasks import TASKS
 
 STRICT = ConfigDict(extra="forbid", strict=False, allow_inf_nan=False)

@@ -12,7 +12,7 @@ from zoo.nets.layout import Layout, total
 from zoo.tasks.image_tasks import TASKS
 
 if TYPE_CHECKING:
-    from zoo.spec import Spec
+    from zoo.spec.spec import Spec
 
 
 def layout_of(spec: "Spec") -> Layout:
