@@ -12,10 +12,10 @@ from benchmark.sources import TIERS, Source
 from benchmark.svg import slug
 from benchmark.tables import about, families, legend, ordered
 from benchmark.tasks import reference
-from zoo import files
 from zoo.reader import Zoo
 from zoo.spec.imported import Imported
 from zoo.spec.spec import SPECS, to_json
+from zoo.storage import files
 from zoo.summary import QUANTILES, summary
 
 

@@ -51,7 +51,7 @@ def _commit(root: Path) -> str:
 
 
 def _disk() -> Iterator[Finding]:
-    from zoo.compiled import cache
+    from zoo.storage.files import cache
 
     hub = os.environ.get("HF_HOME") or cache().parent / "huggingface"
     elsewhere = "free some space, or point XDG_CACHE_HOME or HF_HOME elsewhere"

@@ -21,7 +21,7 @@ from benchmark.formats import escape_latex
 from benchmark.leaderboard import Leaderboard, from_paths
 from benchmark.records import Record, ZooReference
 from benchmark.submission import read_submission
-from zoo import files
+from zoo.storage import files
 
 FRAMEWORK = "metazoo"
 METRICS = {"r2": "R²", "tau": "Kendall's tau-b"}  # a hub task has one value, and higher is better

@@ -13,9 +13,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from metanets import Metanet
-from zoo import Zoo, compiled, files
-from zoo.files import hash_of
+from zoo import Zoo
 from zoo.reader import ROWS_AT_ONCE, Inputs
+from zoo.storage import files
+from zoo.storage.files import hash_of
 
 CACHE = "cache"  # in the zoo's folder; no part of the zoo, and never published
 
@@ -55,7 +56,7 @@ def _path(zoo: Zoo, metanet: Metanet, split: str, inputs: Inputs) -> Path:
 @functools.cache
 def _secret() -> str:
     """What makes the names of features that this user kept: those that came along with a zoo of others are not read."""
-    path, new = compiled.cache() / "secret", secrets.token_hex(16)
+    path, new = files.cache() / "secret", secrets.token_hex(16)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         files.publish(path, new.encode())

@@ -20,7 +20,7 @@ from benchmark.formats import to_csv
 from benchmark.leaderboard import FLOOR
 from benchmark.sources import Source, gathered
 from benchmark.svg import slug
-from zoo import files
+from zoo.storage import files
 
 TEMPLATES = Path(__file__).parent / "templates"
 ASSETS = ("style.css", "page.js")

@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass
 
 from benchmark.predictions import PREDICTIONS_BYTES, from_parquet, to_parquet
 from benchmark.untrusted import read_bytes, read_json
-from zoo import files
+from zoo.storage import files
 
 SCHEMA: Literal["metazoo-record-2"] = "metazoo-record-2"
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)

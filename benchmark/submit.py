@@ -18,8 +18,8 @@ from benchmark.records import SUBMISSION, Record, stem
 from benchmark.submission import Submission
 from benchmark.tasks import opened
 from benchmark.untrusted import read_bytes
-from zoo import files
 from zoo.messages import plain
+from zoo.storage import files
 
 
 def submit(

@@ -20,8 +20,9 @@ from benchmark.records import RECORD_BYTES, STRICT, Name, ZooReference
 from benchmark.tasks import check_task
 from benchmark.untrusted import read_bytes, read_json, validated
 from metanets import METANETS, Examples, Training
-from zoo import Nets, Zoo, files
+from zoo import Nets, Zoo
 from zoo.seeds import stream
+from zoo.storage import files
 from zoo.symmetry.action import permuted, rescaled
 from zoo.symmetry.group import free_spaces
 

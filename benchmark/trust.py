@@ -16,7 +16,8 @@ import zoo as zoos
 from benchmark.records import RECORD_BYTES, STRICT, Sha256
 from benchmark.submission import Day, words
 from benchmark.untrusted import read_bytes, read_json, validated
-from zoo import Spec, description, files
+from zoo import Spec, description
+from zoo.storage import files
 
 VERIFICATION = "verification.json"  # beside a submission: what maintainers found
 Tier = Literal["self-reported", "verified", "reproduced"]

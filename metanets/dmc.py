@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from zoo.compiled import at, library
+from zoo.native.compile import at, library
 
 CHANNELS = (2, 4, 8, 16, 32, 64, 64, 64, 64, 64)
 POOLED_AFTER = (1, 2, 3, 4, 5, 6, 8, 10)  # convolutions that are followed by a max-pool of 2

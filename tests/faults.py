@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import pytest
 
-from zoo import files
+from zoo.storage import files
 
 CRASHED = 77  # the exit code of a process that died at a step
 FULL = ("open", "write", "flush", "mkdir")  # what a full disk refuses; a broken one refuses the rest too

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from hub import Hub, Reply, Request
 
-from zoo import files
-from zoo.manifest import MANIFEST, read_manifest
 from zoo.release import Release
+from zoo.storage import files
+from zoo.storage.manifest import MANIFEST, read_manifest
 
 REPO = "hf://datasets/user/zoos"
 CARD = "---\nlicense: mit\n---\n# Zoos\n"

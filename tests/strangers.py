@@ -8,8 +8,9 @@ import h5py
 import pytest
 from h5py import h5d, h5p, h5s, h5t
 
-from zoo import files, messages, vet
-from zoo.manifest import read_manifest
+from zoo import messages, vet
+from zoo.storage import files
+from zoo.storage.manifest import read_manifest
 from zoo.untrusted import vetting
 from zoo.untrusted.vetting.manifests import ABOUT, MANIFEST
 

@@ -14,8 +14,8 @@ import pytest
 from conftest import SHARED, small
 
 import zoo
-from zoo.manifest import MANIFEST, read_manifest
 from zoo.spec.draws import split_of
+from zoo.storage.manifest import MANIFEST, read_manifest
 
 BUILD = """
 import sys

@@ -11,7 +11,7 @@ import pytest
 
 import zoo
 from benchmark import cli
-from zoo.manifest import read_manifest, write_manifest
+from zoo.storage.manifest import read_manifest, write_manifest
 
 SMALLER = [
     "--set",

@@ -11,7 +11,8 @@ import pytest
 from conftest import small
 
 import zoo
-from zoo import files, plan
+from zoo import plan
+from zoo.storage import files
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 pytest.importorskip("ray", reason="Ray is not installed; pip install 'metazoo[ray]' brings it")

@@ -6,7 +6,8 @@ import shutil
 
 import pytest
 
-from zoo import compiled
+from zoo.native import compile
+from zoo.storage import files
 
 SOURCE = 'extern "C" int twice(int x) { return 2 * x; }\n'
 
@@ -16,25 +17,25 @@ def source(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "twice.cpp").write_text(SOURCE)
     try:
-        compiled.library(tmp_path / "twice.cpp")
+        compile.library(tmp_path / "twice.cpp")
     except OSError as error:
         pytest.skip(f"no compiler: {error}")
-    compiled.library.cache_clear()
+    compile.library.cache_clear()
     yield tmp_path / "twice.cpp"
-    compiled.library.cache_clear()
+    compile.library.cache_clear()
 
 
 def test_a_source_is_compiled_once_and_anew_when_it_changes(source):
-    assert compiled.library(source).twice(21) == 42
-    (first,) = compiled.cache().glob("twice-*.so")
+    assert compile.library(source).twice(21) == 42
+    (first,) = files.cache().glob("twice-*.so")
     before = first.stat().st_mtime_ns
-    compiled.library.cache_clear()
-    assert compiled.library(source).twice(4) == 8
+    compile.library.cache_clear()
+    assert compile.library(source).twice(4) == 8
     assert first.stat().st_mtime_ns == before
     source.write_text(SOURCE.replace("2 *", "3 *"))
-    compiled.library.cache_clear()
-    assert compiled.library(source).twice(21) == 63
-    assert isinstance(compiled.library(source), ctypes.CDLL)
+    compile.library.cache_clear()
+    assert compile.library(source).twice(21) == 63
+    assert isinstance(compile.library(source), ctypes.CDLL)
 
 
 @pytest.mark.parametrize(
@@ -50,21 +51,21 @@ def test_a_clang_that_crashes_is_refused(source, tmp_path, monkeypatch, macros, 
     monkeypatch.setenv("CXX", str(fake))
     if refused:
         with pytest.raises(OSError, match="clang before 16 crashes"):
-            compiled.library(source)
+            compile.library(source)
     else:
-        assert compiled.library(source).twice(1) == 2
+        assert compile.library(source).twice(1) == 2
 
 
 def test_what_is_missing_is_said(source, monkeypatch):
     with pytest.raises(OSError, match="lacks __NO_SUCH_PROCESSOR__"):
-        compiled.library(source, needs=("__NO_SUCH_PROCESSOR__",))
+        compile.library(source, needs=("__NO_SUCH_PROCESSOR__",))
     source.write_text("this is no C++")
     with pytest.raises(OSError, match="failed"):
-        compiled.library(source)
+        compile.library(source)
     monkeypatch.setenv("CXX", "no-such-compiler")
-    compiled.library.cache_clear()
+    compile.library.cache_clear()
     with pytest.raises(OSError, match="no-such-compiler"):
-        compiled.library(source)
+        compile.library(source)
     monkeypatch.setenv("METAZOO_ENGINE", "torch")
     with pytest.raises(OSError, match="METAZOO_ENGINE"):
-        compiled.library(source)
+        compile.library(source)

@@ -9,10 +9,10 @@ import pytest
 from test_release import lay_out
 
 import zoo
-from zoo import files
 from zoo.card import About
 from zoo.croissant import CONTEXT, LICENCES, croissant
 from zoo.release import index, release
+from zoo.storage import files
 
 pytestmark = [  # of what mlcroissant 1.1.1 calls in rdflib 7.6 and pandas 3.1
     pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning"),

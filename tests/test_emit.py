@@ -12,7 +12,7 @@ from benchmark.emit import bibtex, emit, record_key, slug
 from benchmark.leaderboard import FLOOR, leaderboard
 from benchmark.score import score
 from benchmark.submission import submission
-from zoo import files
+from zoo.storage import files
 
 EVIL = "pkg.mod:a{b}%\\x \"'#: [1]\n- y: &z é"
 

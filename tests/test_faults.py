@@ -33,9 +33,8 @@ from metanets import METANETS
 from zoo import leases, plan
 from zoo.export import export, export_official
 from zoo.leases import Holder
-from zoo.manifest import MANIFEST, read_manifest
+from zoo.storage.manifest import MANIFEST, check_bytes, read_manifest
 from zoo.summary import summary
-from zoo.verify import check_bytes
 
 EARLIER, SPEC = (small(nets=nets, recipe__epochs=(1, 1)) for nets in (4, 8))
 KILLS = 20

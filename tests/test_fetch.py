@@ -10,13 +10,14 @@ import pytest
 from stores import DIED, QUIET, REPO, bucket_at, bundle, contents, die_at, hub_at, in_child, shipped, whole, zoo_files
 
 import zoo
-from zoo import buckets, files, hubs, places, remotes
+from zoo import buckets, hubs, places, remotes
 from zoo.fetch import SOURCE, fetch, open_remote
-from zoo.manifest import MANIFEST
 from zoo.orders import names
 from zoo.publish import publish
 from zoo.receiving import BREAKS
 from zoo.release import Release
+from zoo.storage import files
+from zoo.storage.manifest import MANIFEST
 
 pytestmark = QUIET
 LINES: list[str] = []

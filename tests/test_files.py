@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import zoo
-from zoo import files
 from zoo.messages import choose, unknown
+from zoo.storage import files
 
 
 @pytest.mark.parametrize("step", ["fsync", "write", "replace"])

@@ -14,9 +14,9 @@ from metanets import METANETS, Training
 from zoo.export import export, export_official
 from zoo.importers import rows
 from zoo.importers.rows import Foreign, split_by_lineage, write
-from zoo.manifest import MANIFEST
 from zoo.nets.layout import from_shapes
 from zoo.spec.imported import Imported, Provenance
+from zoo.storage.manifest import MANIFEST
 from zoo.summary import summary
 
 LAYOUT = from_shapes(

@@ -23,7 +23,7 @@ from benchmark.score import score
 from benchmark.tables import frame_table, to_markdown, to_table
 from benchmark.uncertainty import difference, interval
 from metanets import Training
-from zoo import files
+from zoo.storage import files
 
 QUICK = Training(epochs=2, batch=8, learning_rates=(1e-3, 1e-2))
 

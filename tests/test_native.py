@@ -10,7 +10,8 @@ import zoo.images
 from conftest import small
 from plain_resnet8 import PlainResNet8
 
-from zoo import compiled, native
+from zoo import native
+from zoo.native import compile
 from zoo.nets import resnet
 from zoo.nets.layout import total, views
 from zoo.spec.resolve import blueprint
@@ -169,7 +170,7 @@ def test_other_nets_and_precisions_are_left_to_pytorch(monkeypatch):
 
 def forget():
     native._library.cache_clear()
-    compiled.library.cache_clear()
+    compile.library.cache_clear()
 
 
 @pytest.fixture(autouse=True)

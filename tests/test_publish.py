@@ -9,11 +9,12 @@ from hub import Hub, Reply, Request
 from stores import CARD, DIED, QUIET, REPO, Stopping, bucket_at, bundle, contents, die_at, hub_at, in_child, shipped, whole
 
 import zoo
-from zoo import files, places, remotes
+from zoo import places, remotes
 from zoo.fetch import fetch
-from zoo.manifest import MANIFEST
 from zoo.publish import publish
 from zoo.release import Release, release
+from zoo.storage import files
+from zoo.storage.manifest import MANIFEST
 
 pytestmark = QUIET
 LINES: list[str] = []

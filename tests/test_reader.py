@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import zoo
-from zoo.manifest import MANIFEST, read_manifest, write_manifest
 from zoo.nets.layout import total
+from zoo.storage.manifest import MANIFEST, read_manifest, write_manifest
 
 
 def test_every_net_is_in_one_split_and_in_order(standard):

@@ -10,11 +10,10 @@ import pytest
 from conftest import small
 
 import zoo
-from zoo import files, shards
-from zoo.manifest import read_manifest
 from zoo.places import RELEASE
 from zoo.release import Release, _check_paths, _named, _pictures, index, release
-from zoo.verify import check_bytes
+from zoo.storage import files, shards
+from zoo.storage.manifest import check_bytes, read_manifest
 
 
 def lay_out(released: Release, folder: Path) -> Path:

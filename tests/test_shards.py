@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo import shards
-from zoo.manifest import read_manifest
+from zoo.storage import shards
+from zoo.storage.manifest import read_manifest
 
 COLUMNS = {
     "index": np.arange(5),

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from zoo import files
 from zoo.importers.shapes import check_alike, inferred_layout, unlike, without_statistics
 from zoo.importers.sources import digests, unwrapped
 from zoo.messages import is_column, plain_column, plain_line, plain_name, some_names, some_numbers
+from zoo.storage import files
 
 
 def test_folders_that_hold_one_folder_alone_are_gone_through(tmp_path):

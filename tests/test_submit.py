@@ -28,7 +28,7 @@ from benchmark.submit import submit
 from benchmark.trust import fresh, read_verification, tier
 from benchmark.untrusted import read_json
 from metanets import Training
-from zoo import files
+from zoo.storage import files
 
 QUICK = Training(epochs=1, batch=8, learning_rates=(1e-3,))
 ABOUT = {
@@ -166,7 +166,7 @@ def test_a_copy_that_was_stopped_goes_on_and_half_a_correction_does_not_count(
         return publish(path, data)
 
     about = {"supersedes": supersedes, "submitted": "2026-11-21"}
-    monkeypatch.setattr("zoo.files.publish", crashing)
+    monkeypatch.setattr("zoo.storage.files.publish", crashing)
     with pytest.raises(KeyboardInterrupt):
         given_in(mine, to, **about)
     monkeypatch.undo()

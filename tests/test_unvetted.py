@@ -12,8 +12,9 @@ import pytest
 from strangers import SHARD, travelling
 
 import zoo
-from zoo import description, files
+from zoo import description
 from zoo.importing import import_zoo
+from zoo.storage import files
 from zoo.untrusted.vetting.manifests import ABOUT, FIXED, MANIFEST, MANIFEST_BYTES
 
 

@@ -8,8 +8,8 @@ import pytest
 import safetensors.numpy
 
 import zoo
-from zoo import files
-from zoo.manifest import MANIFEST, read_manifest
+from zoo.storage import files
+from zoo.storage.manifest import MANIFEST, read_manifest
 
 SHARD = "data/test-00000-of-00001.h5"
 

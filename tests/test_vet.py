@@ -13,7 +13,7 @@ from strangers import SHARD, UTF8, about, nets, refusal, refusal_of_child, sign,
 
 import zoo
 from zoo import vet
-from zoo.manifest import read_manifest
+from zoo.storage.manifest import read_manifest
 from zoo.untrusted import vetting
 from zoo.untrusted.vetting import plain_files
 from zoo.untrusted.vetting.manifests import ABOUT, FIXED, MANIFEST

@@ -7,7 +7,7 @@ import pytest
 import safetensors.numpy
 from strangers import SECRET, about, refusal, sign, travelling
 
-from zoo import files
+from zoo.storage import files
 from zoo.untrusted.vetting import about as about_file
 from zoo.untrusted.vetting import tensors, texts
 from zoo.untrusted.vetting.manifests import ABOUT, FIXED, MANIFEST

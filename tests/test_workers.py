@@ -15,8 +15,9 @@ import pytest
 from conftest import small
 
 import zoo
-from zoo import files, leases, plan, units
+from zoo import leases, plan, units
 from zoo.leases import Holder
+from zoo.storage import files
 from zoo.units import ATTEMPTS, Workshop
 from zoo.workers import check_failures
 

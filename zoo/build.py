@@ -19,9 +19,8 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 
-from zoo import description, devices, files, native, plan, shards, vet
+from zoo import description, devices, native, plan, vet
 from zoo.description import Description
-from zoo.manifest import MANIFEST, held, read_manifest, write_manifest
 from zoo.mask_files import read_masks
 from zoo.nets.asymmetric import masks_digest
 from zoo.nets.blueprint import Blueprint
@@ -32,6 +31,8 @@ from zoo.spec.draws import split_of
 from zoo.spec.resolve import blueprint, layout_of
 from zoo.spec.spec import Spec, to_json
 from zoo.status import Status
+from zoo.storage import files, shards
+from zoo.storage.manifest import MANIFEST, held, read_manifest, write_manifest
 from zoo.tasks import images
 from zoo.train import check_trainable
 from zoo.units import IMAGES, Unit

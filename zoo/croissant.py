@@ -5,8 +5,8 @@ from typing import Any
 import pyarrow as pa
 
 from zoo.card import CITATIONS, About, meanings
-from zoo.manifest import MANIFEST
 from zoo.reader import Zoo
+from zoo.storage.manifest import MANIFEST
 
 CONTEXT = {  # the one that the specification prescribes
     "@language": "en",

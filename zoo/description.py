@@ -12,16 +12,16 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
-from zoo import files
 from zoo.nets.architectures import ARCHITECTURES
 from zoo.nets.blueprint import Blueprint
 from zoo.nets.families import FAMILIES
 from zoo.nets.layout import Entry, total
-from zoo.shards import FORMAT
 from zoo.spec import imported
 from zoo.spec.columns import HYPER_PARAMETERS, TARGETS
 from zoo.spec.imported import Imported
 from zoo.spec.spec import Spec, parse, to_json
+from zoo.storage import files
+from zoo.storage.shards import FORMAT
 
 FILE, FIXED = "zoo.json", "fixed.safetensors"
 BUILT = {  # columns of zoos that are built here

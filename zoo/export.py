@@ -9,11 +9,11 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from zoo import files
 from zoo.nets.families import FAMILIES
 from zoo.nets.layout import views
 from zoo.reader import Zoo
 from zoo.spec.imported import Imported
+from zoo.storage import files
 
 ExportFormat = Literal["safetensors", "state_dict"]
 

@@ -4,14 +4,14 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-from zoo import compiled, files, vet
-from zoo.manifest import MANIFEST
+from zoo import vet
 from zoo.orders import Order, Report, ordered
 from zoo.places import Remote
 from zoo.reader import SOURCE
 from zoo.receiving import receive
 from zoo.remotes import locate
-from zoo.verify import check_bytes
+from zoo.storage import files
+from zoo.storage.manifest import MANIFEST, check_bytes
 
 
 def fetch(
@@ -55,7 +55,7 @@ def open_remote(
 def _cached(remote: Remote, config: str | None, state: str) -> Path:
     """The cache's folder of a zoo; `state` is the commit, or the manifest's SHA-256 where there are none."""
     key = files.hash_of(files.to_json([remote.where, config, state]))[:20]
-    return compiled.cache() / "zoos" / key
+    return files.cache() / "zoos" / key
 
 
 def _is_there(order: Order, out: Path) -> bool:

@@ -5,13 +5,14 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from zoo import files, vet
+from zoo import vet
 from zoo.importers.asymmetric_networks import asymmetric_networks
 from zoo.importers.modelzoos import modelzoos
 from zoo.importers.rows import Foreign, write
 from zoo.importers.small_cnn_zoo import small_cnn_zoo
 from zoo.importers.state_dicts import state_dicts
 from zoo.messages import choose, unknown
+from zoo.storage import files
 from zoo.untrusted import archives, child
 
 IMPORTERS: dict[str, Callable[..., Foreign]] = {  # kind -> function of (folder or file, *, options as texts)

@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from zoo import files
+from zoo.storage import files
 from zoo.units import Unit
 
 STALE = 120.0  # seconds without a heartbeat after which a lease is taken over: longer than network file systems cache

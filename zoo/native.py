@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from zoo.compiled import at, library
+from zoo.native.compile import at, library
 from zoo.nets import resnet
 from zoo.nets.blueprint import Blueprint
 from zoo.tasks.augment import Augmentation

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo import files
-from zoo.manifest import MANIFEST
 from zoo.messages import unknown
 from zoo.places import RELEASE, Remote
 from zoo.remotes import locate
+from zoo.storage import files
+from zoo.storage.manifest import MANIFEST
 
 SMALL = 16 << 20  # bytes of a manifest or a zoo.json, at most
 NAMES = 100_000  # in a manifest, at most

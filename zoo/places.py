@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from zoo import files
+from zoo.storage import files
 
 Content = Path | bytes
 

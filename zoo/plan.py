@@ -3,10 +3,11 @@
 from itertools import pairwise
 from pathlib import Path
 
-from zoo import devices, files
-from zoo.manifest import held
+from zoo import devices
 from zoo.spec.resolve import layout_of
 from zoo.spec.spec import Spec
+from zoo.storage import files
+from zoo.storage.manifest import held
 from zoo.tasks import images
 from zoo.units import Unit
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from zoo import files
 from zoo.reader import Zoo
+from zoo.storage import files
 
 LOGARITHMIC = ("learning_rate", "weight_decay")
 BINS = 24

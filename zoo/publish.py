@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo import files
-from zoo.manifest import MANIFEST
 from zoo.places import Content, Entry, Remote, git_blob
 from zoo.release import Release
 from zoo.remotes import locate
+from zoo.storage import files
+from zoo.storage.manifest import MANIFEST
 
 DATA = (".h5", ".safetensors")  # go first; all else describes them
 FILES_AT_ONCE, BYTES_AT_ONCE = 50, 2 << 30  # in a commit: the hub ends one after a minute

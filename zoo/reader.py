@@ -12,14 +12,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from zoo import description, files, shards, vet
-from zoo.manifest import MANIFEST, read_manifest
+from zoo import description, vet
 from zoo.messages import plain, unknown
 from zoo.nets.blueprint import Blueprint
 from zoo.nets.layout import Layout, total, views
 from zoo.spec.columns import SPLITS
 from zoo.spec.imported import Imported
 from zoo.spec.spec import Spec
+from zoo.storage import files, shards
+from zoo.storage.manifest import MANIFEST, read_manifest
 from zoo.untrusted import vetting
 
 ROWS_AT_ONCE = 256  # read from a shard: bounds the memory beside what is returned

@@ -6,10 +6,10 @@ import os
 import shutil
 from pathlib import Path
 
-from zoo import files
-from zoo.manifest import MANIFEST
 from zoo.orders import Order, Report
 from zoo.places import CHUNK
+from zoo.storage import files
+from zoo.storage.manifest import MANIFEST
 
 BREAKS = 5  # of a connection in a row, with nothing received in between
 

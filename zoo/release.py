@@ -22,14 +22,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 
-from zoo import files, plots
+from zoo import plots
 from zoo.card import About, architecture, card, columns, headline
 from zoo.croissant import INDEX, croissant
-from zoo.manifest import MANIFEST, read_manifest
 from zoo.places import RELEASE
 from zoo.reader import Zoo, open
 from zoo.spec.columns import SPLITS
-from zoo.verify import check_bytes
+from zoo.storage import files
+from zoo.storage.manifest import MANIFEST, check_bytes, read_manifest
 
 CARD, CROISSANT = "README.md", "croissant.json"
 PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}(?<!\.)")  # of a path: what every hub, store and file system takes

@@ -6,12 +6,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from zoo import description, files, leases, plan
-from zoo.manifest import held
+from zoo import description, leases, plan
 from zoo.messages import duration
 from zoo.seeds import net_seed
 from zoo.spec.draws import draw
 from zoo.spec.spec import Spec
+from zoo.storage import files
+from zoo.storage.manifest import held
 from zoo.units import Unit, present
 
 

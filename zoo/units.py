@@ -15,11 +15,12 @@ import safetensors.torch
 import torch
 from jaxtyping import Float
 
-from zoo import description, files, native, shards
+from zoo import description, native
 from zoo.nets.blueprint import Blueprint
 from zoo.seeds import net_seed
 from zoo.spec.draws import draw
 from zoo.spec.spec import Spec
+from zoo.storage import files, shards
 from zoo.tasks.images import ImageSet
 from zoo.train import measure, train
 

@@ -6,47 +6,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from zoo import description, files
-from zoo.manifest import MANIFEST, read_manifest
+from zoo import description
 from zoo.messages import plain
 from zoo.nets.blueprint import Blueprint
 from zoo.reader import Zoo, open
 from zoo.seeds import net_seed, stream
-from zoo.shards import Shard
 from zoo.spec.draws import draw, split_of
 from zoo.spec.imported import Imported
 from zoo.spec.resolve import gates_of, layout_of
 from zoo.spec.spec import Spec
+from zoo.storage.manifest import MANIFEST, check_bytes, read_manifest
+from zoo.storage.shards import Shard
 from zoo.tasks import images
 from zoo.train import measure
-from zoo.untrusted import vetting
 
 MEASURED_AT_ONCE = 16  # nets, in one stack
 ACCURACY_TOLERANCE = 3  # images of the measured set: other machines and thread counts round logits differently
-
-
-def check_bytes(folder: Path) -> Iterator[str]:
-    """A line for each file of the manifest that is missing, a link, or not what was written. Raises as `read_manifest`."""
-    if not (folder / MANIFEST).exists():
-        yield f"{folder}: no {MANIFEST}"
-        return
-    digests = read_manifest(folder)
-    for name in (description.FILE, description.FIXED):
-        if name not in digests:
-            yield f"{folder / MANIFEST}: no line for {name}"
-    for name, digest in digests.items():
-        if problem := _altered(folder, name, digest):
-            yield problem
-
-
-def _altered(folder: Path, name: str, digest: str) -> str:
-    if not (folder / name).is_file():
-        return f"{folder / name}: missing"
-    try:
-        vetting.plain_file(folder, name)  # links are not followed: they may lead to what has no end
-    except ValueError as error:
-        return str(error)
-    return "" if files.sha256(folder / name) == digest else f"{folder / name}: altered: its SHA-256 is not the manifest's"
 
 
 def verify(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import h5py
 
-from zoo import files
-from zoo.compiled import cache
+from zoo.storage import files
+from zoo.storage.files import cache
 from zoo.untrusted import child, vetting
 
 MEMORY = 2**30

@@ -21,13 +21,14 @@ if Path(sys.path[0]) == Path(__file__).parent:  # run by its path: this file's o
 import numpy as np
 import torch
 
-from zoo import description, files, load, shards
+from zoo import description, load
 from zoo.description import Description
-from zoo.manifest import write_manifest
 from zoo.seeds import net_seed
 from zoo.spec.columns import SPLITS, TARGETS
 from zoo.spec.draws import draw, split_of
 from zoo.spec.resolve import blueprint
+from zoo.storage import files, shards
+from zoo.storage.manifest import write_manifest
 
 SHARD = 1024  # nets
 ROOT = Path(__file__).parents[2]

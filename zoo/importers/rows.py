@@ -11,15 +11,16 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from zoo import description, files, shards
+from zoo import description
 from zoo.description import Description
-from zoo.manifest import write_manifest
 from zoo.nets.architectures import ARCHITECTURES
 from zoo.nets.blueprint import Blueprint
 from zoo.nets.layout import Layout, total
 from zoo.seeds import stable_seed
 from zoo.spec.columns import SPLITS
 from zoo.spec.imported import Imported
+from zoo.storage import files, shards
+from zoo.storage.manifest import write_manifest
 
 SHARD_BYTES = 64 * 2**20  # each is built in memory, and importing must stay small
 SHARES = (0.5, 0.25, 0.25)  # of train, validation and test, as in zoos that are built here

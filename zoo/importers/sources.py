@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from zoo import files
 from zoo.messages import plain_line
+from zoo.storage import files
 
 LISTED = 100  # files with a digest each; of more, one of all
 

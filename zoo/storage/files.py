@@ -134,3 +134,8 @@ def sha256(path: Path) -> str:
 def hash_of(data: bytes) -> str:
     """The SHA-256 of bytes."""
     return hashlib.sha256(data).hexdigest()
+
+
+def cache() -> Path:
+    """Where compiled code is kept: `metazoo` in the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "metazoo"

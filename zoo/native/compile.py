@@ -13,7 +13,8 @@ from pathlib import Path
 
 import torch
 
-from zoo import files
+from zoo.storage import files
+from zoo.storage.files import cache
 
 FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-march=native", "-shared", "-fPIC")
 HEADERS = Path(__file__).parent
@@ -62,11 +63,6 @@ def _output(command: list[str]) -> str:
     except subprocess.CalledProcessError as error:
         raise OSError(f"{command[0]} failed: {error.stderr.strip()[:500]}") from None
     return done.stdout
-
-
-def cache() -> Path:
-    """Where compiled code is kept: `metazoo` in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "metazoo"
 
 
 def at(tensor: torch.Tensor) -> ctypes.c_void_p:

@@ -1,8 +1,10 @@
 """The manifest: which files make up a zoo, and their SHA-256. Written last: without it there is no zoo."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from zoo import files, shards
+from zoo import description
+from zoo.storage import files, shards
 from zoo.untrusted import vetting
 from zoo.untrusted.vetting.manifests import MANIFEST, MANIFEST_BYTES
 
@@ -35,3 +37,27 @@ def held(folder: Path) -> int:
         return 0
     names = [name for name in read_manifest(folder) if name.startswith("data/")]
     return sum(len(shards.read(folder / name).weights) for name in names)
+
+
+def check_bytes(folder: Path) -> Iterator[str]:
+    """A line for each file of the manifest that is missing, a link, or not what was written. Raises as `read_manifest`."""
+    if not (folder / MANIFEST).exists():
+        yield f"{folder}: no {MANIFEST}"
+        return
+    digests = read_manifest(folder)
+    for name in (description.FILE, description.FIXED):
+        if name not in digests:
+            yield f"{folder / MANIFEST}: no line for {name}"
+    for name, digest in digests.items():
+        if problem := _altered(folder, name, digest):
+            yield problem
+
+
+def _altered(folder: Path, name: str, digest: str) -> str:
+    if not (folder / name).is_file():
+        return f"{folder / name}: missing"
+    try:
+        vetting.plain_file(folder, name)  # links are not followed: they may lead to what has no end
+    except ValueError as error:
+        return str(error)
+    return "" if files.sha256(folder / name) == digest else f"{folder / name}: altered: its SHA-256 is not the manifest's"
