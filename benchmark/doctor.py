@@ -112,7 +112,7 @@ def _processor() -> Iterator[Finding]:
 
 
 def _engine() -> Iterator[Finding]:
-    from zoo import native
+    from zoo.training import native
 
     compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
     yield Finding("C++ compiler", "ok" if compiler else "note", compiler or "none")

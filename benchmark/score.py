@@ -20,9 +20,9 @@ from benchmark.metrics import is_constant, recalibrated_r2, scores
 from benchmark.tasks import check_task, opened, rows_of, task_of
 from metanets import METANETS, Metanet, Training
 from metanets.metanet import Fitted
-from zoo import devices
 from zoo.reader import Inputs
-from zoo.units import environment, one_thread_that_keeps_its_memory
+from zoo.training import machine
+from zoo.training.machine import environment, one_thread_that_keeps_its_memory
 from zoo.workers import interrupts_ignored
 
 KEPT = 2**26  # bytes of a block of memory that is kept: those of a step, not those of a zoo
@@ -55,7 +55,7 @@ def score(
     names = dict.fromkeys(name for given in metanets for name in (METANETS if given == "all" else [given]))
     for name in names:
         find_metanet(name)
-    devices.ready(training.device)
+    machine.ready(training.device)
     numbers: list[int | None] = [*dict.fromkeys(train_nets)] if train_nets else [None]
     given = list(opened(zoo_folders).values())
     for zoo in given:
@@ -86,7 +86,7 @@ def score(
     paths = []
     spawn = multiprocessing.get_context("spawn")
     workers, places = min(workers, len(jobs)), spawn.SimpleQueue()
-    for place in devices.spread(training.device, workers):
+    for place in machine.spread(training.device, workers):
         places.put(place)
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_take_a_place, initargs=(places,)) as pool:
         with interrupts_ignored():  # by the workers, which start here
@@ -107,7 +107,7 @@ def score(
 
 def _take_a_place(places: Any) -> None:
     """Makes the next of the places, where it is a GPU, what this process means by `cuda`."""
-    place = devices.ready(places.get())
+    place = machine.ready(places.get())
     if place.type == "cuda":
         torch.cuda.set_device(place)
 

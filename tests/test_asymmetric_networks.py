@@ -22,7 +22,7 @@ from zoo.importing import import_zoo
 from zoo.mask_files import read_masks
 from zoo.spec.resolve import layout_of
 from zoo.tasks import augment, images
-from zoo.train import measure
+from zoo.training.measure import measure
 
 needs_masks = pytest.mark.skipif(
     not (SHARED / "masks").is_dir(), reason="the paper's masks are not at hand (../shared/masks)"

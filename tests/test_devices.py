@@ -5,15 +5,16 @@ import weakref
 
 import pytest
 import torch
+import zoo.train
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-import zoo.train
 from benchmark.terminal import workers_of
-from zoo import devices, plan
+from zoo import plan
 from zoo.estimate import random_images
 from zoo.spec.resolve import blueprint, layout_of
 from zoo.spec.spec import load
+from zoo.training import machine
 
 
 class Memory(TorchDispatchMode):
@@ -46,7 +47,7 @@ class Memory(TorchDispatchMode):
 @pytest.mark.parametrize("precision", ["bfloat16", "float32"])
 @pytest.mark.parametrize("family", ["standard", "w_asymmetric", "sigma_asymmetric"])
 def test_a_step_takes_no_more_memory_than_is_planned(monkeypatch, family, precision):
-    monkeypatch.setattr("zoo.train._halves", lambda spec, device: spec.precision == "bfloat16")
+    monkeypatch.setattr("zoo.training.train._halves", lambda spec, device: spec.precision == "bfloat16")
     spec = load(f"cifar10-resnet8-{family}", {"precision": precision, "recipe.epochs": [1, 1], "recipe.peak_epoch": 5.0})
     nets, net, images = 4, blueprint(spec), random_images(spec, spec.recipe.batch).to(torch.device("meta"))
     with Memory() as memory:
@@ -70,20 +71,20 @@ def test_a_gpus_unit_is_as_large_as_its_free_memory_allows(monkeypatch):
 
 def test_workers_share_out_the_gpus(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
-    assert devices.spread("cuda", 5) == ["cuda:0", "cuda:1", "cuda:2", "cuda:0", "cuda:1"]
-    assert devices.spread("cuda:1", 2) == ["cuda:1", "cuda:1"]
-    assert devices.spread("cpu", 2) == ["cpu", "cpu"]
+    assert machine.spread("cuda", 5) == ["cuda:0", "cuda:1", "cuda:2", "cuda:0", "cuda:1"]
+    assert machine.spread("cuda:1", 2) == ["cuda:1", "cuda:1"]
+    assert machine.spread("cpu", 2) == ["cpu", "cpu"]
     assert workers_of(None, "cuda") == 3
     assert workers_of(None, "cuda:1") == 1
     assert workers_of(2, "cuda") == 2
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    assert devices.spread("cuda", 2) == ["cuda", "cuda"]
+    assert machine.spread("cuda", 2) == ["cuda", "cuda"]
     assert workers_of(None, "cuda") == 1
 
 
 def test_a_ready_device_computes_in_the_float32_that_it_says(monkeypatch):
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    assert devices.ready("cpu") == torch.device("cpu")
+    assert machine.ready("cpu") == torch.device("cpu")
     assert not torch.backends.cudnn.allow_tf32
     with pytest.raises(ValueError, match="the devices are cpu"):
-        devices.ready("meta")
+        machine.ready("meta")

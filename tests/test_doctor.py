@@ -26,7 +26,7 @@ SECRET = "hf_MARKERmarkerMARKERmarker"
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch, tmp_path):
     """No compiler, a home of its own, and none of the caller's settings."""
-    monkeypatch.setattr("zoo.native.missing", lambda: None)
+    monkeypatch.setattr("zoo.training.native.missing", lambda: None)
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in (*(n for n in os.environ if n.startswith(("HF_", "HUGGING"))), "XDG_CACHE_HOME", "HDF5_PLUGIN_PATH"):
         monkeypatch.delenv(name, raising=False)
@@ -255,7 +255,7 @@ def test_filter_plugins_are_a_warning(monkeypatch):
 
 
 def test_an_engine_that_does_not_work_is_a_note_with_its_reason(monkeypatch):
-    monkeypatch.setattr("zoo.native.missing", lambda: "there is\nno C++ compiler")
+    monkeypatch.setattr("zoo.training.native.missing", lambda: "there is\nno C++ compiler")
     one = found("compiled engine", doctor(online=False))
     assert (one.level, one.found) == ("note", "no: there is no C++ compiler")
 
@@ -266,7 +266,7 @@ def test_a_check_that_breaks_or_hangs_hides_no_other(monkeypatch):
 
     over = threading.Event()
     monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", broken)
-    monkeypatch.setattr("zoo.native.missing", over.wait)
+    monkeypatch.setattr("zoo.training.native.missing", over.wait)
     monkeypatch.setattr(subject, "ENGINE_SECONDS", 0.1)
     report = doctor(online=False)
     over.set()

@@ -10,14 +10,15 @@ import zoo.images
 from conftest import small
 from plain_resnet8 import PlainResNet8
 
-from zoo import native
-from zoo.native import compile
 from zoo.nets import resnet
 from zoo.nets.layout import total, views
 from zoo.spec.resolve import blueprint
 from zoo.tasks.augment import Augmentation, augment, draw_augmentation
 from zoo.tasks.images import ImageSet
-from zoo.train import _adamw, _bias_corrections, train
+from zoo.training import native
+from zoo.training.adamw import _adamw, _bias_corrections
+from zoo.training.native import compile
+from zoo.training.train import train
 
 pytestmark = pytest.mark.skipif(native.missing() is not None, reason=f"no native engine: {native.missing()}")
 

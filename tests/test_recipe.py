@@ -10,11 +10,11 @@ import torch
 from conftest import small
 
 import zoo
-from zoo.schedule import smoothed_cross_entropy, triangle
 from zoo.seeds import net_seed, stable_seed, stream
 from zoo.spec.built_in import BASES
 from zoo.spec.columns import HYPER_PARAMETERS, SPLITS
 from zoo.spec.draws import draw, split_of
+from zoo.training.schedule import smoothed_cross_entropy, triangle
 
 
 def test_the_triangle_at_its_corners():

@@ -4,13 +4,14 @@ import pytest
 import torch
 from conftest import small
 
-from zoo.replay import WARM_UPS, Replayed
 from zoo.seeds import net_seed
 from zoo.spec.draws import draw
 from zoo.spec.resolve import blueprint
 from zoo.tasks import images
 from zoo.tasks.images import ImageSet
-from zoo.train import measure, train
+from zoo.training.cuda_graph import WARM_UPS, Replayed
+from zoo.training.measure import measure
+from zoo.training.train import train
 
 PICTURES = images.load(small().images)
 
@@ -61,7 +62,7 @@ def test_training_by_replays_is_training_step_by_step(monkeypatch, family, chang
     net, nets = blueprint(spec), range(5)
     expected = train(spec, net, PICTURES, nets)
     made = graphs.emulate(monkeypatch)
-    monkeypatch.setattr("zoo.train._replays", lambda device: True)
+    monkeypatch.setattr("zoo.training.train._replays", lambda device: True)
     found = train(spec, net, PICTURES, nets)
     assert torch.equal(found.weights, expected.weights)
     torch.testing.assert_close(found.trajectory, expected.trajectory, rtol=0, atol=0, equal_nan=True)
@@ -72,7 +73,7 @@ def test_training_by_replays_is_training_step_by_step(monkeypatch, family, chang
 @pytest.mark.parametrize("family", ["standard", "w_asymmetric", "sigma_asymmetric"])
 def test_all_of_a_step_is_on_the_device_and_waits_for_nothing(monkeypatch, family, precision):
     """On PyTorch's `meta` device, which has no values: mixing devices and asking for a value are errors."""
-    monkeypatch.setattr("zoo.train._halves", lambda spec, device: spec.precision == "bfloat16")
+    monkeypatch.setattr("zoo.training.train._halves", lambda spec, device: spec.precision == "bfloat16")
     spec = small(family, precision=precision, trajectory=(0, 1), recipe__flip=True, recipe__shift=1, recipe__cutout=2)
     there = torch.device("meta")
     ended = train(spec, blueprint(spec), PICTURES.to(there), range(3))
@@ -87,7 +88,7 @@ def test_whole_steps_in_bfloat16_train_to_about_the_same_loss(monkeypatch):
     spec = small(precision="float32", recipe__epochs=(3, 3))
     net = blueprint(spec)
     full = measure(net, train(spec, net, PICTURES, range(4)).weights, PICTURES)
-    monkeypatch.setattr("zoo.train._halves", lambda spec, device: True)
+    monkeypatch.setattr("zoo.training.train._halves", lambda spec, device: True)
     half = measure(net, train(spec, net, PICTURES, range(4)).weights, PICTURES)
     np.testing.assert_allclose(half["train_loss"], full["train_loss"], atol=0.1)
     assert not np.array_equal(half["train_loss"], full["train_loss"])

@@ -22,7 +22,7 @@ from zoo.importers.shapes import role
 from zoo.importers.state_dicts import state_dicts
 from zoo.importing import import_zoo
 from zoo.tasks import images
-from zoo.train import measure
+from zoo.training.measure import measure
 
 NETS = 48
 

@@ -9,12 +9,14 @@ from plain_resnet8 import PlainResNet8
 
 import zoo
 from zoo.nets.layout import views
-from zoo.schedule import triangle
 from zoo.seeds import net_seed, stream
 from zoo.spec.draws import draw
 from zoo.spec.resolve import blueprint
 from zoo.tasks import augment, images
-from zoo.train import _adamw, _bias_corrections, evaluate, measure, train
+from zoo.training.adamw import _adamw, _bias_corrections
+from zoo.training.measure import evaluate, measure
+from zoo.training.schedule import triangle
+from zoo.training.train import train
 
 PICTURES = images.load(small().images)
 
@@ -102,7 +104,7 @@ def test_fixed_entries_keep_every_bit_under_weight_decay():
 
 @pytest.mark.parametrize("at_once", [1, 2**21])
 def test_evaluation_is_the_plain_loop_whatever_its_batches(monkeypatch, at_once):
-    monkeypatch.setattr("zoo.train.EVALUATED_AT_ONCE", at_once * 5 * 64)
+    monkeypatch.setattr("zoo.training.measure.EVALUATED_AT_ONCE", at_once * 5 * 64)
     spec = small()
     net = blueprint(spec)
     weights = torch.stack([net.initial(seed) for seed in range(2)])

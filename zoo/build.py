@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 
-from zoo import description, devices, native, plan, vet
+from zoo import description, plan, vet
 from zoo.description import Description
 from zoo.mask_files import read_masks
 from zoo.nets.asymmetric import masks_digest
@@ -34,7 +34,8 @@ from zoo.status import Status
 from zoo.storage import files, shards
 from zoo.storage.manifest import MANIFEST, held, read_manifest, write_manifest
 from zoo.tasks import images
-from zoo.train import check_trainable
+from zoo.training import machine, native
+from zoo.training.train import check_trainable
 from zoo.units import IMAGES, Unit
 from zoo.workers import check_failures, run
 
@@ -66,7 +67,7 @@ def build(
     work in it, RuntimeError where units failed, ValueError where there is no such device.
     """
     if workers and ray is None:
-        devices.ready(device)
+        machine.ready(device)
     masks = None
     if masks_folder is not None:
         masks = read_masks(masks_folder, layout_of(spec))

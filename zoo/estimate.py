@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from zoo import devices, native
 from zoo.messages import duration
 from zoo.nets.blueprint import Blueprint
 from zoo.nets.layout import total
@@ -23,8 +22,10 @@ from zoo.spec.resolve import blueprint
 from zoo.spec.spec import Spec
 from zoo.tasks.image_tasks import TASKS
 from zoo.tasks.images import ImageSet
-from zoo.train import check_trainable, measure, train
-from zoo.units import one_thread_that_keeps_its_memory
+from zoo.training import machine, native
+from zoo.training.machine import one_thread_that_keeps_its_memory
+from zoo.training.measure import measure
+from zoo.training.train import check_trainable, train
 
 BATCHES = 4  # in an epoch of the trial
 SIZES = {  # images of each task for training and test, where the spec asks for all
@@ -74,13 +75,13 @@ def estimate(spec: Spec, *, workers: int, device: str = "cpu", machines: int = 1
     Raises ValueError where the images cannot serve the recipe or there is no such device, RuntimeError where a trial is
     killed.
     """
-    devices.ready(device)
+    machine.ready(device)
     train_images, test_images = image_counts(spec)
     used = train_images - round(train_images * spec.images.held_out)
     check_trainable(spec.recipe, count=used, size=spec.images.size or TASKS[spec.images.task].size)
     spawn = multiprocessing.get_context("spawn")
     pipes = []
-    for place in devices.spread(device, workers):
+    for place in machine.spread(device, workers):
         ours, theirs = spawn.Pipe()
         spawn.Process(target=_serve, args=(theirs, spec, place, seconds), daemon=True).start()
         theirs.close()
@@ -146,14 +147,14 @@ def _serve(connection: Connection, spec: Spec, place: str, seconds: float) -> No
     """One worker's trial: images trained on and measured in a second, and the memory that it took."""
     one_thread_that_keeps_its_memory()
     spec = dataclasses.replace(spec, trajectory=(), recipe=dataclasses.replace(spec.recipe, epochs=(10**6, 10**6)))
-    device = devices.ready(place)
+    device = machine.ready(place)
     images = random_images(spec, BATCHES * spec.recipe.batch).to(device)
     net = _blueprint(spec)
     indices, begun, done = range(nets_a_unit(spec, place)), 0.0, 0
 
     def after_epoch(nets: int) -> None:
         nonlocal begun, done
-        devices.wait_for(device)
+        machine.wait_for(device)
         now = time.perf_counter()
         done += nets * len(images.train) if begun else 0  # the first epoch pays for first touches of memory
         begun = begun or now

@@ -3,12 +3,12 @@
 from itertools import pairwise
 from pathlib import Path
 
-from zoo import devices
 from zoo.spec.resolve import layout_of
 from zoo.spec.spec import Spec
 from zoo.storage import files
 from zoo.storage.manifest import held
 from zoo.tasks import images
+from zoo.training import machine
 from zoo.units import Unit
 
 PLAN = "plan.json"
@@ -21,7 +21,7 @@ def nets_a_unit(spec: Spec, device: str = "cpu") -> int:
     """How many nets a unit has: as many as PyTorch trains fastest together on a CPU, or as a GPU has room for."""
     size = spec.images.size or images.TASKS[spec.images.task].size
     first_stage = layout_of(spec)[0].shape[0]
-    stacked = STACKED if device == "cpu" else devices.free_bytes(device) // STEP_BYTES
+    stacked = STACKED if device == "cpu" else machine.free_bytes(device) // STEP_BYTES
     return min(NETS_A_UNIT, max(1, stacked // (spec.recipe.batch * size**2 * first_stage)))
 
 

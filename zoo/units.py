@@ -1,8 +1,6 @@
 """Units: the nets trained together, the atom of work, of resuming and of commit."""
 
-import ctypes
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -15,20 +13,21 @@ import safetensors.torch
 import torch
 from jaxtyping import Float
 
-from zoo import description, native
+from zoo import description
 from zoo.nets.blueprint import Blueprint
 from zoo.seeds import net_seed
 from zoo.spec.draws import draw
 from zoo.spec.spec import Spec
 from zoo.storage import files, shards
 from zoo.tasks.images import ImageSet
-from zoo.train import measure, train
+from zoo.training import native
+from zoo.training.machine import CPU, environment, one_thread_that_keeps_its_memory
+from zoo.training.measure import measure
+from zoo.training.train import train
 
 CURVES = ("test_accuracy", "test_loss", "train_accuracy", "train_loss")  # measured at each checkpoint of a trajectory
 IMAGES = "images.safetensors"  # the task's images, beside the units while a zoo is built, for every worker to map
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's mallopt names
 ATTEMPTS = 3  # that a unit gets in a build: errors that pass, such as a lack of memory, rarely come three times
-CPU = torch.device("cpu")
 HALF_TOLERANCE = 0.002  # the accuracy that storing in float16 may cost a net, beyond 3 images
 
 
@@ -178,31 +177,3 @@ def measured(
     if np.nanmax(lost, initial=0) > HALF_TOLERANCE + 3 / len(images.test):
         raise ValueError(f"float16 changes a net's test accuracy by {np.nanmax(lost):.3f}; build with dtype=float32")
     return half.cpu().numpy(), targets
-
-
-def environment(device: torch.device = CPU) -> dict[str, Any]:
-    """What the numbers depend on besides the spec."""
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "machine": platform.machine(),
-        "system": platform.system(),
-        "cpu": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-    }
-
-
-def one_thread_that_keeps_its_memory(largest: int = 2**30) -> None:
-    """One thread a worker: equal bytes for any number of workers, and no time lost between threads on small tensors.
-
-    glibc gives large blocks back at once, so that each step faults all its pages in again (a ReLU runs four times
-    slower); it is told to keep them, up to `largest` bytes a block. Other allocators ignore or lack the call.
-    """
-    torch.set_num_threads(1)
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:
-            mallopt(M_MMAP_THRESHOLD, largest)
-            mallopt(M_TRIM_THRESHOLD, 2**31 - 1)

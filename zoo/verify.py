@@ -18,7 +18,7 @@ from zoo.spec.spec import Spec
 from zoo.storage.manifest import MANIFEST, check_bytes, read_manifest
 from zoo.storage.shards import Shard
 from zoo.tasks import images
-from zoo.train import measure
+from zoo.training.measure import measure
 
 MEASURED_AT_ONCE = 16  # nets, in one stack
 ACCURACY_TOLERANCE = 3  # images of the measured set: other machines and thread counts round logits differently

@@ -15,8 +15,9 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from zoo import devices, leases, plan
+from zoo import leases, plan
 from zoo.status import Status, status
+from zoo.training import machine
 from zoo.units import ATTEMPTS, Unit, Workshop, present
 
 LOOK_EVERY = 0.5  # seconds between looks at the folder, while there is nothing else to do
@@ -31,7 +32,7 @@ def work(folder: Path, *, device: str = "cpu", alive: Callable[[], None] = lambd
     ValueError). `alive` is called after each epoch.
     """
     left = [unit for unit in plan.units(folder) if not unit.is_done(folder)]
-    workshop = Workshop(folder, devices.ready(device)) if left else None
+    workshop = Workshop(folder, machine.ready(device)) if left else None
     try:
         while left and workshop is not None:
             left = _left(folder, left)
@@ -100,7 +101,7 @@ def run(folder: Path, *, workers: int, device: str = "cpu", report: Callable[[St
 
     try:
         needed = min(workers, sum(not unit.is_done(folder) for unit in plan.units(folder)))
-        for place in devices.spread(device, needed):
+        for place in machine.spread(device, needed):
             start(place)
         while processes:
             for connection in wait(list(processes), timeout=LOOK_EVERY):

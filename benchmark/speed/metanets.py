@@ -38,7 +38,7 @@ from zoo import Nets, load
 from zoo.nets.blueprint import Blueprint
 from zoo.seeds import net_seed
 from zoo.spec.resolve import blueprint
-from zoo.units import one_thread_that_keeps_its_memory
+from zoo.training.machine import one_thread_that_keeps_its_memory
 
 BATCH, RATE = 128, 1e-3
 TRAIN, EPOCHS, SEEDS, ZOOS = 5_000, 50, 5, 2  # of the paper's table; 10,000 nets a zoo, half of them for training

@@ -27,15 +27,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo import devices, native
 from zoo.estimate import random_images
 from zoo.plan import nets_a_unit
 from zoo.spec.resolve import blueprint, layout_of
 from zoo.spec.spec import Spec, load
 from zoo.tasks.augment import Augmentation, augment, draw_augmentation
 from zoo.tasks.images import TASKS, ImageSet
-from zoo.train import train
-from zoo.units import one_thread_that_keeps_its_memory
+from zoo.training import machine, native
+from zoo.training.machine import one_thread_that_keeps_its_memory
+from zoo.training.train import train
 
 SETTINGS = {
     "paper": "cifar10-resnet8-standard",
@@ -127,18 +127,18 @@ def plain_loop(spec: Spec, images: ImageSet, device: torch.device, clock: Clock,
             loss.backward()
             optimizer.step()
             schedule.step()
-        devices.wait_for(device)
+        machine.wait_for(device)
         clock.count(len(order))
 
 
 def engine(spec: Spec, images: ImageSet, device: torch.device, clock: Clock) -> None:
     """What a worker of `metazoo build` does, on nets that would train for ever."""
     one_thread_that_keeps_its_memory()
-    device = devices.ready(device.type)
+    device = machine.ready(device.type)
     nets = range(nets_a_unit(spec, device.type))
 
     def after_epoch(active: int) -> None:
-        devices.wait_for(device)
+        machine.wait_for(device)
         clock.count(active * len(images.train))
 
     train(spec, blueprint(spec), images.to(device), nets, after_epoch=after_epoch)

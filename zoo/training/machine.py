@@ -1,5 +1,11 @@
 """The devices that nets are trained on: `cpu`; `cuda`, which is all GPUs of the machine; `cuda:1`, which is one of them."""
 
+import ctypes
+import platform
+import sys
+from typing import Any
+
+import numpy as np
 import torch
 
 UNSEEN_GPU = 16 * 10**9  # bytes, where a plan is made on a machine without a GPU for others that have one
@@ -36,3 +42,36 @@ def wait_for(device: torch.device) -> None:
     """Waits until a GPU has done all that it was given, before a clock is read; a CPU has always done it."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's mallopt names
+
+CPU = torch.device("cpu")
+
+
+def environment(device: torch.device = CPU) -> dict[str, Any]:
+    """What the numbers depend on besides the spec."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+    }
+
+
+def one_thread_that_keeps_its_memory(largest: int = 2**30) -> None:
+    """One thread a worker: equal bytes for any number of workers, and no time lost between threads on small tensors.
+
+    glibc gives large blocks back at once, so that each step faults all its pages in again (a ReLU runs four times
+    slower); it is told to keep them, up to `largest` bytes a block. Other allocators ignore or lack the call.
+    """
+    torch.set_num_threads(1)
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(M_MMAP_THRESHOLD, largest)
+            mallopt(M_TRIM_THRESHOLD, 2**31 - 1)

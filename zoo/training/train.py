@@ -3,25 +3,20 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from zoo import native
 from zoo.nets.blueprint import Blueprint
-from zoo.replay import Replayed
-from zoo.schedule import smoothed_cross_entropy, triangle
 from zoo.seeds import net_seed, stream
-from zoo.spec.columns import TARGETS
 from zoo.spec.draws import draw
 from zoo.spec.spec import Recipe, Spec
 from zoo.tasks.augment import Augmentation, augment, draw_augmentation, normalise
 from zoo.tasks.images import ImageSet
-
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # AdamW's defaults, as in the paper
-EVALUATED_AT_ONCE = 2**21  # values of input images over all nets: keeps the activations of a pass in a few hundred MB
+from zoo.training import native
+from zoo.training.adamw import adamw, bias_corrections
+from zoo.training.cuda_graph import Replayed
+from zoo.training.schedule import smoothed_cross_entropy, triangle
 
 
 class _Data:
@@ -118,7 +113,7 @@ def _train_alone(
                 batch=recipe.batch,
                 smoothing=drawn["label_smoothing"],
                 rates=torch.tensor(height) * drawn["learning_rate"],
-                corrections=torch.tensor([_bias_corrections(step) for step in now]),
+                corrections=torch.tensor([bias_corrections(step) for step in now]),
                 decay=drawn["weight_decay"],
             )
             _keep(ended, spec, [i], epoch + 1, weights.unsqueeze(0))
@@ -163,7 +158,7 @@ def _train_together(
         loss = smoothed_cross_entropy(logits.to(dtype), labels, smoothing[:active])
         (gradient,) = torch.autograd.grad(loss.sum(), w)
         moments = first[:active], second[:active]
-        _adamw(w.detach(), gradient, *moments, rate=rates, decay=decay[:active], corrections=corrections)
+        adamw(w.detach(), gradient, *moments, rate=rates, decay=decay[:active], corrections=corrections)
 
     run: Callable[..., None] = Replayed(update, (weights, first, second)) if _replays(device) else update
     steps = len(images.train) // recipe.batch
@@ -177,7 +172,7 @@ def _train_together(
             [triangle(s, steps=steps * last, peak=steps * recipe.peak_epoch) for last in epochs[:active]] for s in now
         ]
         rates = rate[:active] * torch.tensor(heights, dtype=torch.float64).to(rate)  # step net
-        corrections = torch.tensor([_bias_corrections(s) for s in now], dtype=torch.float64).to(rate)
+        corrections = torch.tensor([bias_corrections(s) for s in now], dtype=torch.float64).to(rate)
         for number in range(steps):
             part = slice(number * recipe.batch, (number + 1) * recipe.batch)
             run(*(tensor[:, part] for tensor in whole), rates[number], corrections[number])
@@ -199,67 +194,3 @@ def _halves(spec: Spec, device: torch.device) -> bool:
 def _replays(device: torch.device) -> bool:
     """Whether the device can replay a step."""
     return device.type == "cuda"
-
-
-def _bias_corrections(step: int) -> tuple[float, float]:
-    """By how much Adam's two moments are too small at a step (from 0)."""
-    return 1 - BETA1 ** (step + 1), 1 - BETA2 ** (step + 1)
-
-
-def _adamw(
-    w: Float[Tensor, "net weight"],
-    gradient: Float[Tensor, "net weight"],
-    m: Float[Tensor, "net weight"],
-    v: Float[Tensor, "net weight"],
-    *,
-    rate: Float[Tensor, " net"],
-    decay: Float[Tensor, " net"],
-    corrections: Float[Tensor, "2"],
-) -> None:
-    """One step of AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) in place, each net with its own constants."""
-    small_first, small_second = corrections
-    m.lerp_(gradient, 1 - BETA1)
-    v.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
-    denominator = (v / small_second).sqrt_().add_(EPSILON)
-    w.mul_((1 - rate * decay).unsqueeze(1))
-    w.sub_(m / denominator * (rate / small_first).unsqueeze(1))
-
-
-@torch.no_grad()
-def evaluate(
-    blueprint: Blueprint,
-    weights: Float[Tensor, "net weight"],
-    images: Tensor,
-    labels: Int[Tensor, " image"],
-    *,
-    mean: Tensor,
-    std: Tensor,
-) -> tuple[Float[np.ndarray, " net"], Float[np.ndarray, " net"]]:
-    """The accuracy and the mean cross-entropy (nats) of each net on the same clean images; NaN without images."""
-    blueprint = blueprint.to(weights.device, weights.dtype)
-    right = torch.zeros(len(weights), dtype=torch.int64, device=weights.device)
-    lost = torch.zeros(len(weights), dtype=torch.float64, device=weights.device)
-    at_once = max(1, EVALUATED_AT_ONCE // (len(weights) * images[0].numel())) if len(images) else 1
-    for part, answer in zip(images.split(at_once), labels.split(at_once), strict=True):
-        inputs = normalise(part, mean.to(weights), std.to(weights)).expand(len(weights), *part.shape)
-        logits = blueprint.logits(weights, inputs)  # net image class
-        right += (logits.argmax(dim=-1) == answer).sum(dim=1)
-        answers = answer.expand(len(weights), -1).flatten()
-        losses = F.cross_entropy(logits.flatten(0, 1), answers, reduction="none").view(len(weights), -1)
-        lost += losses.double().sum(dim=1)
-    count = len(images) or float("nan")
-    return (right.double() / count).cpu().numpy(), (lost / count).cpu().numpy()
-
-
-def measure(blueprint: Blueprint, weights: Float[Tensor, "net weight"], images: ImageSet) -> dict[str, np.ndarray]:
-    """The target columns of the nets and `diverged`: NaN targets where a weight or a loss is not finite."""
-    columns: dict[str, np.ndarray] = {}
-    for part, name in (("test", "test"), ("held_out", "validation"), ("train", "train")):
-        pictures, labels = getattr(images, part), getattr(images, f"{part}_labels")
-        accuracy, loss = evaluate(blueprint, weights, pictures, labels, mean=images.mean, std=images.std)
-        columns[f"{name}_accuracy"], columns[f"{name}_loss"] = accuracy, loss
-    columns["generalisation_gap"] = columns["train_accuracy"] - columns["test_accuracy"]
-    finite = weights.isfinite().all(dim=1).cpu().numpy()
-    diverged = ~(finite & np.isfinite(columns["train_loss"]) & np.isfinite(columns["test_loss"]))
-    targets = {name: np.where(diverged, np.nan, columns[name]).astype(np.float32) for name in TARGETS}
-    return {**targets, "diverged": diverged}

@@ -1,0 +1,1 @@
+"""Training the nets of a unit, and measuring them."""
