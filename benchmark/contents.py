@@ -12,11 +12,11 @@ from benchmark.sources import TIERS, Source
 from benchmark.svg import slug
 from benchmark.tables import about, families, legend, ordered
 from benchmark.tasks import reference
-from zoo.reader import Zoo
+from zoo.dataset.reader import Zoo
+from zoo.dataset.summary import QUANTILES, summary
 from zoo.spec.imported import Imported
 from zoo.spec.spec import SPECS, to_json
 from zoo.storage import files
-from zoo.summary import QUANTILES, summary
 
 
 def index(source: Source, made: dict[str, bytes]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from benchmark.leaderboard import Leaderboard, from_paths
 from benchmark.plots import predicted_against_true
 from benchmark.score import score
 from metanets import METANETS, Training
-from zoo import plots
+from zoo.dataset import plots
 from zoo.status import Status
 
 FAMILIES = ("standard", "w_asymmetric")

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from metanets import Metanet
 from zoo import Zoo
-from zoo.reader import ROWS_AT_ONCE, Inputs
+from zoo.dataset.nets import Inputs
+from zoo.dataset.reader import ROWS_AT_ONCE
 from zoo.storage import files
 from zoo.storage.files import hash_of
 

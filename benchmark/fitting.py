@@ -17,8 +17,8 @@ from benchmark.tasks import rows_of
 from metanets import METANETS, Examples, Metanet, Training, by_gradient, flat
 from metanets.metanet import Fitted
 from zoo import Nets, Zoo
+from zoo.dataset.nets import Inputs
 from zoo.messages import unknown
-from zoo.reader import Inputs
 from zoo.symmetry.action import permuted
 from zoo.symmetry.group import free_spaces
 

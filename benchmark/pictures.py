@@ -15,8 +15,8 @@ from benchmark.leaderboard import Leaderboard, Result
 from benchmark.plots import sample_efficiency
 from benchmark.svg import COLOURS, INK, Picture, drawn, picture
 from benchmark.tables import families
-from zoo import plots
-from zoo.reader import Zoo
+from zoo.dataset import plots
+from zoo.dataset.reader import Zoo
 
 MOST_POINTS = 1000  # of a scatter: more make an SVG slow and show nothing more
 LOWEST = -1.0  # R² that a picture shows: below it there is nothing to compare

@@ -20,7 +20,7 @@ from benchmark.metrics import is_constant, recalibrated_r2, scores
 from benchmark.tasks import check_task, opened, rows_of, task_of
 from metanets import METANETS, Metanet, Training
 from metanets.metanet import Fitted
-from zoo.reader import Inputs
+from zoo.dataset.nets import Inputs
 from zoo.training import machine
 from zoo.training.machine import environment, one_thread_that_keeps_its_memory
 from zoo.workers import interrupts_ignored

@@ -12,7 +12,7 @@ from benchmark.submission import read_submission
 from benchmark.symmetry import NAME, Report
 from benchmark.tasks import reference
 from benchmark.trust import tier
-from zoo.reader import Zoo
+from zoo.dataset.reader import Zoo
 
 SELF_REPORTED = "self-reported"
 TIERS = (SELF_REPORTED, "verified", "reproduced")  # from the least trusted on

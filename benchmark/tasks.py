@@ -9,8 +9,8 @@ import zoo as zoos
 from benchmark import records
 from benchmark.metrics import is_constant
 from zoo import Zoo
+from zoo.dataset.nets import Inputs
 from zoo.messages import choose, unknown
-from zoo.reader import Inputs
 from zoo.storage.manifest import MANIFEST, check_bytes
 
 FEWEST = 8  # nets in a split: below, no R² or tau means anything

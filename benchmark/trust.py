@@ -16,7 +16,8 @@ import zoo as zoos
 from benchmark.records import RECORD_BYTES, STRICT, Sha256
 from benchmark.submission import Day, words
 from benchmark.untrusted import read_bytes, read_json, validated
-from zoo import Spec, description
+from zoo import Spec
+from zoo.dataset import zoo_json
 from zoo.storage import files
 
 VERIFICATION = "verification.json"  # beside a submission: what maintainers found
@@ -61,10 +62,10 @@ def fresh(spec: Spec, folder: Path, **options: Any) -> int:
     It stands in the zoo's description from the first moment on, so the folder is to be kept to oneself until the metanets
     to be verified have been handed in. Raises FileExistsError where there is a zoo already.
     """
-    if (folder / description.FILE).exists():
+    if (folder / zoo_json.FILE).exists():
         raise FileExistsError(
             f"{folder} holds a zoo, which is not fresh; give a new folder, or finish this one with `metazoo build` and "
-            f"--seed as in its {description.FILE}"
+            f"--seed as in its {zoo_json.FILE}"
         )
     spec = replace(spec, seed=secrets.randbits(48))
     zoos.build(spec, folder, **options)

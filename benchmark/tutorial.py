@@ -36,7 +36,7 @@ from benchmark.plots import predicted_against_true
 from benchmark.score import score
 from benchmark.tables import to_markdown
 from metanets import Training
-from zoo import plots
+from zoo.dataset import plots
 
 plt.switch_backend(plt.get_backend())  # loads Jupyter's, which shows figures below their cells
 folder = Path(tempfile.mkdtemp(prefix="metazoo-tutorial-"))

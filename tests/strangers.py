@@ -8,7 +8,8 @@ import h5py
 import pytest
 from h5py import h5d, h5p, h5s, h5t
 
-from zoo import messages, vet
+from zoo import messages
+from zoo.dataset import vet
 from zoo.storage import files
 from zoo.storage.manifest import read_manifest
 from zoo.untrusted import vetting

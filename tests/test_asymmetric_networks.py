@@ -14,12 +14,12 @@ import zoo
 from benchmark import records
 from benchmark.score import Job, run
 from metanets import Training
-from zoo.export import export_official
 from zoo.importers.asymmetric_networks import asymmetric_networks
 from zoo.importers.rows import write
 from zoo.importers.shapes import resnet8_layout
 from zoo.importing import import_zoo
 from zoo.mask_files import read_masks
+from zoo.official_export import export_official
 from zoo.spec.resolve import layout_of
 from zoo.tasks import augment, images
 from zoo.training.measure import measure
@@ -171,7 +171,7 @@ def test_fixed_entries_are_kappa_times_the_normal_mask_whatever_the_state_dict_h
 
 
 def test_another_kappa_than_the_state_dicts_show_is_noted(official, tmp_path):
-    """Files of `zoo.export` have at fixed entries what the nets compute with; published ones need not."""
+    """Files of `zoo.dataset.export` have at fixed entries what the nets compute with; published ones need not."""
     folder = copied(official, "asymmetric", tmp_path / "official")
     assert "1 * normal_mask there" in " ".join(asymmetric_networks(folder).about.provenance.notes)
     assert "normal_mask there" not in " ".join(asymmetric_networks(folder, kappa="1").about.provenance.notes)

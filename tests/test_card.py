@@ -17,9 +17,9 @@ from test_release import lay_out
 
 import zoo
 from zoo.card import BATCH, FAMILIES, IMAGES, SIZES, About, card, code, columns, front_matter, link, meanings, plain
+from zoo.dataset.summary import summary
 from zoo.release import release
 from zoo.spec import imported
-from zoo.summary import summary
 from zoo.tasks.image_tasks import TASKS
 
 HOSTILE = "<img src=x onerror=alert(1)> | `a` *b* __c__ [d](javascript:e) <!-- $$f$$ &lt; ~~g~~ \\ # -->"

@@ -14,7 +14,8 @@ from test_verify import sign
 
 import zoo
 from benchmark import cli
-from zoo.export import export, export_official, official
+from zoo.dataset.export import export
+from zoo.official_export import export_official, official
 from zoo.tasks import augment, images
 
 

@@ -31,10 +31,11 @@ from benchmark.features import features
 from benchmark.tasks import task_of
 from metanets import METANETS
 from zoo import leases, plan
-from zoo.export import export, export_official
+from zoo.dataset.export import export
+from zoo.dataset.summary import summary
 from zoo.leases import Holder
+from zoo.official_export import export_official
 from zoo.storage.manifest import MANIFEST, check_bytes, read_manifest
-from zoo.summary import summary
 
 EARLIER, SPEC = (small(nets=nets, recipe__epochs=(1, 1)) for nets in (4, 8))
 KILLS = 20

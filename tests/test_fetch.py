@@ -55,7 +55,7 @@ def hub(tmp_path, monkeypatch):
 @pytest.fixture
 def unvetted(monkeypatch):
     """Without the vet, which has its own tests and takes a second."""
-    monkeypatch.setattr("zoo.vet.vet", lambda folder: None)
+    monkeypatch.setattr("zoo.dataset.vet.vet", lambda folder: None)
 
 
 @pytest.fixture(params=["folder", "s3", "hub"])
@@ -160,7 +160,7 @@ def test_a_zoo_is_vetted_before_it_gets_its_name_and_what_is_refused_is_removed(
         seen.append((folder.name, (folder / MANIFEST).exists(), (tmp_path / "back").exists()))
         raise ValueError("an external link")
 
-    monkeypatch.setattr("zoo.vet.vet", vet)
+    monkeypatch.setattr("zoo.dataset.vet.vet", vet)
     with pytest.raises(ValueError, match="an external link"):
         fetch(str(here), tmp_path / "back", config="plain")
     assert seen == [(".back.fetching", True, False)]

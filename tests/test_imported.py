@@ -11,13 +11,14 @@ from conftest import small
 import zoo
 from benchmark.score import score
 from metanets import METANETS, Training
-from zoo.export import export, export_official
+from zoo.dataset.export import export
+from zoo.dataset.summary import summary
 from zoo.importers import rows
 from zoo.importers.rows import Foreign, split_by_lineage, write
 from zoo.nets.layout import from_shapes
+from zoo.official_export import export_official
 from zoo.spec.imported import Imported, Provenance
 from zoo.storage.manifest import MANIFEST
-from zoo.summary import summary
 
 LAYOUT = from_shapes(
     [

@@ -1,8 +1,8 @@
 import pytest
 
 import zoo
-from zoo import plots
-from zoo.summary import summary
+from zoo.dataset import plots
+from zoo.dataset.summary import summary
 
 
 def test_histograms_count_every_net_that_did_not_diverge(standard, asymmetric):

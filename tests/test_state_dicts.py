@@ -16,7 +16,7 @@ from torch import nn
 import zoo
 from benchmark.score import score
 from metanets import METANETS, Training
-from zoo.export import export
+from zoo.dataset.export import export
 from zoo.importers.rows import write
 from zoo.importers.shapes import role
 from zoo.importers.state_dicts import state_dicts

@@ -15,7 +15,7 @@ import zoo
 from benchmark import cli, records
 from benchmark.score import score
 from metanets import Training
-from zoo.export import export
+from zoo.dataset.export import export
 
 
 @pytest.fixture

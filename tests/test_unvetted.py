@@ -12,7 +12,7 @@ import pytest
 from strangers import SHARD, travelling
 
 import zoo
-from zoo import description
+from zoo.dataset import zoo_json
 from zoo.importing import import_zoo
 from zoo.storage import files
 from zoo.untrusted.vetting.manifests import ABOUT, FIXED, MANIFEST, MANIFEST_BYTES
@@ -63,7 +63,7 @@ def test_nothing_is_described_before_it_is_vetted(copy, monkeypatch, read, whole
     if not whole:
         (copy / MANIFEST).unlink()
     (copy / ABOUT).write_text((copy / ABOUT).read_text().replace('"shape": [', '"shape": [1,'))
-    monkeypatch.setattr(description, "read", None)
+    monkeypatch.setattr(zoo_json, "read", None)
     assert (ABOUT if whole else "unfinished" if read is zoo.open else f"no {MANIFEST}") in refusal(read, copy)
 
 
@@ -72,7 +72,7 @@ def test_a_description_takes_no_memory_for_weights_that_no_file_holds(copy):
     value["layout"][-1]["shape"] = [2**50]
     (copy / ABOUT).write_text(json.dumps(value))
     with pytest.raises(ValueError, match=r"fixed values for 11258999068\d+ weights"):
-        description.read(copy)
+        zoo_json.read(copy)
 
 
 def test_json_that_is_nested_too_deeply_is_damage(copy):

@@ -12,7 +12,7 @@ import pytest
 from strangers import SHARD, UTF8, about, nets, refusal, refusal_of_child, sign, travelling
 
 import zoo
-from zoo import vet
+from zoo.dataset import vet
 from zoo.storage.manifest import read_manifest
 from zoo.untrusted import vetting
 from zoo.untrusted.vetting import plain_files
@@ -62,8 +62,8 @@ def test_a_shard_that_hangs_its_reader_is_refused(copy, tmp_path, monkeypatch):
     """The look is replaced by one that never ends: what makes HDF5 itself hang differs by its version."""
     slow = tmp_path / "slow.py"
     slow.write_text("def check(folder, local):\n    while True:\n        pass\n")
-    monkeypatch.setattr("zoo.vet.vetting.__file__", str(slow))
-    monkeypatch.setattr("zoo.vet.SECONDS", 0.5)
+    monkeypatch.setattr("zoo.dataset.vet.vetting.__file__", str(slow))
+    monkeypatch.setattr("zoo.dataset.vet.SECONDS", 0.5)
     assert "limit of 0.5" in refusal_of_child(copy)
 
 
@@ -166,7 +166,7 @@ def test_what_is_trusted_where_a_zoo_was_made_does_not_come_from_others(copy, na
 
 def test_a_zoo_is_vetted_once_and_again_when_it_changes(copy, monkeypatch):
     calls = []
-    monkeypatch.setattr("zoo.vet.limited.call", lambda *arguments, **keywords: calls.append(arguments))
+    monkeypatch.setattr("zoo.dataset.vet.limited.call", lambda *arguments, **keywords: calls.append(arguments))
     for _ in range(3):
         vet.once(copy)
     assert len(calls) == 1
@@ -197,7 +197,7 @@ def test_a_refused_zoo_is_refused_every_time(copy):
 
 
 def test_a_remembered_zoo_is_not_vetted(standard, copy, monkeypatch):
-    monkeypatch.setattr("zoo.vet.limited.call", None)
+    monkeypatch.setattr("zoo.dataset.vet.limited.call", None)
     vet.remember(copy)
     vet.once(copy)
     with pytest.raises(TypeError):
@@ -206,7 +206,7 @@ def test_a_remembered_zoo_is_not_vetted(standard, copy, monkeypatch):
 
 def test_without_a_place_to_remember_a_zoo_is_vetted_every_time(copy, monkeypatch, tmp_path):
     calls = []
-    monkeypatch.setattr("zoo.vet.limited.call", lambda *arguments, **keywords: calls.append(arguments))
+    monkeypatch.setattr("zoo.dataset.vet.limited.call", lambda *arguments, **keywords: calls.append(arguments))
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     for _ in range(2):

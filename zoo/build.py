@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 
-from zoo import description, plan, vet
-from zoo.description import Description
+from zoo import plan
+from zoo.dataset import vet, zoo_json
+from zoo.dataset.zoo_json import Description
 from zoo.mask_files import read_masks
 from zoo.nets.asymmetric import masks_digest
 from zoo.nets.blueprint import Blueprint
@@ -40,7 +41,7 @@ from zoo.units import IMAGES, Unit
 from zoo.workers import check_failures, run
 
 TEMPORARY = (files.TEMPORARY, f"*/{files.TEMPORARY}")
-OURS = {description.FILE, description.FIXED, PLAN, MANIFEST, "units", "data"}
+OURS = {zoo_json.FILE, zoo_json.FIXED, PLAN, MANIFEST, "units", "data"}
 SHARD_BYTES = 256 * 2**20  # weights a shard at most: few files, and each is written from memory
 
 
@@ -75,7 +76,7 @@ def build(
     shared = blueprint(spec, masks)
     folder.mkdir(parents=True, exist_ok=True)
     with files.locked(folder):
-        if not (folder / description.FILE).exists():
+        if not (folder / zoo_json.FILE).exists():
             _check_empty(folder)
         elif overwrite:
             _remove(folder)
@@ -129,7 +130,7 @@ def _train(folder: Path, workers: int, ray: str | None, device: str, report: Cal
 def _remove(folder: Path) -> None:
     """Removes a zoo's own files, the manifest first, so that a half-removed zoo is not taken for a whole one."""
     paths = [folder / MANIFEST, *folder.glob("data/*.h5"), *folder.glob("units/[0-9]*"), folder / PLAN]
-    for path in [*paths, folder / description.FIXED, folder / description.FILE]:
+    for path in [*paths, folder / zoo_json.FIXED, folder / zoo_json.FILE]:
         path.unlink(missing_ok=True)
 
 
@@ -142,7 +143,7 @@ def _check_empty(folder: Path) -> None:
 
 def _check_same(folder: Path, spec: Spec) -> None:
     """Raises FileExistsError where the folder holds the zoo of another spec, begun or whole."""
-    found, wanted = (_flat(to_json(s)) for s in (description.read(folder, nets=spec.nets).built, spec))
+    found, wanted = (_flat(to_json(s)) for s in (zoo_json.read(folder, nets=spec.nets).built, spec))
     differing = [
         f"{field}: {found[field]} there, {wanted[field]} asked for" for field in found if found[field] != wanted[field]
     ]
@@ -160,9 +161,9 @@ def _begin(folder: Path, about: Description) -> None:
     """Writes what the zoo is, unless it stands there already; then the images must be the same."""
     for name in ("units", "data"):
         (folder / name).mkdir(exist_ok=True)
-    if not (folder / description.FILE).exists():
-        description.write(folder, about)
-    elif (found := description.read(folder).images_sha256) != about.images_sha256:
+    if not (folder / zoo_json.FILE).exists():
+        zoo_json.write(folder, about)
+    elif (found := zoo_json.read(folder).images_sha256) != about.images_sha256:
         raise ValueError(
             f"{folder} was begun with other images (sha256 {found[:12]}..., now {about.images_sha256[:12]}...); "
             f"give --images the ones from the first time"
@@ -174,8 +175,8 @@ def _write_shards(folder: Path, about: Description, units: list[Unit]) -> None:
 
     A shard's `of` counts the shards of its split when it was written; a later extension adds more and leaves it.
     """
-    attributes = description.shard_attributes(about)
-    names = list(read_manifest(folder)) if (folder / MANIFEST).exists() else [description.FILE, description.FIXED]
+    attributes = zoo_json.shard_attributes(about)
+    names = list(read_manifest(folder)) if (folder / MANIFEST).exists() else [zoo_json.FILE, zoo_json.FIXED]
     indices = [index for unit in units for index in unit.nets]
     row_bytes = total(about.blueprint.layout) * np.dtype(about.spec.dtype).itemsize * (1 + len(about.spec.trajectory))
     for split in SPLITS:

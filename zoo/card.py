@@ -11,11 +11,11 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from zoo.description import Description
-from zoo.reader import Zoo
+from zoo.dataset.reader import Zoo
+from zoo.dataset.summary import summary
+from zoo.dataset.zoo_json import Description
 from zoo.spec.columns import SPLITS
 from zoo.spec.imported import Imported
-from zoo.summary import summary
 
 ADDRESS = r"https?://[A-Za-z0-9][A-Za-z0-9._~:/?#&()+,;=%-]{1,500}"
 TEMPLATES = Path(__file__).parent / "templates"

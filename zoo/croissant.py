@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 
 from zoo.card import CITATIONS, About, meanings
-from zoo.reader import Zoo
+from zoo.dataset.reader import Zoo
 from zoo.storage.manifest import MANIFEST
 
 CONTEXT = {  # the one that the specification prescribes

@@ -4,10 +4,10 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-from zoo import vet
+from zoo.dataset import vet
+from zoo.dataset.reader import SOURCE
 from zoo.orders import Order, Report, ordered
 from zoo.places import Remote
-from zoo.reader import SOURCE
 from zoo.receiving import receive
 from zoo.remotes import locate
 from zoo.storage import files

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from zoo import vet
+from zoo.dataset import vet
 from zoo.importers.asymmetric_networks import asymmetric_networks
 from zoo.importers.modelzoos import modelzoos
 from zoo.importers.rows import Foreign, write

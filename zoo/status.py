@@ -6,7 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from zoo import description, leases, plan
+from zoo import leases, plan
+from zoo.dataset import zoo_json
 from zoo.messages import duration
 from zoo.seeds import net_seed
 from zoo.spec.draws import draw
@@ -54,7 +55,7 @@ class Status:
 
 def status(folder: Path) -> Status:
     """Reads a folder in which a build was begun. Raises FileNotFoundError where none was."""
-    spec, units = description.read(folder).built, plan.units(folder)
+    spec, units = zoo_json.read(folder).built, plan.units(folder)
     epochs = dict(zip(units, _epochs(spec, tuple(units)), strict=True))
     names = present(folder)
     done = [unit for unit in units if unit.receipt(folder).name in names]

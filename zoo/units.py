@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 from jaxtyping import Float
 
-from zoo import description
+from zoo.dataset import zoo_json
 from zoo.nets.blueprint import Blueprint
 from zoo.seeds import net_seed
 from zoo.spec.draws import draw
@@ -119,9 +119,9 @@ class Workshop:
     def __init__(self, folder: Path, device: torch.device = CPU) -> None:
         one_thread_that_keeps_its_memory()
         self.folder = folder
-        self.about = description.read(folder)
+        self.about = zoo_json.read(folder)
         self.images = ImageSet(**safetensors.torch.load_file(folder / "units" / IMAGES)).to(device)
-        self.attributes = description.shard_attributes(self.about)
+        self.attributes = zoo_json.shard_attributes(self.about)
 
     def make(self, unit: Unit, after_epoch: Callable[[int], None]) -> None:
         """Trains and measures the unit, then commits it: rows first, receipt last."""

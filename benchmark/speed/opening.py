@@ -21,8 +21,9 @@ if Path(sys.path[0]) == Path(__file__).parent:  # run by its path: this file's o
 import numpy as np
 import torch
 
-from zoo import description, load
-from zoo.description import Description
+from zoo import load
+from zoo.dataset import zoo_json
+from zoo.dataset.zoo_json import Description
 from zoo.seeds import net_seed
 from zoo.spec.columns import SPLITS, TARGETS
 from zoo.spec.draws import draw, split_of
@@ -57,8 +58,8 @@ def write_zoo(folder: Path, nets: int) -> int:
     spec = load("cifar10-resnet8-standard", {"nets": nets, "dtype": "float16"})
     about = Description(spec, blueprint(spec), "0" * 64)
     (folder / "data").mkdir(parents=True)
-    description.write(folder, about)
-    names, size = [description.FILE, description.FIXED], 0
+    zoo_json.write(folder, about)
+    names, size = [zoo_json.FILE, zoo_json.FIXED], 0
     members: dict[str, list[int]] = {split: [] for split in SPLITS}
     for index in range(nets):
         members[split_of(spec, index)].append(index)
@@ -77,7 +78,7 @@ def write_zoo(folder: Path, nets: int) -> int:
                 "diverged": np.zeros(len(chosen), bool),
             }
             names.append(f"data/{split}-{number:05}-of-{count:05}.h5")
-            files.write(folder / names[-1], shards.image(weights, columns, description.shard_attributes(about)))
+            files.write(folder / names[-1], shards.image(weights, columns, zoo_json.shard_attributes(about)))
             size += weights.nbytes
     write_manifest(folder, names)
     return size

@@ -171,7 +171,7 @@ def curve(
     """Draw scores against the number of training nets."""
     from benchmark.leaderboard import leaderboard
     from benchmark.plots import sample_efficiency
-    from zoo.plots import save
+    from zoo.dataset.plots import save
 
     print(save(sample_efficiency(leaderboard(results).cells), out))
 

@@ -97,7 +97,7 @@ def import_(
 @app.command(rich_help_panel="Travel")
 def vet(zoo_folder: Folder) -> None:
     """Look through a zoo from others before anything reads it, and refuse what a zoo does not need."""
-    from zoo.vet import vet
+    from zoo.dataset.vet import vet
 
     vet(zoo_folder)
     _say(f"{zoo_folder}: nothing in it but a zoo, and its bytes are its manifest's")

@@ -171,7 +171,7 @@ def watch(
 def info(zoo_folder: Folder, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
     """Count a zoo's nets and show how its targets and hyper-parameters are distributed."""
     import zoo
-    from zoo.summary import QUANTILES, summary
+    from zoo.dataset.summary import QUANTILES, summary
 
     found = summary(zoo.open(zoo_folder))
     if as_json:
@@ -242,7 +242,7 @@ def plot(
 ) -> None:
     """Draw a target's histograms by family, and the target against each hyper-parameter."""
     import zoo
-    from zoo import plots
+    from zoo.dataset import plots
     from zoo.messages import unknown
 
     opened = [zoo.open(folder) for folder in zoo_folders]
@@ -266,7 +266,8 @@ def export(
 ) -> None:
     """Write one net with the paper's tensor names, or the whole zoo in the paper's layout."""
     import zoo
-    from zoo.export import export, export_official
+    from zoo.dataset.export import export
+    from zoo.official_export import export_official
 
     if (net is None) != (kind == "official"):
         raise typer.BadParameter("give --net INDEX for one net, or --kind official without --net for the whole zoo")

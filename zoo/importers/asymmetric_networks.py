@@ -1,4 +1,4 @@
-"""The zoos of Lim et al. 2024 (arXiv 2405.20231; Zenodo 13883507), and of `zoo.export`: a `{idx}.pt` for each net."""
+"""The zoos of Lim et al. 2024 (arXiv 2405.20231; Zenodo 13883507), and of `zoo.dataset.export`: a `{idx}.pt` for each net."""
 
 import math
 from pathlib import Path
@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from zoo.export import OFFICIAL_FAMILIES
 from zoo.importers import official_nets, official_tables
 from zoo.importers.official_nets import Shared
 from zoo.importers.official_tables import HPARAMS, PUBLISHED
@@ -15,6 +14,7 @@ from zoo.importers.rows import BY_HASH, Foreign, one_by_one, split_by_lineage
 from zoo.importers.sources import digests, unwrapped
 from zoo.messages import choose, plain_line
 from zoo.nets.layout import total
+from zoo.official_export import OFFICIAL_FAMILIES
 from zoo.spec.columns import HYPER_PARAMETERS, TARGETS
 from zoo.spec.imported import Imported, Provenance
 

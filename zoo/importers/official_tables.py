@@ -1,10 +1,10 @@
-"""The tables beside the nets of Lim et al. 2024: hparams.csv, a row a net, and splits.csv, which is of `zoo.export`."""
+"""The tables beside the nets of Lim et al. 2024: hparams.csv, a row a net, and splits.csv, which is of `zoo.dataset.export`."""
 
 from pathlib import Path
 
 import numpy as np
 
-from zoo.export import OFFICIAL_COLUMNS
+from zoo.official_export import OFFICIAL_COLUMNS
 from zoo.spec.columns import SPLITS
 from zoo.untrusted import readers
 

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from zoo import description
-from zoo.description import Description
+from zoo.dataset import zoo_json
+from zoo.dataset.zoo_json import Description
 from zoo.nets.architectures import ARCHITECTURES
 from zoo.nets.blueprint import Blueprint
 from zoo.nets.layout import Layout, total
@@ -91,9 +91,9 @@ def write(foreign: Foreign, folder: Path) -> None:
     about = foreign.description()
     _check(foreign, about)
     (folder / "data").mkdir(parents=True, exist_ok=True)
-    description.write(folder, about)
-    attributes = description.shard_attributes(about)
-    names = [description.FILE, description.FIXED]
+    zoo_json.write(folder, about)
+    attributes = zoo_json.shard_attributes(about)
+    names = [zoo_json.FILE, zoo_json.FIXED]
     row_bytes = total(foreign.layout) * np.dtype(foreign.about.dtype).itemsize * (1 + len(foreign.about.trajectory))
     for split in SPLITS:
         members = np.flatnonzero(foreign.columns["split"].to_numpy() == split)

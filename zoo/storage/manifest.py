@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from zoo import description
+from zoo.dataset import zoo_json
 from zoo.storage import files, shards
 from zoo.untrusted import vetting
 from zoo.untrusted.vetting.manifests import MANIFEST, MANIFEST_BYTES
@@ -45,7 +45,7 @@ def check_bytes(folder: Path) -> Iterator[str]:
         yield f"{folder}: no {MANIFEST}"
         return
     digests = read_manifest(folder)
-    for name in (description.FILE, description.FIXED):
+    for name in (zoo_json.FILE, zoo_json.FIXED):
         if name not in digests:
             yield f"{folder / MANIFEST}: no line for {name}"
     for name, digest in digests.items():

@@ -1,6 +1,6 @@
 """Looks at a zoo's files as a stranger may have made them, before anything else reads them.
 
-`zoo.vet` runs `check` in a limited child. This package stands alone (standard library, numpy, h5py, safetensors) and
+`zoo.dataset.vet` runs `check` in a limited child. This package stands alone (standard library, numpy, h5py, safetensors) and
 imports its parts by relative names, so that the child need not load what it is part of; and what it does not know, it
 refuses. Every message names the file and the object in it.
 """

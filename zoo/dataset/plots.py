@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from zoo.reader import Zoo
+from zoo.dataset.reader import Zoo
 from zoo.storage import files
 
 LOGARITHMIC = ("learning_rate", "weight_decay")

@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
+from zoo.dataset.reader import Zoo
 from zoo.nets.layout import total
-from zoo.reader import Zoo
 from zoo.spec.columns import SPLITS
 from zoo.spec.imported import Imported
 

@@ -4,15 +4,14 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from zoo import description, vet
+from zoo.dataset import vet, zoo_json
+from zoo.dataset.nets import Inputs, Nets
 from zoo.messages import plain, unknown
 from zoo.nets.blueprint import Blueprint
 from zoo.nets.layout import Layout, total, views
@@ -25,24 +24,6 @@ from zoo.untrusted import vetting
 
 ROWS_AT_ONCE = 256  # read from a shard: bounds the memory beside what is returned
 SOURCE, SOURCE_BYTES = "source.json", 10_000  # what `fetch` leaves in a zoo, not in its manifest; at most so large
-Inputs = Literal["trained", "all"]
-
-
-@dataclass(frozen=True)
-class Nets:
-    """Some nets as a metanet sees them: weights and hyper-parameters, no targets; rows in order of `index`.
-
-    `segments` says where in the vector each tensor's entries stand; a tensor that is wholly fixed has none of the
-    trained ones.
-    """
-
-    index: np.ndarray
-    weights: Float[Tensor, "net weight"]
-    hyper_parameters: pd.DataFrame
-    segments: tuple[tuple[str, slice], ...]
-
-    def __len__(self) -> int:
-        return len(self.index)
 
 
 @dataclass(frozen=True)
@@ -190,12 +171,12 @@ def open(folder: Path | str) -> Zoo:
         folder = open_remote(folder)
     folder = Path(folder)
     if not os.path.lexists(folder / MANIFEST):
-        description.require(folder)
+        zoo_json.require(folder)
         raise FileNotFoundError(
             f"{folder} is an unfinished zoo (see `metazoo status {folder}`); run its `metazoo build` again to finish it"
         )
     vet.once(folder, local=True)  # before anything in it is read
-    about = description.read(folder)
+    about = zoo_json.read(folder)
     manifest = read_manifest(folder)
     parts: dict[str, tuple[shards.Shard, ...]] = dict.fromkeys(SPLITS, ())
     frames = []
@@ -211,25 +192,25 @@ def open(folder: Path | str) -> Zoo:
     columns = pd.concat(frames).sort_values("index", ignore_index=True)
     if not np.array_equal(columns["index"], np.arange(len(columns))):
         raise ValueError(f"{folder}: its shards do not hold nets 0 to {len(columns) - 1} once each; rebuild the zoo")
-    spec = description.read(folder, nets=len(columns)).spec
+    spec = zoo_json.read(folder, nets=len(columns)).spec
     columns = columns.astype(dict.fromkeys(spec.text, "category"))
     return Zoo(folder, spec, about.blueprint, files.sha256(folder / MANIFEST), columns, parts)
 
 
-def _shard(path: Path, about: description.Description) -> shards.Shard:
+def _shard(path: Path, about: zoo_json.Description) -> shards.Shard:
     shard = shards.read(path)
-    wanted = about.columns.keys() - description.TRAJECTORY_COLUMNS.keys()
+    wanted = about.columns.keys() - zoo_json.TRAJECTORY_COLUMNS.keys()
     if missing := wanted - shard.columns.keys():
         raise ValueError(f"{path}: no column {', '.join(sorted(missing))}; rebuild the zoo")
     words = {name for name, values in shard.columns.items() if shards.is_text(values)}
     if words != set(about.spec.text):
         raise ValueError(
-            f"{path}: {description.FILE} says that the columns of words are {sorted(about.spec.text)}, "
+            f"{path}: {zoo_json.FILE} says that the columns of words are {sorted(about.spec.text)}, "
             f"found {sorted(words)}; the shard belongs to another zoo"
         )
     if shard.weights.shape[1] != total(about.blueprint.layout):
         raise ValueError(
-            f"{path}: nets of {shard.weights.shape[1]} weights, but {description.FILE} describes "
+            f"{path}: nets of {shard.weights.shape[1]} weights, but {zoo_json.FILE} describes "
             f"{total(about.blueprint.layout)}; the shard belongs to another zoo"
         )
     return shard

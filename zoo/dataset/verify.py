@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from zoo import description
+from zoo.dataset import zoo_json
+from zoo.dataset.reader import Zoo, open
 from zoo.messages import plain
 from zoo.nets.blueprint import Blueprint
-from zoo.reader import Zoo, open
 from zoo.seeds import net_seed, stream
 from zoo.spec.draws import draw, split_of
 from zoo.spec.imported import Imported
@@ -34,7 +34,7 @@ def verify(
     from `images_folder`. An imported zoo has no spec to check against, and is not measured again. Raises as `open` does
     where there is no zoo.
     """
-    description.require(folder)
+    zoo_json.require(folder)
     problems = [*check_bytes(folder), *_unlisted(folder)]
     if problems:
         return problems
@@ -109,7 +109,7 @@ def _measured_again(zoo: Zoo, spec: Spec, nets: int, folder: Path | None, *, dow
         yield f"{zoo.folder}: its tensors are not those that its spec's nets have; nothing was measured again"
         return
     image_set = images.load(spec.images, path=folder, download=download)
-    if image_set.digest() != description.read(zoo.folder).images_sha256:
+    if image_set.digest() != zoo_json.read(zoo.folder).images_sha256:
         yield f"{zoo.folder}: these are not the images that the nets were trained on; nothing was measured again"
         return
     settled = zoo.columns.loc[~zoo.columns["diverged"], "index"].to_numpy()
