@@ -13,7 +13,7 @@ from benchmark.plots import predicted_against_true
 from benchmark.score import score
 from metanets import METANETS, Training
 from zoo.dataset import plots
-from zoo.status import Status
+from zoo.jobs.status import Status
 
 FAMILIES = ("standard", "w_asymmetric")
 NETS, SEEDS, TARGET = 512, 3, "test_accuracy"

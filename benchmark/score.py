@@ -21,9 +21,9 @@ from benchmark.tasks import check_task, opened, rows_of, task_of
 from metanets import METANETS, Metanet, Training
 from metanets.metanet import Fitted
 from zoo.dataset.nets import Inputs
+from zoo.jobs.workers import interrupts_ignored
 from zoo.training import machine
 from zoo.training.machine import environment, one_thread_that_keeps_its_memory
-from zoo.workers import interrupts_ignored
 
 KEPT = 2**26  # bytes of a block of memory that is kept: those of a step, not those of a zoo
 

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from zoo.status import Status
+    from zoo.jobs.status import Status
 
 app = typer.Typer(
     help="Zoos of trained networks, and metanetworks scored on them.",

@@ -57,7 +57,7 @@ def tier(folder: Path) -> Tier:
 
 
 def fresh(spec: Spec, folder: Path, **options: Any) -> int:
-    """Builds a zoo of this spec from a seed that nobody knew before, with the options of `zoo.build`; returns the seed.
+    """Builds a zoo of this spec from a seed that nobody knew before, with the options of `zoo.jobs.build`; returns the seed.
 
     It stands in the zoo's description from the first moment on, so the folder is to be kept to oneself until the metanets
     to be verified have been handed in. Raises FileExistsError where there is a zoo already.

@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from zoo.jobs.status import Status, status
 from zoo.messages import duration
-from zoo.status import Status, status
 
 TRIES = 3  # a build that begins again may take a receipt away while it is read
 

@@ -11,7 +11,7 @@ import torch
 from conftest import SHARED
 
 import zoo
-from zoo.mask_files import read_masks
+from zoo.jobs.mask_files import read_masks
 from zoo.nets.asymmetric import MASKS, draw_gates, draw_masks, masks_digest
 from zoo.spec.resolve import blueprint, layout_of
 

@@ -18,7 +18,7 @@ from zoo.importers.asymmetric_networks import asymmetric_networks
 from zoo.importers.rows import write
 from zoo.importers.shapes import resnet8_layout
 from zoo.importing import import_zoo
-from zoo.mask_files import read_masks
+from zoo.jobs.mask_files import read_masks
 from zoo.official_export import export_official
 from zoo.spec.resolve import layout_of
 from zoo.tasks import augment, images

@@ -42,7 +42,7 @@ def start(folder: Path, nets: int = 64) -> subprocess.Popen:
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_one_worker_and_two_give_the_same_bytes(tmp_path, monkeypatch, precision):
-    monkeypatch.setattr("zoo.plan.NETS_A_UNIT", 16)
+    monkeypatch.setattr("zoo.jobs.plan.NETS_A_UNIT", 16)
     one, two = (zoo.build(small(precision=precision), tmp_path / str(n), workers=n) for n in (1, 2))
     assert content(one) == content(two)
 
@@ -79,7 +79,7 @@ def test_an_extended_zoo_keeps_its_shards_and_has_the_nets_of_one_built_at_once(
 
 def test_the_nets_a_unit_are_kept_from_the_first_build(tmp_path, monkeypatch):
     folder = zoo.build(small(nets=16), tmp_path / "zoo")
-    monkeypatch.setattr("zoo.plan.STACKED", 1)
+    monkeypatch.setattr("zoo.jobs.plan.STACKED", 1)
     plan = json.loads((folder / "plan.json").read_text())
     zoo.build(small(nets=20), folder)
     assert json.loads((folder / "plan.json").read_text()) == {**plan, "extents": [16, 20]}
@@ -103,7 +103,7 @@ def test_shards_hold_their_split_in_order(standard):
 
 
 def test_many_small_shards_hold_the_same_nets_as_one(standard, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules["zoo.build"], "SHARD_BYTES", 20_000)
+    monkeypatch.setattr(sys.modules["zoo.jobs.build"], "SHARD_BYTES", 20_000)
     many, one = zoo.open(zoo.build(small(), tmp_path / "zoo")), zoo.open(standard)
     assert len(many.parts["train"]) > 3
     assert (many.nets("train").weights == one.nets("train").weights).all()

@@ -11,7 +11,7 @@ import pytest
 from conftest import small
 
 import zoo
-from zoo import plan
+from zoo.jobs import plan
 from zoo.storage import files
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -46,7 +46,7 @@ def cluster():
 
 def start(folder: Path, address: str) -> subprocess.Popen:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zoo.plan.NETS_A_UNIT", 4)
+        patch.setattr("zoo.jobs.plan.NETS_A_UNIT", 4)
         zoo.build(SPEC, folder, workers=0)
     script = folder.parent / "build.py"
     script.write_text(BUILD)
@@ -69,7 +69,7 @@ def content(folder: Path) -> dict[str, str]:
 def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cluster") / "zoo"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zoo.plan.NETS_A_UNIT", 4)
+        patch.setattr("zoo.jobs.plan.NETS_A_UNIT", 4)
         return content(zoo.build(SPEC, folder, workers=2))
 
 

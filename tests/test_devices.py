@@ -10,8 +10,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from benchmark.terminal import workers_of
-from zoo import plan
-from zoo.estimate import random_images
+from zoo.jobs import plan
+from zoo.jobs.estimate import random_images
 from zoo.spec.resolve import blueprint, layout_of
 from zoo.spec.spec import load
 from zoo.training import machine

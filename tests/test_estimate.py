@@ -7,7 +7,7 @@ import pytest
 from conftest import small
 
 import zoo
-from zoo.estimate import estimate, image_counts, random_images
+from zoo.jobs.estimate import estimate, image_counts, random_images
 from zoo.messages import duration
 from zoo.nets.layout import total
 from zoo.spec.resolve import layout_of

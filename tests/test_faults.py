@@ -30,10 +30,10 @@ from benchmark.cli import main
 from benchmark.features import features
 from benchmark.tasks import task_of
 from metanets import METANETS
-from zoo import leases, plan
 from zoo.dataset.export import export
 from zoo.dataset.summary import summary
-from zoo.leases import Holder
+from zoo.jobs import leases, plan
+from zoo.jobs.leases import Holder
 from zoo.official_export import export_official
 from zoo.storage.manifest import MANIFEST, check_bytes, read_manifest
 
@@ -149,7 +149,7 @@ def places(tmp_path_factory) -> dict[str, Path]:
     made = {name: tmp_path_factory.mktemp(name) for name in ("nothing", "prepared", "built")}
     for name, nets_a_unit in (("prepared", 2), ("built", 4)):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("zoo.plan.NETS_A_UNIT", nets_a_unit)
+            patch.setattr("zoo.jobs.plan.NETS_A_UNIT", nets_a_unit)
             zoo.build(EARLIER, made[name] / "zoo", workers=0)
     zoo.work(made["built"] / "zoo")
     zoo.build(EARLIER, made["built"] / "zoo", workers=0)
@@ -378,11 +378,11 @@ def test_rows_go_when_the_manifest_is_durable_and_a_record_comes_when_its_predic
 
 
 def work_alone(folder: Path) -> None:
-    """A `zoo.build` whose worker is this process too, so that one kill ends all."""
+    """A `zoo.jobs.build` whose worker is this process too, so that one kill ends all."""
     import torch
 
     torch.set_num_threads(1)
-    sys.modules["zoo.build"].run = lambda place, **_: zoo.work(place)
+    sys.modules["zoo.jobs.build"].run = lambda place, **_: zoo.work(place)
     zoo.build(SPEC, folder / "zoo", workers=1)
 
 

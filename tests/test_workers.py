@@ -15,11 +15,11 @@ import pytest
 from conftest import small
 
 import zoo
-from zoo import leases, plan, units
-from zoo.leases import Holder
+from zoo.jobs import leases, plan, units
+from zoo.jobs.leases import Holder
+from zoo.jobs.units import ATTEMPTS, Workshop
+from zoo.jobs.workers import check_failures
 from zoo.storage import files
-from zoo.units import ATTEMPTS, Workshop
-from zoo.workers import check_failures
 
 SPEC = small(nets=24)
 KILLS = 20
@@ -30,7 +30,7 @@ def prepared(tmp_path_factory):
     """A folder in which 4 units wait for workers; tests work on copies."""
     folder = tmp_path_factory.mktemp("workers") / "zoo"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zoo.plan.NETS_A_UNIT", 6)
+        patch.setattr("zoo.jobs.plan.NETS_A_UNIT", 6)
         zoo.build(SPEC, folder, workers=0)
     return folder
 
@@ -199,7 +199,7 @@ def test_a_unit_that_fails_is_tried_three_times_and_the_others_go_on(folder, mon
     assert (found.done, found.failed, found.running, found.units) == (3, 1, 0, 4)
     with pytest.raises(RuntimeError, match=r"1 unit\(s\) failed 3 times(?s:.)*nets 6 to 11: ArithmeticError: no luck"):
         check_failures(folder)
-    monkeypatch.setattr(sys.modules["zoo.build"], "run", lambda folder, **_: zoo.work(folder))
+    monkeypatch.setattr(sys.modules["zoo.jobs.build"], "run", lambda folder, **_: zoo.work(folder))
     with pytest.raises(RuntimeError, match="failed 3 times"):  # a build tries again, and says so too
         zoo.build(SPEC, folder, workers=1)
     assert len(tried) == 9
@@ -283,7 +283,7 @@ def test_rows_that_vanish_during_a_build_are_an_error_not_a_zoo_without_them(fol
         zoo.work(folder)
         next(folder.glob("units/00001.*.h5")).unlink()
 
-    monkeypatch.setattr(sys.modules["zoo.build"], "run", vanish)
+    monkeypatch.setattr(sys.modules["zoo.jobs.build"], "run", vanish)
     with pytest.raises(RuntimeError, match=r"1 unit\(s\) that were done are gone"):
         zoo.build(SPEC, folder, workers=1)
     monkeypatch.undo()

@@ -27,8 +27,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.estimate import random_images
-from zoo.plan import nets_a_unit
+from zoo.jobs.estimate import random_images
+from zoo.jobs.plan import nets_a_unit
 from zoo.spec.resolve import blueprint, layout_of
 from zoo.spec.spec import Spec, load
 from zoo.tasks.augment import Augmentation, augment, draw_augmentation

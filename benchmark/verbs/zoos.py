@@ -56,7 +56,7 @@ def plan(
 ) -> None:
     """Estimate the time, memory and disk that a zoo will take, from a few seconds of training on random images."""
     import zoo
-    from zoo.estimate import estimate
+    from zoo.jobs.estimate import estimate
 
     loaded = zoo.load(spec, overrides(settings or [], nets, None))
     count = workers_of(workers, device)
@@ -121,7 +121,7 @@ def build(
 def work(zoo_folder: Folder, device: DeviceOption = "cpu") -> None:
     """Train units of a zoo that is being built, beside any other workers, until none is left."""
     import zoo
-    from zoo.workers import check_failures
+    from zoo.jobs.workers import check_failures
 
     with stoppable():
         zoo.work(zoo_folder, device=device)

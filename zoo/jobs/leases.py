@@ -20,8 +20,8 @@ from typing import Any
 
 import psutil
 
+from zoo.jobs.units import Unit
 from zoo.storage import files
-from zoo.units import Unit
 
 STALE = 120.0  # seconds without a heartbeat after which a lease is taken over: longer than network file systems cache
 BEAT = 15.0  # seconds between heartbeats

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from zoo.jobs.plan import nets_a_unit
 from zoo.messages import duration
 from zoo.nets.blueprint import Blueprint
 from zoo.nets.layout import total
-from zoo.plan import nets_a_unit
 from zoo.seeds import net_seed
 from zoo.spec.draws import draw
 from zoo.spec.resolve import blueprint

@@ -19,26 +19,26 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 
-from zoo import plan
 from zoo.dataset import vet, zoo_json
 from zoo.dataset.zoo_json import Description
-from zoo.mask_files import read_masks
+from zoo.jobs import plan
+from zoo.jobs.mask_files import read_masks
+from zoo.jobs.plan import PLAN
+from zoo.jobs.status import Status
+from zoo.jobs.units import IMAGES, Unit
+from zoo.jobs.workers import check_failures, run
 from zoo.nets.asymmetric import masks_digest
 from zoo.nets.blueprint import Blueprint
 from zoo.nets.layout import total
-from zoo.plan import PLAN
 from zoo.spec.columns import SPLITS
 from zoo.spec.draws import split_of
 from zoo.spec.resolve import blueprint, layout_of
 from zoo.spec.spec import Spec, to_json
-from zoo.status import Status
 from zoo.storage import files, shards
 from zoo.storage.manifest import MANIFEST, held, read_manifest, write_manifest
 from zoo.tasks import images
 from zoo.training import machine, native
 from zoo.training.train import check_trainable
-from zoo.units import IMAGES, Unit
-from zoo.workers import check_failures, run
 
 TEMPORARY = (files.TEMPORARY, f"*/{files.TEMPORARY}")
 OURS = {zoo_json.FILE, zoo_json.FIXED, PLAN, MANIFEST, "units", "data"}
@@ -121,7 +121,7 @@ def _train(folder: Path, workers: int, ray: str | None, device: str, report: Cal
         native.missing()  # compiles the engine, where it is not yet, before many workers would
         run(folder, workers=workers, device=device, report=report)
     else:
-        from zoo.cluster import run_on_ray
+        from zoo.jobs.ray import run_on_ray
 
         run_on_ray(folder, ray, workers=workers, device=device, report=report)
     check_failures(folder)

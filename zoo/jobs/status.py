@@ -6,15 +6,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from zoo import leases, plan
 from zoo.dataset import zoo_json
+from zoo.jobs import leases, plan
+from zoo.jobs.units import Unit, present
 from zoo.messages import duration
 from zoo.seeds import net_seed
 from zoo.spec.draws import draw
 from zoo.spec.spec import Spec
 from zoo.storage import files
 from zoo.storage.manifest import held
-from zoo.units import Unit, present
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 from itertools import pairwise
 from pathlib import Path
 
+from zoo.jobs.units import Unit
 from zoo.spec.resolve import layout_of
 from zoo.spec.spec import Spec
 from zoo.storage import files
 from zoo.storage.manifest import held
 from zoo.tasks import images
 from zoo.training import machine
-from zoo.units import Unit
 
 PLAN = "plan.json"
 STACKED = 2**20  # values in the first activations of all nets of a unit: where PyTorch is fastest on a CPU

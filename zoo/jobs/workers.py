@@ -15,10 +15,10 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from zoo import leases, plan
-from zoo.status import Status, status
+from zoo.jobs import leases, plan
+from zoo.jobs.status import Status, status
+from zoo.jobs.units import ATTEMPTS, Unit, Workshop, present
 from zoo.training import machine
-from zoo.units import ATTEMPTS, Unit, Workshop, present
 
 LOOK_EVERY = 0.5  # seconds between looks at the folder, while there is nothing else to do
 DEATHS = 3  # workers killed in a row without a unit done, after which no more are started

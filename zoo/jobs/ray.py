@@ -8,8 +8,8 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from zoo.status import Status, status
-from zoo.workers import work
+from zoo.jobs.status import Status, status
+from zoo.jobs.workers import work
 
 LOOK_EVERY = 1.0  # seconds
 

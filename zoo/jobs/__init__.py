@@ -1,0 +1,1 @@
+"""Building a zoo: units of work, and who does them."""
