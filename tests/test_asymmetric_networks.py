@@ -14,12 +14,12 @@ import zoo
 from benchmark import records
 from benchmark.score import Job, run
 from metanets import Training
-from zoo.importers.asymmetric_networks import asymmetric_networks
-from zoo.importers.rows import write
-from zoo.importers.shapes import resnet8_layout
-from zoo.importing import import_zoo
+from zoo.importers.asymmetric_networks.export import export_official
+from zoo.importers.asymmetric_networks.importer import asymmetric_networks
+from zoo.importers.import_zoo import import_zoo
+from zoo.importers.infer_layout import resnet8_layout
+from zoo.importers.source_zoo import write
 from zoo.jobs.mask_files import read_masks
-from zoo.official_export import export_official
 from zoo.spec.resolve import layout_of
 from zoo.tasks import augment, images
 from zoo.training.measure import measure

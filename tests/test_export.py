@@ -15,7 +15,7 @@ from test_verify import sign
 import zoo
 from benchmark import cli
 from zoo.dataset.export import export
-from zoo.official_export import export_official, official
+from zoo.importers.asymmetric_networks.export import export_official, official
 from zoo.tasks import augment, images
 
 

@@ -32,9 +32,9 @@ from benchmark.tasks import task_of
 from metanets import METANETS
 from zoo.dataset.export import export
 from zoo.dataset.summary import summary
+from zoo.importers.asymmetric_networks.export import export_official
 from zoo.jobs import leases, plan
 from zoo.jobs.leases import Holder
-from zoo.official_export import export_official
 from zoo.storage.manifest import MANIFEST, check_bytes, read_manifest
 
 EARLIER, SPEC = (small(nets=nets, recipe__epochs=(1, 1)) for nets in (4, 8))

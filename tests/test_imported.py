@@ -13,10 +13,10 @@ from benchmark.score import score
 from metanets import METANETS, Training
 from zoo.dataset.export import export
 from zoo.dataset.summary import summary
-from zoo.importers import rows
-from zoo.importers.rows import Foreign, split_by_lineage, write
+from zoo.importers import source_zoo
+from zoo.importers.asymmetric_networks.export import export_official
+from zoo.importers.source_zoo import Foreign, split_by_lineage, write
 from zoo.nets.layout import from_shapes
-from zoo.official_export import export_official
 from zoo.spec.imported import Imported, Provenance
 from zoo.storage.manifest import MANIFEST
 
@@ -52,7 +52,7 @@ def foreign(nets: int = 48, **changes: object) -> Foreign:
         columns={"lineage": "the run"},
         text=("activation",),
     )
-    given = Foreign(about, LAYOUT, frame, lambda rows: values[rows], TRAINED, FIXED)
+    given = Foreign(about, LAYOUT, frame, lambda rows: values[source_zoo], TRAINED, FIXED)
     return dataclasses.replace(given, **changes)
 
 
@@ -87,7 +87,7 @@ def test_importing_again_gives_the_same_bytes(written, tmp_path):
 
 
 def test_nets_larger_than_a_shard_should_be_have_one_each(tmp_path, monkeypatch):
-    monkeypatch.setattr(rows, "SHARD_BYTES", 20)  # of 72 bytes a net
+    monkeypatch.setattr(source_zoo, "SHARD_BYTES", 20)  # of 72 bytes a net
     write(foreign(nets=8), tmp_path / "theirs")
     assert len(list((tmp_path / "theirs" / "data").iterdir())) == 8
     assert zoo.verify(tmp_path / "theirs") == []
@@ -123,8 +123,8 @@ def test_a_net_with_a_weight_that_is_not_finite_is_kept_and_flagged(tmp_path):
     given = foreign()
 
     def weights(rows):
-        values = given.weights(rows).copy()
-        values[rows == 5, 0] = np.nan
+        values = given.weights(source_zoo).copy()
+        values[source_zoo == 5, 0] = np.nan
         return values
 
     write(dataclasses.replace(given, weights=weights), tmp_path / "theirs")

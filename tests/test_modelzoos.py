@@ -15,9 +15,9 @@ import zoo
 from benchmark import records
 from benchmark.score import score
 from metanets import METANETS, Training
-from zoo.importers.modelzoos import modelzoos
-from zoo.importers.rows import write
-from zoo.importing import import_zoo
+from zoo.importers.import_zoo import import_zoo
+from zoo.importers.modelzoos.importer import modelzoos
+from zoo.importers.source_zoo import write
 
 NAMES = [synthetic.name_of(number) for number in range(64)]
 

@@ -6,7 +6,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from zoo.importers import net_tables, state_files, table_columns
+from zoo.importers.state_dicts import columns, state_files, table
 
 ROWS = pd.DataFrame(
     {
@@ -23,12 +23,12 @@ ROWS = pd.DataFrame(
 
 def chosen(tmp_path, rows=ROWS, **options):
     texts = dict.fromkeys(("hyper_parameters", "targets", "percent", "lineage", "split"), "") | options
-    return table_columns.choice(tmp_path / "nets.csv", rows, **texts)
+    return columns.choice(tmp_path / "nets.csv", rows, **texts)
 
 
 def test_columns_get_our_names_and_what_they_are(tmp_path):
     choice = chosen(tmp_path, hyper_parameters="lr, note", percent="acc %", lineage="run")
-    found = table_columns.columns(ROWS, choice)
+    found = columns.columns(ROWS, choice)
     assert found.hyper_parameters.keys() == {"learning_rate", "note"}
     assert found.targets == {"loss": "column Loss of nets.csv", "acc": "column acc % of nets.csv, divided by 100"}
     assert found.columns.keys() == {"file", "lineage"}
@@ -44,7 +44,7 @@ def test_columns_get_our_names_and_what_they_are(tmp_path):
 
 def test_numbers_that_float32_cannot_hold_are_infinite(tmp_path):
     rows = ROWS.assign(Loss=[1e39, 2.0, -1e300])
-    found = table_columns.columns(rows, chosen(tmp_path, rows))
+    found = columns.columns(rows, chosen(tmp_path, rows))
     assert found.frame["loss"].isna().tolist() == [True, False, True]
     assert found.frame["diverged"].tolist() == [True, False, True]
     assert found.notes == ("2 nets have an infinite loss: the value is missing, the net marked diverged",)
@@ -52,11 +52,11 @@ def test_numbers_that_float32_cannot_hold_are_infinite(tmp_path):
 
 def test_whole_numbers_of_64_bits_stay_what_they_are(tmp_path):
     rows = ROWS.drop(columns="Loss").assign(seed=np.array([2**63 + 5, 2**64 - 1, 3], np.uint64))
-    found = table_columns.columns(rows, chosen(tmp_path, rows))
+    found = columns.columns(rows, chosen(tmp_path, rows))
     assert found.frame["seed"].tolist() == ["9223372036854775813", "18446744073709551615", "3"]
     assert "seed" in found.text
-    assert table_columns.columns(rows, chosen(tmp_path, rows, lineage="seed")).frame["lineage"][2] == "3"
-    assert table_columns.columns(rows, chosen(tmp_path, rows, targets="seed")).frame["seed"].tolist() == [
+    assert columns.columns(rows, chosen(tmp_path, rows, lineage="seed")).frame["lineage"][2] == "3"
+    assert columns.columns(rows, chosen(tmp_path, rows, targets="seed")).frame["seed"].tolist() == [
         2.0**63,
         2.0**64,
         3.0,
@@ -64,7 +64,7 @@ def test_whole_numbers_of_64_bits_stay_what_they_are(tmp_path):
 
 
 def test_named_targets_are_the_only_ones(tmp_path):
-    found = table_columns.columns(ROWS, chosen(tmp_path, targets="run"))
+    found = columns.columns(ROWS, chosen(tmp_path, targets="run"))
     assert found.targets.keys() == {"run"}
     assert "loss" in found.columns
 
@@ -86,12 +86,12 @@ def test_the_only_table_of_a_folder_is_found_with_the_nets_that_it_names(tmp_pat
     (tmp_path / "nets.csv").write_text("")
     for name in ("a.pt", "b.pt", "c.pt", "d.pth"):
         (tmp_path / name).write_text("")
-    csv = net_tables.find(tmp_path, "")
+    csv = table.find(tmp_path, "")
     assert csv == tmp_path / "nets.csv"
-    assert net_tables.nets(tmp_path, csv, ROWS) == ([tmp_path / name for name in ROWS["file"]], 1)
+    assert table.nets(tmp_path, csv, ROWS) == ([tmp_path / name for name in ROWS["file"]], 1)
     (tmp_path / "c.pt").unlink()
     with pytest.raises(FileNotFoundError, match=r"c\.pt: no such file; nets\.csv names it, and 0 more"):
-        net_tables.nets(tmp_path, csv, ROWS)
+        table.nets(tmp_path, csv, ROWS)
 
 
 def test_tensors_are_found_in_both_formats_in_the_same_order(tmp_path):

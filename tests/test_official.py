@@ -5,7 +5,7 @@ import pytest
 import torch
 from plain_resnet8 import PlainResNet8
 
-from zoo.importers import official_nets, official_tables
+from zoo.importers.asymmetric_networks import nets, tables
 
 
 @pytest.fixture
@@ -25,24 +25,24 @@ def test_what_all_nets_share_is_read_off_the_first(state, tmp_path):
     normal = torch.full_like(mask, 3.0)
     state["linear.weight"] = torch.where(mask == 1, state["linear.weight"], 1.5 * normal)
     masked = {**state, "linear.mask": mask, "linear.normal_mask": normal}
-    shared = official_nets.shared(saved(tmp_path / "0.pt", masked), 2.0)
+    shared = nets.shared(saved(tmp_path / "0.pt", masked), 2.0)
     (entry,) = (entry for entry in shared.layout if entry.name == "linear.weight")
     assert shared.family == "w_asymmetric"
     assert torch.equal(shared.trained[entry.slice].reshape(entry.shape), mask == 1)
     assert shared.fixed[~shared.trained].unique().tolist() == [6.0]
-    assert official_nets.stored_kappa(shared) == 1.5
-    vector, accuracy = official_nets.net(tmp_path / "0.pt", shared)
+    assert nets.stored_kappa(shared) == 1.5
+    vector, accuracy = nets.net(tmp_path / "0.pt", shared)
     assert accuracy == 90.0
     assert torch.equal(vector[~shared.trained], shared.fixed[~shared.trained])
     assert torch.equal(vector[entry.slice].reshape(entry.shape)[0], state["linear.weight"][0])
     with pytest.raises(ValueError, match="normal_mask has other values"):
-        official_nets.net(saved(tmp_path / "1.pt", {**masked, "linear.normal_mask": normal + 1}), shared)
+        nets.net(saved(tmp_path / "1.pt", {**masked, "linear.normal_mask": normal + 1}), shared)
 
 
 def test_matrices_have_the_names_of_this_package(state, tmp_path):
     places = {"nonlin": 2, **{f"layer{i}.0.nonlin{k}": size for i, size in ((1, 2), (2, 4), (3, 8)) for k in (1, 2)}}
     matrices = {f"{place}.F_mat": torch.randn(size, size, 1, 1) for place, size in places.items()}
-    shared = official_nets.shared(saved(tmp_path / "0.pt", state | matrices), 2.0)
+    shared = nets.shared(saved(tmp_path / "0.pt", state | matrices), 2.0)
     assert shared.family == "sigma_asymmetric"
     assert shared.gate is not None
     assert torch.equal(shared.gate["nonlin1"], matrices["nonlin.F_mat"][:, :, 0, 0])
@@ -52,25 +52,25 @@ def test_matrices_have_the_names_of_this_package(state, tmp_path):
 def test_a_net_that_is_no_resnet8_is_compared_with_the_nearest(state, tmp_path):
     del state["ln1.bias"]
     with pytest.raises(ValueError, match=r"0\.pt: ln1\.bias: no such tensor, but \(2,\) in the paper's ResNet8"):
-        official_nets.shared(saved(tmp_path / "0.pt", state), 2.0)
+        nets.shared(saved(tmp_path / "0.pt", state), 2.0)
 
 
 def test_a_row_of_the_table_is_that_of_the_net_of_its_number(tmp_path):
     (tmp_path / "nets").mkdir()
-    assert official_tables.beside(tmp_path / "nets", "hparams.csv") is None
+    assert tables.beside(tmp_path / "nets", "hparams.csv") is None
     path = tmp_path / "hparams.csv"
     path.write_text("lr,weight_decay,label_smoothing,epochs\n" + "".join(f"0.{n},0,0,{n}\n" for n in range(4)))
-    assert official_tables.beside(tmp_path / "nets", "hparams.csv") == path
-    found = official_tables.hyper_parameters(path, [3, 1])
+    assert tables.beside(tmp_path / "nets", "hparams.csv") == path
+    found = tables.hyper_parameters(path, [3, 1])
     np.testing.assert_array_equal(found["learning_rate"], [0.3, 0.1])
     assert found["epochs"].tolist() == [3, 1]
     with pytest.raises(ValueError, match="has 4 rows, but there is a net 4"):
-        official_tables.hyper_parameters(path, [4])
+        tables.hyper_parameters(path, [4])
 
 
 def test_the_published_split_is_by_index_and_lacks_none(tmp_path):
     path = tmp_path / "splits.csv"
     path.write_text("index,split\n7,test\n2,train\n")
-    assert official_tables.published(path, [2, 7]).tolist() == ["train", "test"]
+    assert tables.published(path, [2, 7]).tolist() == ["train", "test"]
     with pytest.raises(ValueError, match="no split of net 3, and of 1 more; split=lineage does without"):
-        official_tables.published(path, [2, 3, 4])
+        tables.published(path, [2, 3, 4])

@@ -21,7 +21,7 @@ from benchmark.records import Method, Record, Task, ZooReference
 from benchmark.sources import TIERS, gathered, reference
 from benchmark.submission import submission
 from benchmark.svg import slug
-from zoo.importers.rows import write as write_zoo
+from zoo.importers.source_zoo import write as write_zoo
 from zoo.storage import files
 
 EVIL, CLIMBING, MATHS = "<img src=x onerror=alert(1)>", "../../../etc/passwd", "_$\\frac{"

@@ -22,7 +22,7 @@ from benchmark.score import run, score
 from benchmark.tasks import FEWEST, rows_of
 from metanets import METANETS, Training
 from metanets.mlp import MLP
-from zoo.importers.rows import write as write_zoo
+from zoo.importers.source_zoo import write as write_zoo
 from zoo.nets.layout import from_shapes
 
 QUICK = Training(epochs=2, batch=8, learning_rates=(1e-3, 1e-2))

@@ -4,15 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zoo.importers import array_rows, csv_columns, keras_layout, nfn_split, small_cnn_metrics
-from zoo.importers.array_rows import ArrayRows
+from zoo.importers.small_cnn_zoo import csv_columns, split, weights
+from zoo.importers.small_cnn_zoo import layout as keras_layout
+from zoo.importers.small_cnn_zoo import metrics as small_cnn_metrics
+from zoo.importers.small_cnn_zoo.weights import ArrayRows
 
 
 @pytest.mark.parametrize(("stored", "given"), [("<f2", "float16"), (">f4", "float32"), ("<f8", "float32")])
 def test_rows_of_an_array_are_those_asked_for_in_our_order(tmp_path, stored, given):
     values = np.random.default_rng(0).normal(size=(700, 3)).astype(stored)
     np.save(tmp_path / "a.npy", values)
-    source = ArrayRows(tmp_path / "a.npy", array_rows.opened(tmp_path / "a.npy"), np.array([2, 0, 1]))
+    source = ArrayRows(tmp_path / "a.npy", weights.opened(tmp_path / "a.npy"), np.array([2, 0, 1]))
     asked = np.array([699, 5, 4, -1, 6, 5, *range(600, 100, -1)])
     found = source.rows(asked)
     assert (source.dtype, found.dtype) == (given, given)
@@ -69,6 +71,6 @@ def test_metrics_of_another_number_of_rows_belong_to_another_zoo(tmp_path):
 def test_the_published_split_is_one_of_the_final_rows_alone(tmp_path):
     pd.DataFrame(np.random.default_rng(0).permutation(40)).to_csv(tmp_path / "split.csv", index=False)
     final = pd.Series(np.arange(40) % 2 == 1)
-    splits = nfn_split.published(tmp_path / "split.csv", final)
+    splits = split.published(tmp_path / "split.csv", final)
     assert (splits[~final] == "").all()
     assert pd.Series(splits[final]).value_counts().to_dict() == {"train": 8, "validation": 2, "test": 10}

@@ -18,11 +18,11 @@ import zoo
 from benchmark import records
 from benchmark.score import Job, run
 from metanets import METANETS, Training
-from zoo.importers import rows
-from zoo.importers.nfn_split import NFN
-from zoo.importers.small_cnn_metrics import MEASURED
-from zoo.importers.small_cnn_zoo import small_cnn_zoo
-from zoo.importing import import_zoo
+from zoo.importers import source_zoo
+from zoo.importers.import_zoo import import_zoo
+from zoo.importers.small_cnn_zoo.importer import small_cnn_zoo
+from zoo.importers.small_cnn_zoo.metrics import MEASURED
+from zoo.importers.small_cnn_zoo.split import NFN
 from zoo.nets.layout import total, views
 
 QUICK = Training(epochs=1, batch=8, learning_rates=(1e-3,))
@@ -33,7 +33,7 @@ NAMED = {f"config.{name}": name for name in (*CONFIGS, "train_fraction", "w_init
 def imported(source, folder, **options):
     """The source in our format."""
     folder.mkdir()
-    rows.write(small_cnn_zoo(source, **options), folder)
+    source_zoo.write(small_cnn_zoo(source, **options), folder)
     return zoo.open(folder)
 
 

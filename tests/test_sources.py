@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from zoo.importers.shapes import check_alike, inferred_layout, unlike, without_statistics
-from zoo.importers.sources import digests, unwrapped
+from zoo.importers.infer_layout import check_alike, inferred_layout, unlike, without_statistics
+from zoo.importers.source_files import digests, unwrapped
 from zoo.messages import is_column, plain_column, plain_line, plain_name, some_names, some_numbers
 from zoo.storage import files
 

@@ -17,10 +17,10 @@ import zoo
 from benchmark.score import score
 from metanets import METANETS, Training
 from zoo.dataset.export import export
-from zoo.importers.rows import write
-from zoo.importers.shapes import role
-from zoo.importers.state_dicts import state_dicts
-from zoo.importing import import_zoo
+from zoo.importers.import_zoo import import_zoo
+from zoo.importers.infer_layout import role
+from zoo.importers.source_zoo import write
+from zoo.importers.state_dicts.importer import state_dicts
 from zoo.tasks import images
 from zoo.training.measure import measure
 

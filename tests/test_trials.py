@@ -8,8 +8,9 @@ import pytest
 import synthetic_modelzoos as synthetic
 import torch
 
-from zoo.importers import image_tasks, trial_conventions, trial_parameters, trial_results, trial_weights, trials
-from zoo.importers.shapes import inferred_layout
+from zoo.importers.infer_layout import inferred_layout
+from zoo.importers.modelzoos import conventions, image_names, parameters, trials, weights
+from zoo.importers.modelzoos import results as trial_results
 
 
 @pytest.fixture
@@ -76,24 +77,24 @@ def trial(checkpoints, iterations, **accuracies):
 
 def test_the_offset_is_the_one_that_fits_all_trials():
     plain, shifted, both = trial([1, 2], [1, 2]), trial([0, 2], [1, 3]), trial([0, 1], [1, 2])
-    assert [trial_conventions.offsets(one) for one in (plain, shifted, both)] == [{0}, {1}, {0, 1}]
-    assert trial_conventions.offset(Path("zoo"), [shifted, both]) == 1
+    assert [conventions.offsets(one) for one in (plain, shifted, both)] == [{0}, {1}, {0, 1}]
+    assert conventions.offset(Path("zoo"), [shifted, both]) == 1
     with pytest.raises(ValueError, match=r"no offset fits all trials: .*checkpoints 1, 2.*checkpoints 0, 2"):
-        trial_conventions.offset(Path("zoo"), [plain, shifted])
+        conventions.offset(Path("zoo"), [plain, shifted])
     with pytest.raises(ValueError, match="set offset to the one that holds"):
-        trial_conventions.offset(Path("zoo"), [both])
+        conventions.offset(Path("zoo"), [both])
     with pytest.raises(ValueError, match="do not belong together"):
-        trial_conventions.check_paired(trial([5], [1]))
+        conventions.check_paired(trial([5], [1]))
 
 
 def test_the_unit_of_accuracies_is_that_of_all_trials():
     share, percent, unknown = trial([1], [1], test_acc=0.9), trial([1], [1], val_acc=70.0), trial([1], [1])
-    assert trial_conventions.unit(Path("zoo"), [share, unknown]) == 1
-    assert trial_conventions.unit(Path("zoo"), [percent, unknown]) == 100
+    assert conventions.unit(Path("zoo"), [share, unknown]) == 1
+    assert conventions.unit(Path("zoo"), [percent, unknown]) == 100
     with pytest.raises(ValueError, match="set accuracy to percent or share"):
-        trial_conventions.unit(Path("zoo"), [share, percent])
+        conventions.unit(Path("zoo"), [share, percent])
     with pytest.raises(ValueError, match="an accuracy of 70, expected 0 to 1"):
-        trial_conventions.check_accuracies([share, percent], 1.0)
+        conventions.check_accuracies([share, percent], 1.0)
 
 
 def test_parameters_that_differ_are_columns_unless_they_are_results_or_the_machines():
@@ -101,7 +102,7 @@ def test_parameters_that_differ_are_columns_unless_they_are_results_or_the_machi
         {"optim::lr": 0.1 * seed, "seed": seed, "loss": seed, "dataset::dump": f"{seed}", "act": "ab"[seed], "wd": 0}
         for seed in range(2)
     ]
-    found = trial_parameters.differing(params, taken={"act"})
+    found = parameters.differing(params, taken={"act"})
     assert (found.named.keys(), found.seeds.keys()) == ({"learning_rate", "parameter_3"}, {"seed"})
     assert found.text == ("parameter_3",)
     assert found.values["learning_rate"].tolist() == [0, 0.1]
@@ -110,7 +111,7 @@ def test_parameters_that_differ_are_columns_unless_they_are_results_or_the_machi
 
 def test_no_parameter_takes_the_column_of_another():
     params = [{"parameter 2": seed, "1st": seed, "2nd": 10 * seed} for seed in range(2)]
-    found = trial_parameters.differing(params, taken={"index"})
+    found = parameters.differing(params, taken={"index"})
     assert {name: values.tolist() for name, values in found.values.items()} == {
         "parameter_2": [0, 1],
         "parameter_3": [0, 1],
@@ -119,17 +120,17 @@ def test_no_parameter_takes_the_column_of_another():
 
 
 def test_weights_are_in_the_order_of_the_state_dict_whatever_layers_are_numbered(source):
-    first, second = (trial_weights.look(trials.read(folder), None, None) for folder in trials.folders(source)[0])
-    trial_weights.check_alike([first, second])
+    first, second = (weights.look(trials.read(folder), None, None) for folder in trials.folders(source)[0])
+    weights.check_alike([first, second])
     assert first.shapes.keys() != second.shapes.keys()
-    assert trial_weights.steps([first, second], None) == (0, 1)
+    assert weights.steps([first, second], None) == (0, 1)
     layout = inferred_layout(first.shapes)
     state = torch.load(second.path, weights_only=True)
     expected = torch.cat([tensor.flatten() for tensor in state.values()]).numpy()
-    np.testing.assert_array_equal(trial_weights.vector(second.path, layout), expected)
+    np.testing.assert_array_equal(weights.vector(second.path, layout), expected)
     torch.save({**state, "more": torch.ones(1)}, second.path)
     with pytest.raises(ValueError, match="changed while it was read"):
-        trial_weights.vector(second.path, layout)
+        weights.vector(second.path, layout)
 
 
 @pytest.mark.parametrize(
@@ -146,4 +147,4 @@ def test_weights_are_in_the_order_of_the_state_dict_whatever_layers_are_numbered
     ],
 )
 def test_the_images_are_those_of_the_first_name_that_says_it(texts, task):
-    assert image_tasks.named_in(texts) == task
+    assert image_names.named_in(texts) == task

@@ -13,7 +13,7 @@ from strangers import SHARD, travelling
 
 import zoo
 from zoo.dataset import zoo_json
-from zoo.importing import import_zoo
+from zoo.importers.import_zoo import import_zoo
 from zoo.storage import files
 from zoo.untrusted.vetting.manifests import ABOUT, FIXED, MANIFEST, MANIFEST_BYTES
 

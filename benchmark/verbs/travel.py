@@ -77,7 +77,7 @@ def import_(
 ) -> None:
     """Bring a zoo that others trained, or a folder of your own nets, into this format."""
     import zoo
-    from zoo.importing import import_zoo
+    from zoo.importers.import_zoo import import_zoo
     from zoo.spec.imported import Imported
 
     options = {}

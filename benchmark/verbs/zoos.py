@@ -267,7 +267,7 @@ def export(
     """Write one net with the paper's tensor names, or the whole zoo in the paper's layout."""
     import zoo
     from zoo.dataset.export import export
-    from zoo.official_export import export_official
+    from zoo.importers.asymmetric_networks.export import export_official
 
     if (net is None) != (kind == "official"):
         raise typer.BadParameter("give --net INDEX for one net, or --kind official without --net for the whole zoo")

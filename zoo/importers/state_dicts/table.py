@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zoo.importers import state_files
-from zoo.importers.state_files import PICKLED, SAFETENSORS
+from zoo.importers.state_dicts import state_files
+from zoo.importers.state_dicts.state_files import PICKLED, SAFETENSORS
 
 
 def find(path: Path, name: str) -> Path:

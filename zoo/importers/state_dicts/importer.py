@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from zoo.importers import net_tables, state_files, table_columns
-from zoo.importers.rows import Foreign, one_by_one
-from zoo.importers.shapes import check_alike, in_layout, inferred_layout, resnet8_layout, shapes_of, without_statistics
-from zoo.importers.sources import digests, unwrapped
-from zoo.importers.state_files import State
+from zoo.importers.infer_layout import check_alike, in_layout, inferred_layout, resnet8_layout, shapes_of, without_statistics
+from zoo.importers.source_files import digests, unwrapped
+from zoo.importers.source_zoo import Foreign, one_by_one
+from zoo.importers.state_dicts import columns, state_files
+from zoo.importers.state_dicts import table as net_tables
+from zoo.importers.state_dicts.state_files import State
 from zoo.messages import plain_line, plain_name
 from zoo.nets.architectures import ARCHITECTURES
 from zoo.nets.layout import Layout, total
@@ -86,10 +87,10 @@ def state_dicts(
     rows = readers.table(csv)
     paths, extra = net_tables.nets(path, csv, rows)
     rows["file"] = [place.relative_to(path).as_posix() for place in paths]  # whole paths say where, not what
-    choice = table_columns.choice(
+    choice = columns.choice(
         csv, rows, hyper_parameters=hyper_parameters, targets=targets, percent=percent, lineage=lineage, split=split
     )
-    given = table_columns.columns(rows, choice)
+    given = columns.columns(rows, choice)
     first = state_files.read(paths[0], key)
     layout, of = _layout(first, paths[0], architecture, _label(folder))
     finite, notes = _checked(paths, key, layout)

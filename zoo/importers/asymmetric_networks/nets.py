@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from zoo.importers.shapes import Shapes, check_alike, in_layout, resnet8_layout, shapes_of
+from zoo.importers.asymmetric_networks.export import OFFICIAL_FAMILIES
+from zoo.importers.infer_layout import Shapes, check_alike, in_layout, resnet8_layout, shapes_of
 from zoo.nets import resnet
 from zoo.nets.layout import Layout, total
-from zoo.official_export import OFFICIAL_FAMILIES
 from zoo.untrusted import readers
 
 MASKS, MATRIX = (".mask", ".normal_mask"), ".F_mat"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.importers import csv_columns
+from zoo.importers.small_cnn_zoo import csv_columns
 from zoo.messages import some_names
 from zoo.nets.layout import Layout, from_shapes
 

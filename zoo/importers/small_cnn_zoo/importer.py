@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zoo.importers import array_rows, keras_layout, nfn_split, small_cnn_metrics
-from zoo.importers.array_rows import ArrayRows, DType
-from zoo.importers.nfn_split import NFN
-from zoo.importers.rows import BY_LINEAGE, Foreign, split_by_lineage
-from zoo.importers.small_cnn_metrics import COLUMNS, HYPER_PARAMETERS, TARGETS, TEXT
-from zoo.importers.sources import digests
+from zoo.importers.small_cnn_zoo import layout as keras_layout
+from zoo.importers.small_cnn_zoo import metrics as small_cnn_metrics
+from zoo.importers.small_cnn_zoo import split as nfn_split
+from zoo.importers.small_cnn_zoo import weights
+from zoo.importers.small_cnn_zoo.metrics import COLUMNS, HYPER_PARAMETERS, TARGETS, TEXT
+from zoo.importers.small_cnn_zoo.split import NFN
+from zoo.importers.small_cnn_zoo.weights import ArrayRows, DType
+from zoo.importers.source_files import digests
+from zoo.importers.source_zoo import BY_LINEAGE, Foreign, split_by_lineage
 from zoo.messages import some_names, unknown
 from zoo.spec.imported import Imported, Provenance
 
@@ -44,7 +47,7 @@ def small_cnn_zoo(
     """
     at = _whole(step, "step")
     found = _files(path) | _split_file(split, split_file, at)
-    array = array_rows.opened(found["weights"])
+    array = weights.opened(found["weights"])
     layout, order = keras_layout.read(found["layout"], array.shape[1])
     metrics, left_out = small_cnn_metrics.read(found["metrics"], len(array))
     if split == NFN:

@@ -5,8 +5,8 @@ Both are read off all trials together, and asked for where these leave more than
 
 from pathlib import Path
 
-from zoo.importers.trial_results import accuracies
-from zoo.importers.trials import Trial
+from zoo.importers.modelzoos.results import accuracies
+from zoo.importers.modelzoos.trials import Trial
 from zoo.messages import some_numbers
 
 UNITS = {"auto": 0.0, "share": 1.0, "percent": 100.0}  # what the source writes for 1

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from zoo.importers.rows import BY_HASH, LARGEST, split_by_lineage
+from zoo.importers.source_zoo import BY_HASH, LARGEST, split_by_lineage
 from zoo.messages import is_column, plain_column, plain_line, unknown
 from zoo.spec.columns import SPLITS
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.official_export import OFFICIAL_COLUMNS
+from zoo.importers.asymmetric_networks.export import OFFICIAL_COLUMNS
 from zoo.spec.columns import SPLITS
 from zoo.untrusted import readers
 

@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zoo.importers import image_tasks, trial_conventions, trial_parameters, trial_results, trial_weights, trials
-from zoo.importers.rows import BY_LINEAGE, Foreign, one_by_one, split_by_lineage
-from zoo.importers.shapes import inferred_layout, without_statistics
-from zoo.importers.sources import digests
-from zoo.importers.trial_conventions import UNITS
-from zoo.importers.trial_weights import COUNTER, Looked
-from zoo.importers.trials import Trial
+from zoo.importers.infer_layout import inferred_layout, without_statistics
+from zoo.importers.modelzoos import conventions, image_names, results, trials
+from zoo.importers.modelzoos import parameters as trial_parameters
+from zoo.importers.modelzoos import weights as trial_weights
+from zoo.importers.modelzoos.conventions import UNITS
+from zoo.importers.modelzoos.trials import Trial
+from zoo.importers.modelzoos.weights import COUNTER, Looked
+from zoo.importers.source_files import digests
+from zoo.importers.source_zoo import BY_LINEAGE, Foreign, one_by_one, split_by_lineage
 from zoo.messages import choose, plain_line, plain_name
 from zoo.nets.layout import Layout, total
 from zoo.spec.imported import Imported, Provenance
@@ -27,7 +29,7 @@ COLUMNS = {
     "trial": "the source's name of the trial",
     "checkpoint": "number of the checkpoint that the weights are of",
 }
-TAKEN = {"index", "diverged", "split", "weights", "trajectory", *COLUMNS, *trial_results.TARGETS}
+TAKEN = {"index", "diverged", "split", "weights", "trajectory", *COLUMNS, *results.TARGETS}
 PUBLISHED = {"CNN": ("CNN-s", (2464, 2864)), "CNN3": ("CNN-l", (10853,))}  # model::type -> weights, by input channels
 
 URL = "https://github.com/ModelZoos/ModelZooDataset"
@@ -54,7 +56,7 @@ class _Source:
 
     def measured(self, trial: Trial, number: int) -> dict[str, float]:
         """The source's results of a checkpoint, in our names and units; empty where there are none."""
-        return trial_results.measured(trial.results.get(number + self.step, {}), self.unit)
+        return results.measured(trial.results.get(number + self.step, {}), self.unit)
 
     def weights(self, row: int) -> np.ndarray:
         """The weights of a net."""
@@ -111,16 +113,16 @@ def modelzoos(
     root = trials.find(path)
     faults: list[str] | None = [] if broken == "skip" else None
     read = trials.each(lambda folder: _trial(folder, at, paired=offset == "auto"), trials.folders(root)[0], faults)
-    step = trial_conventions.offset(root, read) if offset == "auto" else int(offset)
-    unit = UNITS[accuracy] or trial_conventions.unit(root, read)
-    trial_conventions.check_accuracies(read, unit)
+    step = conventions.offset(root, read) if offset == "auto" else int(offset)
+    unit = UNITS[accuracy] or conventions.unit(root, read)
+    conventions.check_accuracies(read, unit)
     looked = trials.each(lambda trial: trial_weights.look(trial, at, wanted), read, faults)
     trial_weights.check_alike(looked)
     layout, numbers = inferred_layout(looked[0].shapes), trial_weights.steps(looked, wanted)
     return _foreign(
         _Source(root, looked, faults or [], layout, numbers, step, unit),
         name=name or plain_name(root.name) or "modelzoos",
-        images=images or image_tasks.named_in((root.name, str(looked[0].trial.params.get("dataset::dump", "")))),
+        images=images or image_names.named_in((root.name, str(looked[0].trial.params.get("dataset::dump", "")))),
         origin={"url": url, "licence": licence, "citation": citation},
     )
 
@@ -146,7 +148,7 @@ def _trial(folder: Path, epoch: int | None, *, paired: bool) -> Trial:
     trial = trials.read(folder)
     trial.used(epoch)
     if paired:
-        trial_conventions.check_paired(trial)
+        conventions.check_paired(trial)
     return trial
 
 
@@ -154,7 +156,7 @@ def _foreign(source: _Source, *, name: str, images: str, origin: dict[str, str])
     numbers = source.numbers
     ends = [source.measured(one.trial, one.used) for one in source.looked]
     points = [[source.measured(trial, number) for number in numbers] for trial in source.trials]
-    targets = trial_results.targets([*ends, *(point for net in points for point in net)])
+    targets = results.targets([*ends, *(point for net in points for point in net)])
     parameters = trial_parameters.differing([trial.params for trial in source.trials], taken=TAKEN)
     assumed = tuple(origin.values()) == (URL, LICENCE, CITATION)
     about = Imported(

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from zoo.importers.shapes import Shapes, in_layout, shapes_of, unlike
-from zoo.importers.trials import Trial
+from zoo.importers.infer_layout import Shapes, in_layout, shapes_of, unlike
+from zoo.importers.modelzoos.trials import Trial
 from zoo.messages import plain_line, some_numbers
 from zoo.nets.layout import Layout, total
 from zoo.untrusted import readers

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zoo.importers import csv_columns
+from zoo.importers.small_cnn_zoo import csv_columns
 from zoo.messages import some_names
 
 HYPER_PARAMETERS = {  # the source's columns are config.NAME

@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from zoo.importers import official_nets, official_tables
-from zoo.importers.official_nets import Shared
-from zoo.importers.official_tables import HPARAMS, PUBLISHED
-from zoo.importers.rows import BY_HASH, Foreign, one_by_one, split_by_lineage
-from zoo.importers.sources import digests, unwrapped
+from zoo.importers.asymmetric_networks import nets as official_nets
+from zoo.importers.asymmetric_networks import tables
+from zoo.importers.asymmetric_networks.export import OFFICIAL_FAMILIES
+from zoo.importers.asymmetric_networks.nets import Shared
+from zoo.importers.asymmetric_networks.tables import HPARAMS, PUBLISHED
+from zoo.importers.source_files import digests, unwrapped
+from zoo.importers.source_zoo import BY_HASH, Foreign, one_by_one, split_by_lineage
 from zoo.messages import choose, plain_line
 from zoo.nets.layout import total
-from zoo.official_export import OFFICIAL_FAMILIES
 from zoo.spec.columns import HYPER_PARAMETERS, TARGETS
 from zoo.spec.imported import Imported, Provenance
 
@@ -66,15 +67,13 @@ def asymmetric_networks(
     shared = official_nets.shared(next(iter(paths.values())), factor)
     columns = _measured(paths, shared)
     notes = _notes(paths, others, shared, factor, int(columns["diverged"].sum()))
-    table = Path(hparams) if hparams else official_tables.beside(folder, HPARAMS)
+    table = Path(hparams) if hparams else tables.beside(folder, HPARAMS)
     if table is None:
         notes.append(f"no {HPARAMS}: the hyper-parameters of the nets are not known")
     else:
-        columns |= official_tables.hyper_parameters(table, list(paths))
-    published = official_tables.beside(folder, PUBLISHED) if split == "published" else None
-    columns["split"] = (
-        split_by_lineage(list(paths)) if published is None else official_tables.published(published, list(paths))
-    )
+        columns |= tables.hyper_parameters(table, list(paths))
+    published = tables.beside(folder, PUBLISHED) if split == "published" else None
+    columns["split"] = split_by_lineage(list(paths)) if published is None else tables.published(published, list(paths))
     sources = {f"{folder.name}/{part.name}": part for part in paths.values()}
     sources |= {part.name: part for part in (table, published) if part is not None}
     about = Imported(

@@ -5,7 +5,7 @@ from math import copysign, inf, isfinite, isnan, nan
 from pathlib import Path
 from typing import Any
 
-from zoo.importers.rows import LARGEST
+from zoo.importers.source_zoo import LARGEST
 from zoo.untrusted import readers
 
 RESULTS = {  # key of a result -> our name, and what it is

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.importers.trial_results import as_float32
+from zoo.importers.modelzoos.results import as_float32
 from zoo.messages import is_column, plain_column, plain_line
 
 PARAMETERS = {  # key of params.json -> our name, and what it is

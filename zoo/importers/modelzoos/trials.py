@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from zoo.importers import trial_results
-from zoo.importers.trial_results import Results
+from zoo.importers.modelzoos import results as trial_results
+from zoo.importers.modelzoos.results import Results
 from zoo.messages import some_numbers
 from zoo.untrusted import readers
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from zoo.dataset import vet
-from zoo.importers.asymmetric_networks import asymmetric_networks
-from zoo.importers.modelzoos import modelzoos
-from zoo.importers.rows import Foreign, write
-from zoo.importers.small_cnn_zoo import small_cnn_zoo
-from zoo.importers.state_dicts import state_dicts
+from zoo.importers.asymmetric_networks.importer import asymmetric_networks
+from zoo.importers.modelzoos.importer import modelzoos
+from zoo.importers.small_cnn_zoo.importer import small_cnn_zoo
+from zoo.importers.source_zoo import Foreign, write
+from zoo.importers.state_dicts.importer import state_dicts
 from zoo.messages import choose, unknown
 from zoo.storage import files
 from zoo.untrusted import archives, child
@@ -52,7 +52,7 @@ def import_zoo(kind: str, path: Path, folder: Path, *, options: Mapping[str, str
             source = path if path.is_dir() or not archives.is_archive(path) else archives.unpack(path, aside / "source")
             size = files.size_of(source)
             child.call(
-                "zoo.importing:write_zoo",
+                "zoo.importers.import_zoo:write_zoo",
                 {"kind": kind, "source": str(source), "folder": str(aside / "zoo"), "options": options},
                 seconds=SECONDS + size / BYTES_A_SECOND,
                 memory=MEMORY + 2 * size,

@@ -1,0 +1,1 @@
+"""Lim et al.'s zoos (arXiv 2405.20231): their importer, and the export in their format."""

@@ -1,0 +1,1 @@
+"""A folder of anyone's state dicts, and a table."""
