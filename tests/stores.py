@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hub import Hub, Reply, Request
 
-from zoo.release import Release
+from zoo.hub.release import Release
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST, read_manifest
 

@@ -16,9 +16,9 @@ from markdown_it import MarkdownIt
 from test_release import lay_out
 
 import zoo
-from zoo.card import BATCH, FAMILIES, IMAGES, SIZES, About, card, code, columns, front_matter, link, meanings, plain
 from zoo.dataset.summary import summary
-from zoo.release import release
+from zoo.hub.card import BATCH, FAMILIES, IMAGES, SIZES, About, card, code, columns, front_matter, link, meanings, plain
+from zoo.hub.release import release
 from zoo.spec import imported
 from zoo.tasks.image_tasks import TASKS
 

@@ -9,9 +9,9 @@ import pytest
 from test_release import lay_out
 
 import zoo
-from zoo.card import About
-from zoo.croissant import CONTEXT, LICENCES, croissant
-from zoo.release import index, release
+from zoo.hub.card import About
+from zoo.hub.croissant import CONTEXT, LICENCES, croissant
+from zoo.hub.release import index, release
 from zoo.storage import files
 
 pytestmark = [  # of what mlcroissant 1.1.1 calls in rdflib 7.6 and pandas 3.1

@@ -10,12 +10,13 @@ import pytest
 from stores import DIED, QUIET, REPO, bucket_at, bundle, contents, die_at, hub_at, in_child, shipped, whole, zoo_files
 
 import zoo
-from zoo import buckets, hubs, places, remotes
-from zoo.fetch import SOURCE, fetch, open_remote
-from zoo.orders import names
-from zoo.publish import publish
-from zoo.receiving import BREAKS
-from zoo.release import Release
+from zoo.hub import address as remotes
+from zoo.hub import huggingface, remote, s3
+from zoo.hub.download import BREAKS
+from zoo.hub.fetch import SOURCE, fetch, open_remote
+from zoo.hub.publish import publish
+from zoo.hub.release import Release
+from zoo.hub.remote_manifest import names
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST
 
@@ -223,7 +224,7 @@ def test_a_branch_a_tag_and_a_commit_are_revisions(hub, one, standard, asymmetri
 
 def read_in_parts(monkeypatch, size):
     """Lets every place be read in parts of so many bytes."""
-    for place in (places, buckets, hubs):
+    for place in (remote, s3, huggingface):
         monkeypatch.setattr(place, "CHUNK", size)
 
 

@@ -9,10 +9,11 @@ from hub import Hub, Reply, Request
 from stores import CARD, DIED, QUIET, REPO, Stopping, bucket_at, bundle, contents, die_at, hub_at, in_child, shipped, whole
 
 import zoo
-from zoo import places, remotes
-from zoo.fetch import fetch
-from zoo.publish import publish
-from zoo.release import Release, release
+from zoo.hub import address as remotes
+from zoo.hub import remote as places
+from zoo.hub.fetch import fetch
+from zoo.hub.publish import publish
+from zoo.hub.release import Release, release
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST
 
@@ -283,7 +284,7 @@ def test_a_tag_of_the_same_release_is_kept_and_that_of_another_is_not_moved(hub,
 
 
 def test_data_goes_before_what_describes_it_in_commits_of_limited_size(hub, one, monkeypatch):
-    monkeypatch.setattr(sys.modules["zoo.publish"], "FILES_AT_ONCE", 2)
+    monkeypatch.setattr(sys.modules["zoo.hub.publish"], "FILES_AT_ONCE", 2)
     put(one, REPO)
     repo, states = hub.repo("user/zoos"), []
     oid = repo.branches["main"]

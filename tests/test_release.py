@@ -10,8 +10,8 @@ import pytest
 from conftest import small
 
 import zoo
-from zoo.places import RELEASE
-from zoo.release import Release, _check_paths, _named, _pictures, index, release
+from zoo.hub.release import Release, _check_paths, _named, _pictures, index, release
+from zoo.hub.remote import RELEASE
 from zoo.storage import files, shards
 from zoo.storage.manifest import check_bytes, read_manifest
 

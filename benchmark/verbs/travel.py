@@ -30,8 +30,8 @@ def publish(
     """Publish zoos as one data set with a card, an index and checksums; then read it back and compare."""
     import zoo
     from benchmark.tables import markdown_of
-    from zoo.publish import publish
-    from zoo.release import release
+    from zoo.hub.publish import publish
+    from zoo.hub.release import release
 
     hub = "hf://datasets/"
     repository = to.removeprefix(hub).split("@")[0] if to.startswith(hub) else "USER/NAME"
@@ -59,7 +59,7 @@ def fetch(
 ) -> None:
     """Fetch a published zoo: pinned, compared with its checksums, vetted."""
     import zoo
-    from zoo.fetch import fetch
+    from zoo.hub.fetch import fetch
 
     with stoppable():
         folder = fetch(source, out, config=config, revision=revision, report=_say)

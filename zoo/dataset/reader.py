@@ -166,7 +166,7 @@ def open(folder: Path | str) -> Zoo:
     a begun one, ValueError where a file is damaged or holds what a zoo does not need, and as `fetch` does.
     """
     if isinstance(folder, str) and "://" in folder:
-        from zoo.fetch import open_remote
+        from zoo.hub.fetch import open_remote
 
         folder = open_remote(folder)
     folder = Path(folder)

@@ -22,11 +22,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 
-from zoo.card import About, architecture, card, columns, headline
-from zoo.croissant import INDEX, croissant
 from zoo.dataset import plots
 from zoo.dataset.reader import Zoo, open
-from zoo.places import RELEASE
+from zoo.hub.card import About, architecture, card, columns, headline
+from zoo.hub.croissant import INDEX, croissant
+from zoo.hub.remote import RELEASE
 from zoo.spec.columns import SPLITS
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST, check_bytes, read_manifest

@@ -3,9 +3,10 @@
 import re
 from pathlib import Path
 
-from zoo.buckets import Bucket
-from zoo.hubs import Hub
-from zoo.places import Folder, Remote
+from zoo.hub.folder import Folder
+from zoo.hub.huggingface import Hub
+from zoo.hub.remote import Remote
+from zoo.hub.s3 import Bucket
 
 HUB = re.compile(
     r"hf://datasets/(?P<repo>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[^/@\s]+))?(?:/(?P<folder>[\w./-]*))?", re.ASCII

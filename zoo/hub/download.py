@@ -6,8 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
-from zoo.orders import Order, Report
-from zoo.places import CHUNK
+from zoo.hub.remote import CHUNK
+from zoo.hub.remote_manifest import Order, Report
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from zoo.card import CITATIONS, About, meanings
 from zoo.dataset.reader import Zoo
+from zoo.hub.card import CITATIONS, About, meanings
 from zoo.storage.manifest import MANIFEST
 
 CONTEXT = {  # the one that the specification prescribes

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from zoo.dataset import vet
 from zoo.dataset.reader import SOURCE
-from zoo.orders import Order, Report, ordered
-from zoo.places import Remote
-from zoo.receiving import receive
-from zoo.remotes import locate
+from zoo.hub.address import locate
+from zoo.hub.download import receive
+from zoo.hub.remote import Remote
+from zoo.hub.remote_manifest import Order, Report, ordered
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST, check_bytes
 

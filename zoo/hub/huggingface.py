@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from zoo.places import CHUNK, Content, Entry, Folder
+from zoo.hub.folder import Folder
+from zoo.hub.remote import CHUNK, Content, Entry
 
 T = TypeVar("T")
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo.hub.address import locate
+from zoo.hub.remote import RELEASE, Remote
 from zoo.messages import unknown
-from zoo.places import RELEASE, Remote
-from zoo.remotes import locate
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST
 
@@ -35,7 +35,7 @@ class Order:
 
 
 def ordered(source: str, *, config: str | None, revision: str | None, report: Report) -> Order:
-    """What `zoo.fetch.fetch` has to bring for these arguments. Raises as it does, for all that small files tell."""
+    """What `zoo.hub.fetch.fetch` has to bring for these arguments. Raises as it does, for all that small files tell."""
     remote = locate(source, revision=revision)
     commit = remote.pin()
     report(f"{remote.where}" + (f" at {getattr(remote, 'revision', None) or 'main'}, commit {commit}" if commit else ""))

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.places import Content, Entry, Remote, git_blob
-from zoo.release import Release
-from zoo.remotes import locate
+from zoo.hub.address import locate
+from zoo.hub.release import Release
+from zoo.hub.remote import Content, Entry, Remote, git_blob
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST
 

@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from zoo.hub.remote import CHUNK, CLAIM, Content, Entry, claim
 from zoo.messages import plain
-from zoo.places import CHUNK, CLAIM, Content, Entry, claim
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Zoos that travel: releases, publishing, fetching."""
