@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.examine import Found, some
-from metanets import METANETS
+from metanets.table import METANETS
 
 FEWEST_SEEDS = 5  # of a submission; a floor may have fewer, since most do not depend on the seed
 

@@ -11,7 +11,8 @@ import zoo as zoos
 from benchmark.leaderboard import Leaderboard, from_paths
 from benchmark.plots import predicted_against_true
 from benchmark.score import score
-from metanets import METANETS, Training
+from metanets import Training
+from metanets.table import METANETS
 from zoo.dataset import plots
 from zoo.jobs.status import Status
 

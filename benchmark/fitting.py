@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from benchmark.features import features
 from benchmark.tasks import rows_of
-from metanets import METANETS, Examples, Metanet, Training, by_gradient, flat
+from metanets import Examples, Metanet, Training, by_gradient
+from metanets.inputs.vector import flat
 from metanets.metanet import Fitted
+from metanets.table import METANETS
 from zoo import Nets, Zoo
 from zoo.dataset.nets import Inputs
 from zoo.messages import unknown

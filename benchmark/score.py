@@ -18,8 +18,9 @@ from benchmark import records
 from benchmark.fitting import Job, Labelled, examples, find_metanet, fit, predict
 from benchmark.metrics import is_constant, recalibrated_r2, scores
 from benchmark.tasks import check_task, opened, rows_of, task_of
-from metanets import METANETS, Metanet, Training
+from metanets import Metanet, Training
 from metanets.metanet import Fitted
+from metanets.table import METANETS
 from zoo.dataset.nets import Inputs
 from zoo.jobs.workers import interrupts_ignored
 from zoo.training import machine

@@ -19,7 +19,8 @@ from benchmark.metrics import is_constant, mean_absolute_error, r2
 from benchmark.records import RECORD_BYTES, STRICT, Name, ZooReference
 from benchmark.tasks import check_task
 from benchmark.untrusted import read_bytes, read_json, validated
-from metanets import METANETS, Examples, Training
+from metanets import Examples, Training
+from metanets.table import METANETS
 from zoo import Nets, Zoo
 from zoo.seeds import stream
 from zoo.storage import files

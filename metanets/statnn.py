@@ -1,36 +1,7 @@
 """StatNN: a small network on statistics of each weight tensor (Unterthiner et al. 2020, arXiv 2002.11448)."""
 
-import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-
-from zoo import Nets
-
-NETS_AT_ONCE = 64  # in float64: bounds the memory
-STATISTICS = ("mean", "variance", "min", "max", "q25", "q50", "q75")
-
-
-def statistics(nets: Nets) -> Float[Tensor, "net statistic"]:
-    """Mean, unbiased variance, min, max and quartiles of each tensor, tensor by tensor: 203 for a ResNet8's 29.
-
-    Computed in float64, returned in float32. A tensor without trained entries has 7 zeros, one with a single entry
-    variance 0.
-    """
-    rows = [
-        np.concatenate([_of_tensor(part[:, where].numpy()) for _, where in nets.segments], axis=1)
-        for part in nets.weights.split(NETS_AT_ONCE)
-    ]
-    return torch.from_numpy(np.concatenate(rows).astype(np.float32))
-
-
-def _of_tensor(weights: Float[np.ndarray, "net entry"]) -> Float[np.ndarray, "net 7"]:
-    values = weights.astype(np.float64)
-    if values.shape[1] == 0:
-        return np.zeros((len(values), len(STATISTICS)))
-    variance = values.var(axis=1, ddof=1) if values.shape[1] > 1 else np.zeros(len(values))
-    low, *quartiles, high = np.quantile(values, [0, 0.25, 0.5, 0.75, 1], axis=1, overwrite_input=True)
-    return np.stack([values.mean(axis=1), variance, low, high, *quartiles], axis=1)
 
 
 class StatNN(nn.Module):

@@ -14,7 +14,8 @@ import zoo
 from benchmark import cli
 from benchmark.audit import SHUFFLES, Finding, audit, shuffle
 from benchmark.fingerprints import fingerprints
-from metanets import METANETS, Fitted, Metanet
+from metanets import Fitted, Metanet
+from metanets.table import METANETS
 from zoo import Nets, Zoo
 
 QUICK = {"ridge": 6}

@@ -3,7 +3,8 @@ import pytest
 
 import zoo
 from benchmark.demo import FAMILIES, demo, sentence
-from metanets import METANETS, Training
+from metanets import Training
+from metanets.table import METANETS
 
 
 def cells(standard: float, asymmetric: float, floor: float, std: float = 0.01) -> pd.DataFrame:

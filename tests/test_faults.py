@@ -29,7 +29,7 @@ from benchmark import page, records
 from benchmark.cli import main
 from benchmark.features import features
 from benchmark.tasks import task_of
-from metanets import METANETS
+from metanets.table import METANETS
 from zoo.dataset.export import export
 from zoo.dataset.summary import summary
 from zoo.importers.asymmetric_networks.export import export_official

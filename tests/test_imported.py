@@ -10,7 +10,8 @@ from conftest import small
 
 import zoo
 from benchmark.score import score
-from metanets import METANETS, Training
+from metanets import Training
+from metanets.table import METANETS
 from zoo.dataset.export import export
 from zoo.dataset.summary import summary
 from zoo.importers import source_zoo

@@ -9,13 +9,17 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
 import zoo
-from metanets import METANETS, Examples, Training, dmc
-from metanets.deepsets import LARGEST, NODES, DeepSets, distribution, nodes
-from metanets.dmc import DMC
+from metanets import Examples, Training
+from metanets.baselines import ALPHAS
+from metanets.deepsets import DeepSets
+from metanets.dmc import dmc
+from metanets.dmc.dmc import DMC
 from metanets.fit import by_gradient, fit_module, predict, validation_r2
-from metanets.floors import ALPHAS
+from metanets.inputs.distribution import LARGEST, NODES, distribution, nodes
+from metanets.inputs.statistics import statistics
 from metanets.mlp import MLP
-from metanets.statnn import StatNN, statistics
+from metanets.statnn import StatNN
+from metanets.table import METANETS
 from zoo.nets import resnet
 
 QUICK = Training(epochs=3, batch=8, learning_rates=(1e-3, 1e-2))

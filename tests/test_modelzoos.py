@@ -14,7 +14,8 @@ from attacks import Malicious
 import zoo
 from benchmark import records
 from benchmark.score import score
-from metanets import METANETS, Training
+from metanets import Training
+from metanets.table import METANETS
 from zoo.importers.import_zoo import import_zoo
 from zoo.importers.modelzoos.importer import modelzoos
 from zoo.importers.source_zoo import write

@@ -20,8 +20,9 @@ from benchmark.metrics import recalibrated_r2, scores
 from benchmark.plots import predicted_against_true
 from benchmark.score import run, score
 from benchmark.tasks import FEWEST, rows_of
-from metanets import METANETS, Training
+from metanets import Training
 from metanets.mlp import MLP
+from metanets.table import METANETS
 from zoo.importers.source_zoo import write as write_zoo
 from zoo.nets.layout import from_shapes
 

@@ -17,7 +17,8 @@ from synthetic_small_cnn import LAYOUT, STEPS, metrics, weights, write
 import zoo
 from benchmark import records
 from benchmark.score import Job, run
-from metanets import METANETS, Training
+from metanets import Training
+from metanets.table import METANETS
 from zoo.importers import source_zoo
 from zoo.importers.import_zoo import import_zoo
 from zoo.importers.small_cnn_zoo.importer import small_cnn_zoo

@@ -15,7 +15,8 @@ from torch import nn
 
 import zoo
 from benchmark.score import score
-from metanets import METANETS, Training
+from metanets import Training
+from metanets.table import METANETS
 from zoo.dataset.export import export
 from zoo.importers.import_zoo import import_zoo
 from zoo.importers.infer_layout import role

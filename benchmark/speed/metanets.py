@@ -29,11 +29,12 @@ import psutil
 import torch
 from torch import Tensor, nn
 
-from metanets import METANETS, Examples, Training
+from metanets import Examples, Training
 from metanets.deepsets import DeepSets
-from metanets.dmc import DMC
+from metanets.dmc.dmc import DMC
 from metanets.mlp import MLP
 from metanets.statnn import StatNN
+from metanets.table import METANETS
 from zoo import Nets, load
 from zoo.nets.blueprint import Blueprint
 from zoo.seeds import net_seed

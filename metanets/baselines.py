@@ -5,7 +5,6 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -14,27 +13,11 @@ from torch import Tensor
 
 from metanets.fit import PREDICTED_AT_ONCE, validation_r2
 from metanets.metanet import Examples, Fitted, Training
-from zoo import Nets
 
 TREES, RATE = 400, 0.05  # at most so many trees; the number is chosen on validation
 LEAVES = (5, 20)  # smallest number of nets in a leaf: small zoos need small leaves
 COLUMNS_AT_ONCE = 4096  # weights
 ALPHAS = tuple(10.0**power for power in range(-4, 5))  # ridge's penalty, times the mean squared norm of a net
-
-
-def hyper_parameters(nets: Nets) -> Float[Tensor, "net feature"]:
-    """The hyper-parameters as they are, since trees heed only their order; words as a column of 0 and 1 for each word.
-
-    Where none is known, one column of zeros: then trees predict the mean.
-    """
-    if not nets.hyper_parameters.shape[1]:
-        return torch.zeros(len(nets), 1)
-    return torch.from_numpy(pd.get_dummies(nets.hyper_parameters, dtype=float).to_numpy(np.float64)).float()
-
-
-def nothing(nets: Nets) -> Float[Tensor, "net 0"]:
-    """No feature at all."""
-    return torch.empty(len(nets), 0)
 
 
 def fit_mean(

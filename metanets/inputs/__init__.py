@@ -1,0 +1,1 @@
+"""What a metanet reads of nets."""

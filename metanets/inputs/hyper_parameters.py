@@ -1,0 +1,24 @@
+"""Hyper-parameters, and nothing: what baselines read."""
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from zoo import Nets
+
+
+def hyper_parameters(nets: Nets) -> Float[Tensor, "net feature"]:
+    """The hyper-parameters as they are, since trees heed only their order; words as a column of 0 and 1 for each word.
+
+    Where none is known, one column of zeros: then trees predict the mean.
+    """
+    if not nets.hyper_parameters.shape[1]:
+        return torch.zeros(len(nets), 1)
+    return torch.from_numpy(pd.get_dummies(nets.hyper_parameters, dtype=float).to_numpy(np.float64)).float()
+
+
+def nothing(nets: Nets) -> Float[Tensor, "net 0"]:
+    """No feature at all."""
+    return torch.empty(len(nets), 0)
