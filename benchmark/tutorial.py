@@ -29,12 +29,12 @@ import matplotlib.pyplot as plt
 
 import benchmark
 import zoo
-from benchmark.compare import compare
-from benchmark.formats import to_latex
-from benchmark.leaderboard import from_paths
-from benchmark.plots import predicted_against_true
-from benchmark.score import score
-from benchmark.tables import to_markdown
+from benchmark.leaderboard.compare import compare
+from benchmark.leaderboard.latex_csv import to_latex
+from benchmark.leaderboard.leaderboard import from_paths
+from benchmark.leaderboard.plots import predicted_against_true
+from benchmark.leaderboard.tables import to_markdown
+from benchmark.scoring.score import score
 from metanets import Training
 from zoo.dataset import plots
 

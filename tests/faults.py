@@ -147,7 +147,7 @@ def leftovers(folder: Path) -> list[str]:
 
 def command(*arguments: object) -> list[str]:
     """`metazoo` with these arguments, as a process of its own."""
-    return [sys.executable, "-c", "from benchmark.cli import main; main()", *map(str, arguments)]
+    return [sys.executable, "-c", "from benchmark.cli.main import main; main()", *map(str, arguments)]
 
 
 def environment() -> dict[str, str]:

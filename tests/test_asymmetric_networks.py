@@ -11,8 +11,8 @@ from conftest import SHARED, small
 from plain_resnet8 import PlainResNet8
 
 import zoo
-from benchmark import records
-from benchmark.score import Job, run
+from benchmark.records import records
+from benchmark.scoring.score import Job, run
 from metanets import Training
 from zoo.importers.asymmetric_networks.export import export_official
 from zoo.importers.asymmetric_networks.importer import asymmetric_networks

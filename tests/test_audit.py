@@ -11,9 +11,9 @@ from conftest import small
 from test_verify import sign
 
 import zoo
-from benchmark import cli
-from benchmark.audit import SHUFFLES, Finding, audit, shuffle
-from benchmark.fingerprints import fingerprints
+from benchmark.analyses.audit import SHUFFLES, Finding, audit, shuffle
+from benchmark.analyses.fingerprints import fingerprints
+from benchmark.cli import main
 from metanets import Fitted, Metanet
 from metanets.table import METANETS
 from zoo import Nets, Zoo
@@ -191,7 +191,7 @@ def test_the_command_prints_the_numbers_and_fails_on_findings(standard, copy, mo
     def metazoo(*arguments: object) -> tuple[object, str]:
         monkeypatch.setattr(sys, "argv", ["metazoo", *map(str, arguments)])
         with pytest.raises(SystemExit) as stop:
-            cli.main()
+            main.main()
         return stop.value.code, capsys.readouterr().out
 
     code, out = metazoo("audit", standard)

@@ -151,7 +151,7 @@ def test_the_cards_commands_run_as_they_stand(folder, tmp_path):
     (fetch,) = [block for block in blocks((folder / "README.md").read_text(), "bash") if "metazoo" in block]
     local = fetch.replace("hf://datasets/USER/NAME", str(folder))
     assert local != fetch
-    metazoo = f'metazoo() {{ "{sys.executable}" -c "from benchmark.cli import main; main()" "$@"; }}\n'
+    metazoo = f'metazoo() {{ "{sys.executable}" -c "from benchmark.cli.main import main; main()" "$@"; }}\n'
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     done = subprocess.run(["bash", "-euc", metazoo + local], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

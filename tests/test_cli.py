@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import zoo
-from benchmark import cli
+from benchmark.cli import main
 from zoo.storage.manifest import read_manifest, write_manifest
 
 SMALLER = [
@@ -33,7 +33,7 @@ def metazoo(monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["metazoo", *map(str, arguments)])
         before = signal.getsignal(signal.SIGTERM)
         try:
-            cli.main()
+            main.main()
             code: object = 0
         except SystemExit as stop:
             code = stop.code or 0
@@ -141,7 +141,7 @@ def test_a_malformed_setting_is_a_usage_error(metazoo, tmp_path):
 def test_an_interrupted_build_says_how_to_go_on_and_does(metazoo, tmp_path, number, expected):
     folder = tmp_path / "zoo"
     command = ["build", "digits-resnet8-standard", "--nets", "600", "--out", str(folder), "--workers", "2", *SMALLER]
-    script = "from benchmark.cli import main\nif __name__ == '__main__':\n    main()\n"
+    script = "from benchmark.cli.main import main\nif __name__ == '__main__':\n    main()\n"
     (tmp_path / "run.py").write_text(script)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
     process = subprocess.Popen(
@@ -170,7 +170,9 @@ def test_an_interrupted_build_says_how_to_go_on_and_does(metazoo, tmp_path, numb
 
 
 def test_help_is_quick_because_it_imports_nothing_heavy():
-    code = "import sys, benchmark.cli; print([m for m in ('torch', 'datasets', 'sklearn', 'pandas') if m in sys.modules])"
+    code = (
+        "import sys, benchmark.cli.main; print([m for m in ('torch', 'datasets', 'sklearn', 'pandas') if m in sys.modules])"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
@@ -235,7 +237,9 @@ def test_a_worker_that_is_told_to_stop_gives_its_lease_back(metazoo, tmp_path):
     folder = tmp_path / "zoo"
     command = ["build", "digits-resnet8-standard", *SMALLER, "--nets", 2000, "--out", folder, "--workers", "0"]
     assert metazoo(*command)[0] == 0
-    (tmp_path / "run.py").write_text("import benchmark.cli\nif __name__ == '__main__':\n    benchmark.cli.main()\n")
+    (tmp_path / "run.py").write_text(
+        "import benchmark.cli.main\nif __name__ == '__main__':\n    benchmark.cli.main.main()\n"
+    )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
     run = [sys.executable, tmp_path / "run.py", "work", folder]
     process = subprocess.Popen(run, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

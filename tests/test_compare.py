@@ -6,13 +6,14 @@ import pytest
 from conftest import small
 
 import zoo
-from benchmark import cli, records
-from benchmark.compare import Comparison, compare
-from benchmark.leaderboard import FLOOR, from_paths
-from benchmark.metrics import METRICS
-from benchmark.score import score
-from benchmark.uncertainty import difference
-from benchmark.watch import is_over, line, watch
+from benchmark.cli import main
+from benchmark.cli.watch import is_over, line, watch
+from benchmark.leaderboard.compare import Comparison, compare
+from benchmark.leaderboard.leaderboard import FLOOR, from_paths
+from benchmark.records import records
+from benchmark.scoring.score import score
+from benchmark.statistics.intervals import difference
+from benchmark.statistics.metrics import METRICS
 from metanets import Training
 
 QUICK = Training(epochs=2, batch=8, learning_rates=(1e-3, 1e-2))
@@ -36,7 +37,7 @@ def metazoo(monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["metazoo", *map(str, arguments)])
         monkeypatch.setattr("signal.signal", lambda *_: None)
         try:
-            cli.main()
+            main.main()
             code: object = 0
         except SystemExit as stop:
             code = stop.code or 0
@@ -148,7 +149,7 @@ def test_watching_a_finished_zoo_ends_at_once(metazoo, standard):
 
 
 def test_watching_on_a_terminal_draws_the_status(metazoo, standard, monkeypatch):
-    monkeypatch.setattr(cli.console, "_force_terminal", True)
+    monkeypatch.setattr(main.console, "_force_terminal", True)
     code, out, _ = metazoo("watch", standard)
     assert (code, "64 nets in shards" in out) == (0, True)
 

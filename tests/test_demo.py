@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 import zoo
-from benchmark.demo import FAMILIES, demo, sentence
+from benchmark.cli.demo import FAMILIES, demo, sentence
 from metanets import Training
 from metanets.table import METANETS
 

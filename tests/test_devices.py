@@ -9,7 +9,7 @@ import zoo.train
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from benchmark.terminal import workers_of
+from benchmark.cli.terminal import workers_of
 from zoo.jobs import plan
 from zoo.jobs.estimate import random_images
 from zoo.spec.resolve import blueprint, layout_of

@@ -13,12 +13,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmark import doctor as subject
-from benchmark import installed as here
-from benchmark import reach
-from benchmark.doctor import doctor, place
-from benchmark.findings import Finding, Report
-from benchmark.installed import PACKAGES, VULNERABLE, vulnerable
+from benchmark.doctor import doctor as subject
+from benchmark.doctor import hub
+from benchmark.doctor import packages as here
+from benchmark.doctor.doctor import doctor, place
+from benchmark.doctor.finding import Finding, Report
+from benchmark.doctor.packages import PACKAGES, VULNERABLE, vulnerable
 
 SECRET = "hf_MARKERmarkerMARKERmarker"
 
@@ -153,7 +153,7 @@ def test_a_hub_that_is_not_there_is_a_warning_with_its_reason(monkeypatch):
 
 
 def test_a_hub_that_never_answers_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr(reach, "HUB_SECONDS", 0.2)
+    monkeypatch.setattr(hub, "HUB_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
         assert "timed out" in found("hub", doctor()).found

@@ -7,11 +7,12 @@ import pytest
 import yaml
 from huggingface_hub import eval_result_entries_to_yaml, parse_eval_result_entries
 
-from benchmark import cli, records
-from benchmark.emit import bibtex, emit, record_key, slug
-from benchmark.leaderboard import FLOOR, leaderboard
-from benchmark.score import score
-from benchmark.submission import submission
+from benchmark.cli import main
+from benchmark.leaderboard.hub_results import bibtex, emit, record_key, slug
+from benchmark.leaderboard.leaderboard import FLOOR, leaderboard
+from benchmark.records import records
+from benchmark.scoring.score import score
+from benchmark.submissions.submission import submission
 from zoo.storage import files
 
 EVIL = "pkg.mod:a{b}%\\x \"'#: [1]\n- y: &z é"
@@ -136,7 +137,7 @@ def test_an_owner_that_the_hub_cannot_have_is_refused(results, tmp_path):
 def test_the_command_prints_what_it_wrote(results, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["metazoo", "emit", str(results), "--out", str(tmp_path)])
     with pytest.raises(SystemExit, match="0"):
-        cli.app()
+        main.app()
     printed = capsys.readouterr().out.split()
     assert str(tmp_path / "citations.bib") in printed
     assert sorted(printed) == sorted(str(path) for path in tmp_path.rglob("*") if path.is_file())

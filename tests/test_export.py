@@ -13,7 +13,7 @@ from plain_resnet8 import PlainResNet8
 from test_verify import sign
 
 import zoo
-from benchmark import cli
+from benchmark.cli import main
 from zoo.dataset.export import export
 from zoo.importers.asymmetric_networks.export import export_official, official
 from zoo.tasks import augment, images
@@ -154,7 +154,7 @@ def test_the_command_exports_one_net_or_the_official_zoo(standard, tmp_path, mon
     def metazoo(*arguments: object) -> tuple[object, str]:
         monkeypatch.setattr(sys, "argv", ["metazoo", "export", *map(str, [standard, *arguments])])
         with pytest.raises(SystemExit) as stop:
-            cli.main()
+            main.main()
         return stop.value.code, capsys.readouterr().out
 
     code, out = metazoo("--kind", "official", "--out", tmp_path / "official")

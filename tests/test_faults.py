@@ -25,10 +25,11 @@ from conftest import ROOT, small
 from faults import CRASHED, Death, content, disk, leftovers
 
 import zoo
-from benchmark import page, records
-from benchmark.cli import main
-from benchmark.features import features
-from benchmark.tasks import task_of
+from benchmark.cli.main import main
+from benchmark.records import records
+from benchmark.scoring.feature_cache import features
+from benchmark.scoring.task import task_of
+from benchmark.site import site
 from metanets.table import METANETS
 from zoo.dataset.export import export
 from zoo.dataset.summary import summary
@@ -43,7 +44,7 @@ CLONE_NEWNS, NO_DISK = 0x20000, 99  # linux/sched.h; an exit code
 SITE = {
     "style.css": b"body {}",
     "pictures/a.svg": b"<svg/>",
-    "index.html": page.GENERATOR.encode(),
+    "index.html": site.GENERATOR.encode(),
     "zoos/b.html": b"<p>b",
 }
 
@@ -110,15 +111,15 @@ def keep_features(folder: Path) -> None:
 def new_site(folder: Path) -> None:
     """Writes a site."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("benchmark.page.site", lambda *_: SITE)
-        page.write(folder, folder / "site")
+        patch.setattr("benchmark.site.site.site", lambda *_: SITE)
+        site.write(folder, folder / "site")
 
 
 def newer_site(folder: Path) -> None:
     """Replaces a site, in which there was a page more."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("benchmark.page.site", lambda *_: SITE)
-        page.write(folder, folder / "site", overwrite=True)
+        patch.setattr("benchmark.site.site.site", lambda *_: SITE)
+        site.write(folder, folder / "site", overwrite=True)
 
 
 OPERATIONS: dict[str, tuple[str, Callable[[Path], None]]] = {  # what stands there before, what is done

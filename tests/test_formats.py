@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import benchmark
-from benchmark import cli, records
-from benchmark.formats import LATEX, escape_latex, to_csv, to_latex
-from benchmark.leaderboard import FLOOR, from_paths
-from benchmark.results import load_results
-from benchmark.score import score
+from benchmark.cli import main
+from benchmark.leaderboard.latex_csv import LATEX, escape_latex, to_csv, to_latex
+from benchmark.leaderboard.leaderboard import FLOOR, from_paths
+from benchmark.records import records
+from benchmark.records.load_results import load_results
+from benchmark.scoring.score import score
 from metanets import Training
 
 QUICK = Training(epochs=2, batch=8, learning_rates=(1e-3, 1e-2))
@@ -101,7 +102,7 @@ def test_a_name_is_no_formula_and_no_second_column_of_a_csv(board):
 def test_the_leaderboard_is_printed_in_each_format(kind, results, board, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["metazoo", "leaderboard", str(results), "--format", kind])
     with pytest.raises(SystemExit, match="0"):
-        cli.app()
+        main.app()
     out = capsys.readouterr().out
     assert out.strip() == (to_csv(board.cells) if kind == "csv" else to_latex(board.cells)).strip()
 
@@ -165,15 +166,15 @@ def test_one_metanet_alone_has_no_pairs(results, board, tmp_path, monkeypatch, c
     ):
         monkeypatch.setattr(sys, "argv", ["metazoo", "leaderboard", str(tmp_path), "--pairs", *options])
         with pytest.raises(SystemExit, match="0"):
-            cli.app()
+            main.app()
         assert said in capsys.readouterr().out
 
 
 def test_pairs_are_csv_and_not_latex(results, board, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["metazoo", "leaderboard", str(results), "--pairs", "--format", "csv"])
     with pytest.raises(SystemExit, match="0"):
-        cli.app()
+        main.app()
     assert capsys.readouterr().out == to_csv(board.pairs())
     monkeypatch.setattr(sys, "argv", ["metazoo", "leaderboard", str(results), "--pairs", "--format", "latex"])
     with pytest.raises(SystemExit, match="2"):
-        cli.app()
+        main.app()

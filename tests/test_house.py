@@ -57,7 +57,7 @@ def test_nothing_from_a_file_is_executed_and_no_salted_hash_is_used(file):
 def test_every_file_that_computes_is_imported_by_a_test():
     tests = set().union(*(imported(file) for file in (ROOT / "tests").glob("test_*.py")))
     public = {f"zoo.{name}" for name in ("build", "cluster", "description", "reader", "status", "verify", "workers")}
-    public |= {"benchmark.terminal", *(f"benchmark.verbs.{name}" for name in ("zoos", "scores", "boards", "travel"))}
+    public |= {"benchmark.cli.terminal", *(f"benchmark.cli.{name}" for name in ("zoos", "scores", "boards", "travel"))}
     for file in FILES:
         module = named(file).removesuffix(".py").replace("/", ".")
         computes = any(isinstance(node, ast.FunctionDef) for node in ast.walk(ast.parse(file.read_text())))

@@ -9,7 +9,7 @@ import torch
 from conftest import small
 
 import zoo
-from benchmark.score import score
+from benchmark.scoring.score import score
 from metanets import Training
 from metanets.table import METANETS
 from zoo.dataset.export import export

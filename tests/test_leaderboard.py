@@ -14,14 +14,14 @@ from conftest import ROOT
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from benchmark import records
-from benchmark.leaderboard import FLOOR, from_paths, leaderboard
-from benchmark.metrics import r2
-from benchmark.plots import sample_efficiency
-from benchmark.records import json_schema
-from benchmark.score import score
-from benchmark.tables import frame_table, to_markdown, to_table
-from benchmark.uncertainty import difference, interval
+from benchmark.leaderboard.leaderboard import FLOOR, from_paths, leaderboard
+from benchmark.leaderboard.plots import sample_efficiency
+from benchmark.leaderboard.tables import frame_table, to_markdown, to_table
+from benchmark.records import records
+from benchmark.records.records import json_schema
+from benchmark.scoring.score import score
+from benchmark.statistics.intervals import difference, interval
+from benchmark.statistics.metrics import r2
 from metanets import Training
 from zoo.storage import files
 

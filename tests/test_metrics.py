@@ -10,7 +10,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_absolute_error as sklearn_mae
 from sklearn.metrics import r2_score
 
-from benchmark.metrics import (
+from benchmark.statistics.metrics import (
     METRICS,
     kendall_tau,
     mean_absolute_error,

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from attacks import Malicious
 
 import zoo
-from benchmark import records
-from benchmark.score import score
+from benchmark.records import records
+from benchmark.scoring.score import score
 from metanets import Training
 from metanets.table import METANETS
 from zoo.importers.import_zoo import import_zoo

@@ -13,14 +13,17 @@ import pytest
 from test_imported import foreign
 
 import zoo as zoos
-from benchmark import cli, contents, records, symmetry
-from benchmark.leaderboard import FLOOR, leaderboard
-from benchmark.metrics import scores
-from benchmark.page import GENERATOR, printable, site, web_address, write
-from benchmark.records import Method, Record, Task, ZooReference
-from benchmark.sources import TIERS, gathered, reference
-from benchmark.submission import submission
-from benchmark.svg import slug
+from benchmark.analyses import symmetry
+from benchmark.cli import main
+from benchmark.leaderboard.leaderboard import FLOOR, leaderboard
+from benchmark.records import records
+from benchmark.records.records import Method, Record, Task, ZooReference
+from benchmark.site import pages as contents
+from benchmark.site.site import GENERATOR, printable, site, web_address, write
+from benchmark.site.site_data import TIERS, gathered, reference
+from benchmark.site.svg import slug
+from benchmark.statistics.metrics import scores
+from benchmark.submissions.submission import submission
 from zoo.importers.source_zoo import write as write_zoo
 from zoo.storage import files
 
@@ -231,7 +234,7 @@ def test_numbers_of_the_tables_are_those_of_the_leaderboard(made, cells):
 def test_no_page_is_written_over_another(tmp_path, monkeypatch):
     for name in ("statnn", "deepsets"):
         put(tmp_path, name)
-    monkeypatch.setattr("benchmark.page.slug", lambda name: "the-same")
+    monkeypatch.setattr("benchmark.site.site.slug", lambda name: "the-same")
     with pytest.raises(ValueError, match=r"metanets/the-same\.html would be two pages"):
         site(tmp_path, [])
 
@@ -403,7 +406,7 @@ def test_a_folder_is_replaced_only_when_asked_and_only_if_it_is_a_site(tmp_path,
     out = tmp_path / "site"
     monkeypatch.setattr(sys, "argv", ["metazoo", "page", str(tmp_path / "results"), "--out", str(out)])
     with pytest.raises(SystemExit) as stop:
-        cli.main()
+        main.main()
     assert not stop.value.code
     assert str(out / "index.html") in capsys.readouterr().out
     (out / "metanets" / "old.html").touch()

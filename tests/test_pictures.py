@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 from conftest import ROOT
 
-from benchmark.leaderboard import leaderboard
-from benchmark.pictures import forest, predicted_against_true
-from benchmark.svg import INK, slug
-from benchmark.tables import families
+from benchmark.leaderboard.leaderboard import leaderboard
+from benchmark.leaderboard.tables import families
+from benchmark.site.pictures import forest, predicted_against_true
+from benchmark.site.svg import INK, slug
 
 CELLS = next(iter(leaderboard(ROOT / "data/results").boards()))
 

@@ -5,7 +5,7 @@ import pytest
 from conftest import small
 
 import zoo
-from benchmark import precision
+from benchmark.analyses import precision
 
 
 def test_a_zoo_does_not_differ_from_itself(standard, capsys):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from conftest import ROOT
 
-from benchmark import records
-from benchmark.leaderboard import leaderboard
-from benchmark.tables import to_markdown
+from benchmark.leaderboard.leaderboard import leaderboard
+from benchmark.leaderboard.tables import to_markdown
+from benchmark.records import records
 
 ROOMS = ("zoo", "zoo/importers", "zoo/vetting", "metanets", "benchmark", "benchmark/verbs")
 README = (ROOT / "README.md").read_text()
@@ -18,7 +18,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_readmes_commands_and_code_run_as_they_stand(tmp_path):
-    metazoo = f'metazoo() {{ "{sys.executable}" -c "from benchmark.cli import main; main()" "$@"; }}\n'
+    metazoo = f'metazoo() {{ "{sys.executable}" -c "from benchmark.cli.main import main; main()" "$@"; }}\n'
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
     for language, command in (("bash", ["bash", "-euc"]), ("python", [sys.executable, "-c"])):
         assert blocks(language)

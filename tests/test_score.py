@@ -12,14 +12,14 @@ from test_imported import foreign
 from test_verify import sign
 
 import zoo
-from benchmark import records
-from benchmark.features import features
-from benchmark.fitting import Job, find_metanet
-from benchmark.leaderboard import leaderboard
-from benchmark.metrics import recalibrated_r2, scores
-from benchmark.plots import predicted_against_true
-from benchmark.score import run, score
-from benchmark.tasks import FEWEST, rows_of
+from benchmark.leaderboard.leaderboard import leaderboard
+from benchmark.leaderboard.plots import predicted_against_true
+from benchmark.records import records
+from benchmark.scoring.feature_cache import features
+from benchmark.scoring.fit import Job, find_metanet
+from benchmark.scoring.score import run, score
+from benchmark.scoring.task import FEWEST, rows_of
+from benchmark.statistics.metrics import recalibrated_r2, scores
 from metanets import Training
 from metanets.mlp import MLP
 from metanets.table import METANETS
@@ -410,7 +410,7 @@ def test_features_are_kept_beside_the_zoo_until_zoo_or_code_change(standard, tmp
     (kept,) = (folder / "cache").iterdir()
     calls = []
     counting = dataclasses.replace(metanet, features=lambda nets: calls.append(1) or metanet.features(nets))
-    monkeypatch.setattr("benchmark.features._path", lambda *_: kept)
+    monkeypatch.setattr("benchmark.scoring.feature_cache._path", lambda *_: kept)
     assert (features(made, counting, "train")[1] == first).all()
     assert not calls
     for damage in (b"", b"not numpy", kept.read_bytes()[:-4]):

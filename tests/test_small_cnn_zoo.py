@@ -15,8 +15,8 @@ from attacks import Malicious
 from synthetic_small_cnn import LAYOUT, STEPS, metrics, weights, write
 
 import zoo
-from benchmark import records
-from benchmark.score import Job, run
+from benchmark.records import records
+from benchmark.scoring.score import Job, run
 from metanets import Training
 from metanets.table import METANETS
 from zoo.importers import source_zoo

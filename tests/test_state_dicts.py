@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 import zoo
-from benchmark.score import score
+from benchmark.scoring.score import score
 from metanets import Training
 from metanets.table import METANETS
 from zoo.dataset.export import export

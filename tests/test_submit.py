@@ -16,16 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
-from benchmark import cli, records
-from benchmark.agreement import FEWEST_SEEDS
-from benchmark.check import Checked, check
-from benchmark.examine import read
-from benchmark.leaderboard import leaderboard
-from benchmark.predictions import COLUMNS
-from benchmark.score import score
-from benchmark.submission import read_submission, submission
-from benchmark.submit import submit
-from benchmark.trust import fresh, read_verification, tier
+from benchmark.cli import main
+from benchmark.leaderboard.leaderboard import leaderboard
+from benchmark.records import records
+from benchmark.records.predictions import COLUMNS
+from benchmark.scoring.score import score
+from benchmark.submissions.check import Checked, check
+from benchmark.submissions.cross_checks import FEWEST_SEEDS
+from benchmark.submissions.record_checks import read
+from benchmark.submissions.submission import read_submission, submission
+from benchmark.submissions.submit import submit
+from benchmark.submissions.verification import fresh, read_verification, tier
 from benchmark.untrusted import read_json
 from metanets import Training
 from zoo.storage import files
@@ -764,7 +765,7 @@ def test_the_commands_say_what_they_did(scored, standard, mine, tmp_path, monkey
         monkeypatch.setattr(sys, "argv", ["metazoo", *map(str, arguments)])
         monkeypatch.setattr("signal.signal", lambda *_: None)
         with pytest.raises(SystemExit) as stop:
-            sys.exit(cli.main())
+            sys.exit(main.main())
         out, err = capsys.readouterr()
         return int(stop.value.code or 0), out + err
 

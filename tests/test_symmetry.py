@@ -6,8 +6,8 @@ from conftest import small
 from typer.testing import CliRunner
 
 import zoo
-from benchmark.cli import app
-from benchmark.symmetry import keep, read, symmetry
+from benchmark.analyses.symmetry import keep, read, symmetry
+from benchmark.cli.main import app
 from metanets import Training
 
 QUICK = Training(epochs=3, batch=8, learning_rates=(1e-3,))

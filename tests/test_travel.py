@@ -12,8 +12,9 @@ from hub import Hub
 from stores import bucket_at
 
 import zoo
-from benchmark import cli, records
-from benchmark.score import score
+from benchmark.cli import main
+from benchmark.records import records
+from benchmark.scoring.score import score
 from metanets import Training
 from zoo.dataset.export import export
 
@@ -25,7 +26,7 @@ def metazoo(monkeypatch, capsys):
     def run(*arguments: object) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["metazoo", *map(str, arguments)])
         try:
-            cli.main()
+            main.main()
             code: object = 0
         except SystemExit as stop:
             code = stop.code or 0
@@ -54,7 +55,7 @@ numpy.save(sys.argv[3], rows)
 def test_a_zoo_goes_to_a_hub_comes_back_loads_with_datasets_alone_and_scores_the_same(metazoo, standard, tmp_path):
     with Hub(tmp_path / "hub") as hub:
         environment = hub.environment(tmp_path / "home")
-        command = [sys.executable, "-c", "from benchmark.cli import main; main()"]
+        command = [sys.executable, "-c", "from benchmark.cli.main import main; main()"]
 
         def run(*arguments: object) -> str:
             done = subprocess.run(

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import bootstrap, rankdata
 
-from benchmark.metrics import METRICS, kendall_tau, mean_absolute_error, r2
-from benchmark.uncertainty import difference, holm, interval, mean_ranks, pairs
+from benchmark.statistics.intervals import difference, holm, interval, mean_ranks, pairs
+from benchmark.statistics.metrics import METRICS, kendall_tau, mean_absolute_error, r2
 
 SCALES = np.array([0.8, 1.0, 1.25])  # of a seed's errors, so that seeds differ; each as likely
 SHARED, OWN = 0.4, 0.2  # standard deviations of the errors that all seeds make and that each makes

@@ -1,0 +1,1 @@
+"""What is looked for in a zoo, and in what metanets predict."""

@@ -1,0 +1,140 @@
+"""The symmetry report: how much predictions change when nets' weights change but the functions they compute do not."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from pydantic import Field, TypeAdapter
+from pydantic.dataclasses import dataclass as strict_dataclass
+from torch import Tensor
+
+import zoo as zoos
+from benchmark.records.records import RECORD_BYTES, STRICT, Name, ZooReference
+from benchmark.scoring.fit import find_metanet
+from benchmark.scoring.task import check_task
+from benchmark.statistics.metrics import is_constant, mean_absolute_error, r2
+from benchmark.untrusted import read_bytes, read_json, validated
+from metanets import Examples, Training
+from metanets.table import METANETS
+from zoo import Nets, Zoo
+from zoo.seeds import stream
+from zoo.storage import files
+from zoo.symmetry.action import permuted, rescaled
+from zoo.symmetry.group import free_spaces
+
+NAME = "symmetry-{}.json"  # of the report on a target, in a zoo's folder of the results
+Positive = Annotated[float, Field(ge=0)]
+Move = Callable[[Float[Tensor, "net weight"], torch.Generator], Float[Tensor, "net weight"]]
+
+
+@strict_dataclass(frozen=True, config=STRICT)
+class Row:
+    """How far the predictions of one metanet move; see `symmetry`. None: the predictions are all equal."""
+
+    metanet: Name
+    r2: float
+    permutation: Positive
+    permutation_relative: Positive | None
+    scaling: Positive
+    scaling_relative: Positive | None
+
+
+@strict_dataclass(frozen=True, config=STRICT)
+class Report:
+    """The symmetry report of a zoo and target, as it is kept beside the zoo's records."""
+
+    schema: Literal["metazoo-symmetry-1"]
+    zoo: ZooReference
+    target: Name
+    command: str
+    rows: list[Row]
+
+
+_REPORT = TypeAdapter(Report).validate_json
+
+
+def keep(results: Path, zoo_folder: Path, target: str, frame: pd.DataFrame, command: str) -> Path:
+    """Writes what `symmetry` found to the results' folder; returns the path."""
+    made = zoos.open(zoo_folder)
+    zoo = ZooReference(name=made.spec.name, family=made.spec.family, manifest_sha256=made.manifest_sha256)
+    values: list[dict[str, Any]] = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    rows = [Row(**row) for row in values]
+    report = Report(schema="metazoo-symmetry-1", zoo=zoo, target=target, command=command, rows=rows)
+    path = results / zoo.label() / NAME.format(target)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write_json(path, asdict(report))
+    return path
+
+
+def read(path: Path) -> Report:
+    """A report from a file that may be hostile. Raises ValueError naming the file and the fields at fault."""
+    return validated(path, _REPORT, read_json(path, read_bytes(path, RECORD_BYTES)))
+
+
+def symmetry(
+    zoo_folder: Path,
+    metanets: list[str],
+    *,
+    target: str = "test_accuracy",
+    training: Training = Training(),
+    seed: int = 0,
+    draws: int = 4,
+) -> pd.DataFrame:
+    """Fits each metanet as `score` does, then has it predict the validation nets again, moved by random symmetries.
+
+    A row a metanet: `r2` on validation; then for permutations and for scalings (by 1/2 to 2) of all channels the mean
+    absolute change of a prediction over nets and `draws`: `permutation` and `scaling` in the target's units, and with
+    `_relative` in standard deviations of the predictions (NaN where these are all equal). 0: blind to the symmetry;
+    1.13: as far apart as the predictions for two random nets, if normally distributed. The test nets are not read.
+    Raises ValueError on a zoo whose nets have none of these symmetries, or that `score` would refuse.
+    """
+    made = zoos.open(zoo_folder)
+    check_task(made, target)
+    names = dict.fromkeys(name for given in metanets for name in (METANETS if given == "all" else [given]))
+    found = {name: find_metanet(name) for name in names}
+    moves = _moves(made)
+    train, validation = (_nets(made, split, target) for split in ("train", "validation"))
+    true, rows = made.columns[target].to_numpy(np.float64), []
+    for name, metanet in found.items():
+        known, held = (Examples(metanet.features(nets), true[nets.index]) for nets in (train, validation))
+        fitted = metanet.fit(known, held, training=training, seed=seed)
+        before = fitted.predict(held.features)
+        if not np.isfinite(before).all():
+            raise ValueError(f"{name} on {zoo_folder}: predictions are not finite; expected a number for each net")
+        row = {"metanet": name, "r2": r2(held.target, before)}
+        for kind, move in moves.items():
+            changes = []
+            for draw in range(draws):
+                moved = move(validation.weights, stream(seed, "symmetry", kind, draw))
+                after = fitted.predict(metanet.features(replace(validation, weights=moved)))
+                changes.append(mean_absolute_error(before, after))
+            spread = float("nan") if is_constant(before) else float(before.std())
+            row |= {kind: float(np.mean(changes)), f"{kind}_relative": float(np.mean(changes)) / spread}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _moves(made: Zoo) -> dict[str, Move]:
+    """The kinds of symmetry that this zoo's nets have; ValueError where they have none."""
+    spaces = free_spaces(made.layout, made.blueprint.trained, gated=made.blueprint.gate is not None)
+    if not spaces:
+        raise ValueError(
+            f"{made.folder}: {made.spec.family} nets have none of these symmetries, since what is fixed in them ties "
+            f"their channels; give a zoo of standard nets"
+        )
+    return {
+        "permutation": lambda weights, rng: permuted(weights, made.layout, rng, spaces=spaces),
+        "scaling": lambda weights, rng: rescaled(weights, made.layout, rng, spaces=spaces),
+    }
+
+
+def _nets(made: Zoo, split: str, target: str) -> Nets:
+    """A split's nets with whole vectors; a hyper-parameter that is the target is hidden, as in `score`."""
+    nets = made.nets(split, inputs="all")
+    hidden = nets.hyper_parameters.drop(columns=target, errors="ignore")
+    return replace(nets, weights=nets.weights.float(), hyper_parameters=hidden)

@@ -1,0 +1,121 @@
+"""The verbs by which zoos travel: publish, fetch, import, vet; and whether this machine is fit."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.cli.terminal import Folder, Folders, app, console, stoppable
+
+
+def _say(line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command(rich_help_panel="Travel")
+def publish(
+    zoo_folders: Folders,
+    to: Annotated[str, typer.Option(help="hf://datasets/USER/NAME, s3://BUCKET/PREFIX, or a folder.")],
+    name: Annotated[str | None, typer.Option(help="The card's title; default: the last part of --to.")] = None,
+    licence: Annotated[str, typer.Option(help="Of the weights, as the hub abbreviates it.")] = "cc-by-4.0",
+    authors: Annotated[str, typer.Option(help="Who made the zoos, for the citation.")] = "",
+    results: Annotated[Path, typer.Option(help="A folder of records; those of these zoos go on the card.")] = Path(
+        "data/results"
+    ),
+    tag: Annotated[str | None, typer.Option(help="Default: m and the beginning of the manifest's SHA-256.")] = None,
+    private: Annotated[bool, typer.Option("--private", help="A new repository is private.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print files and sizes only.")] = False,
+) -> None:
+    """Publish zoos as one data set with a card, an index and checksums; then read it back and compare."""
+    import zoo
+    from benchmark.leaderboard.tables import markdown_of
+    from zoo.hub.publish import publish
+    from zoo.hub.release import release
+
+    hub = "hf://datasets/"
+    repository = to.removeprefix(hub).split("@")[0] if to.startswith(hub) else "USER/NAME"
+    made = release(
+        zoo_folders,
+        name=name or to.rstrip("/").split("/")[-1].split("@")[0],
+        licence=licence,
+        authors=authors,
+        repository=repository,
+        scores=markdown_of(results, {zoo.open(folder).manifest_sha256 for folder in zoo_folders}),
+    )
+    with stoppable():
+        done = publish(made, to, tag=tag, dry_run=dry_run, private=private, report=_say)
+    if not dry_run:
+        _say(f"{len(done.uploaded)} files sent ({sum(done.uploaded.values()):,} bytes), {len(done.skipped)} were there")
+        _say(f"{done.where}" + f", commit {done.revision}" * bool(done.revision) + f", tag {done.tag}" * bool(done.tag))
+
+
+@app.command(rich_help_panel="Travel")
+def fetch(
+    source: Annotated[str, typer.Argument(help="hf://datasets/USER/NAME[@REVISION][/CONFIG], s3://..., or a folder.")],
+    out: Annotated[Path, typer.Option(help="The zoo's folder, a new one; or one whose fetch was stopped.")],
+    config: Annotated[str | None, typer.Option(help="Which of the published zoos; default: the only one.")] = None,
+    revision: Annotated[str | None, typer.Option(help="A branch, a tag or a commit; default: the newest.")] = None,
+) -> None:
+    """Fetch a published zoo: pinned, compared with its checksums, vetted."""
+    import zoo
+    from zoo.hub.fetch import fetch
+
+    with stoppable():
+        folder = fetch(source, out, config=config, revision=revision, report=_say)
+    _say(f"{folder}: {len(zoo.open(folder))} nets")
+
+
+@app.command("import", rich_help_panel="Travel")
+def import_(
+    kind: Annotated[str, typer.Argument(help="small-cnn-zoo, modelzoos, asymmetric-networks or state-dicts.")],
+    path: Annotated[Path, typer.Argument(help="A folder or an archive, as it was published.")],
+    out: Annotated[Path, typer.Option(help="The zoo's folder, a new one.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE, an option of this kind (README); may be repeated.")
+    ] = None,
+) -> None:
+    """Bring a zoo that others trained, or a folder of your own nets, into this format."""
+    import zoo
+    from zoo.importers.import_zoo import import_zoo
+    from zoo.spec.imported import Imported
+
+    options = {}
+    for setting in settings or []:
+        option, equals, value = setting.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"--set takes NAME=VALUE; found {setting!r}")
+        options[option.strip()] = value.strip()
+    with stoppable():
+        import_zoo(kind, path, out, options=options)
+    made = zoo.open(out)
+    for note in made.spec.provenance.notes if isinstance(made.spec, Imported) else ():
+        _say(note)
+    _say(f"{out}: {len(made)} nets of {made.blueprint.trained.numel():,} weights")
+
+
+@app.command(rich_help_panel="Travel")
+def vet(zoo_folder: Folder) -> None:
+    """Look through a zoo from others before anything reads it, and refuse what a zoo does not need."""
+    from zoo.dataset.vet import vet
+
+    vet(zoo_folder)
+    _say(f"{zoo_folder}: nothing in it but a zoo, and its bytes are its manifest's")
+
+
+@app.command(rich_help_panel="Travel")
+def doctor(
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask whether the hub can be reached.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Look at versions, disk, devices and the hub, and say what to do about what is wrong."""
+    from benchmark.doctor.doctor import doctor
+
+    found = doctor(online=not offline)
+    if as_json:
+        print(json.dumps(found.to_json(), indent=1))
+    else:
+        for line in found.lines():
+            _say(line)
+    if not found.healthy:
+        raise typer.Exit(1)

@@ -1,0 +1,123 @@
+"""The verbs of a public leaderboard: submissions, checks, pages, files for others."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.cli.terminal import (
+    DeviceOption,
+    DownloadOption,
+    ImagesOption,
+    NetsOption,
+    OverwriteOption,
+    SettingsOption,
+    SpecArgument,
+    WorkersOption,
+    ZoosOption,
+    app,
+    console,
+    overrides,
+    workers_of,
+)
+
+
+@app.command(rich_help_panel="Leaderboards")
+def submit(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Records, or folders of them: one metanet on one task.", metavar="RECORDS")
+    ],
+    code: Annotated[str, typer.Option(help="Address of the code, http or https.")],
+    commit: Annotated[str, typer.Option(help="The code's commit, 40 hexadecimal digits.")],
+    contact: Annotated[str, typer.Option(help="Whom to ask.")],
+    citation: Annotated[str, typer.Option(help="How to cite it: text or BibTeX.")],
+    to: Annotated[Path, typer.Option(help="The leaderboard's folder of records.")] = Path("data/results"),
+    zoo_folders: ZoosOption = None,
+    hardware: Annotated[str, typer.Option(help="What it ran on.")] = "not given",
+    external_data: Annotated[
+        str | None, typer.Option(help="What else than the zoo it learned from; default: nothing.")
+    ] = None,
+    supersedes: Annotated[str | None, typer.Option(metavar="NAME", help="The folder under --to that this corrects.")] = None,
+) -> None:
+    """Check records and add them to a leaderboard's folder, as a submission."""
+    from benchmark.submissions.submission import submission
+    from benchmark.submissions.submit import submit
+
+    about = submission(
+        code_url=code,
+        commit=commit,
+        contact=contact,
+        citation=citation,
+        hardware=hardware,
+        external_data=external_data or False,
+        supersedes=supersedes,
+    )
+    folder, written = submit(paths, about, to=to, zoo_folders=zoo_folders or ())
+    labels = "labels checked" if zoo_folders else "labels not checked: no --zoo"
+    console.print(f"{folder}: {len(written)} files, {labels}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command(rich_help_panel="Leaderboards")
+def check(
+    results: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("data/results"),
+    zoo_folders: ZoosOption = None,
+) -> None:
+    """Derive everything in a folder of records again, and name what is wrong."""
+    from benchmark.submissions.check import check
+
+    found = check(results, zoo_folders or ())
+    for line in found.problems:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{found.records} records, the labels of {found.labelled} checked; {len(found.problems)} problem(s)")
+    if found.problems:
+        raise typer.Exit(1)
+
+
+@app.command(rich_help_panel="Leaderboards")
+def fresh(
+    spec: SpecArgument,
+    out: Annotated[Path, typer.Option(help="The zoo's folder, a new one.")],
+    nets: NetsOption = None,
+    settings: SettingsOption = None,
+    images: ImagesOption = None,
+    download: DownloadOption = False,
+    workers: WorkersOption = None,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Build a zoo from a seed that nobody has seen, to verify submissions on."""
+    import zoo
+    from benchmark.submissions.verification import fresh
+
+    loaded = zoo.load(spec, overrides(settings or [], nets, None))
+    count = workers_of(workers, device)
+    seed = fresh(loaded, out, images_folder=images, download=download, workers=count, device=device)
+    console.print(f"{out}: {len(zoo.open(out))} nets from seed {seed}", soft_wrap=True)
+
+
+@app.command(rich_help_panel="Leaderboards")
+def page(
+    results: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("data/results"),
+    out: Annotated[Path, typer.Option(help="The site's folder.")] = Path("site"),
+    zoo_folders: Annotated[
+        list[Path] | None, typer.Option("--zoo", metavar="FOLDER", help="A zoo to draw; may be repeated.")
+    ] = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Write the leaderboard as a static site: tables, pictures, a page for each metanet and zoo."""
+    from benchmark.site.site import write
+
+    print(write(results, out, zoo_folders=zoo_folders, overwrite=overwrite))
+
+
+@app.command(rich_help_panel="Leaderboards")
+def emit(
+    results: Annotated[Path, typer.Argument(help="A folder of records.")],
+    out: Annotated[Path, typer.Option(help="Where the files go.")],
+    namespace: Annotated[str, typer.Option(help="Who owns the zoos' data sets on the hub.")] = "metazoo",
+    source: Annotated[str | None, typer.Option(help="The leaderboard's address.")] = None,
+) -> None:
+    """Write results as the hub's benchmark pages read them, and BibTeX for zoos and records."""
+    from benchmark.leaderboard.hub_results import emit
+
+    for path in emit(results, out, namespace=namespace, source=source):
+        print(path)

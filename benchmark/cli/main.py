@@ -1,0 +1,24 @@
+"""The command line: `metazoo`."""
+
+import signal
+import sys
+
+from rich.console import Console
+
+from benchmark.cli import scores, zoos
+from benchmark.cli.terminal import app, console
+
+__all__ = ["app", "boards", "console", "main", "scores", "travel", "zoos"]
+
+
+def main() -> None:
+    """Runs the command; an error the user can act on is printed without a traceback, and the exit code is 1."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        app()
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
+        from zoo.messages import plain
+
+        text = "\n".join(map(plain, str(error).split("\n")))  # names of others stand in it
+        Console(stderr=True, soft_wrap=True).print(f"metazoo: {text}", style="red", markup=False, highlight=False)
+        sys.exit(1)

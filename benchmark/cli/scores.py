@@ -1,0 +1,204 @@
+"""The verbs that fit metanets, and show what came of it."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from benchmark.cli.terminal import (
+    Bar,
+    DeviceOption,
+    Folder,
+    Folders,
+    OverwriteOption,
+    TargetOption,
+    WorkersOption,
+    app,
+    command_line,
+    console,
+    print_board,
+    stoppable,
+    workers_of,
+)
+
+
+@app.command(rich_help_panel="Scores")
+def score(
+    zoo_folders: Folders,
+    metanet: Annotated[list[str], typer.Option(help="A metanet's name, `package.module:NAME`, or all; may be repeated.")],
+    target: TargetOption = "test_accuracy",
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 5,
+    out: Annotated[Path, typer.Option(help="Where the records go.")] = Path("data/results"),
+    inputs: Annotated[Literal["trained", "all"], typer.Option(help="Trained entries only, or fixed ones too.")] = "trained",
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each metanet.")] = 50,
+    batch: Annotated[int, typer.Option(min=2, help="Nets a step; for a small zoo, take fewer.")] = 128,
+    learning_rate: Annotated[
+        list[float] | None, typer.Option(min=0, help="A rate to choose from on validation; may be repeated.")
+    ] = None,
+    permute: Annotated[bool, typer.Option("--permute", help="Train on nets with their channels in random orders.")] = False,
+    transfer: Annotated[bool, typer.Option("--transfer", help="Test each fit on every one of the zoos.")] = False,
+    shift: Annotated[
+        str | None, typer.Option(help="A hyper-parameter: fit on nets up to its median, test on those beyond.")
+    ] = None,
+    train_nets: Annotated[
+        list[int] | None, typer.Option(min=8, help="Fit on so many nets only; may be repeated, for a curve.")
+    ] = None,
+    device: DeviceOption = "cpu",
+    workers: WorkersOption = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Fit metanets on zoos and write a record for each seed."""
+    from benchmark.leaderboard.leaderboard import from_paths
+    from benchmark.scoring.score import score
+    from metanets.metanet import LEARNING_RATES, Training
+
+    rates = tuple(learning_rate or LEARNING_RATES)
+    training = Training(epochs=epochs, batch=batch, learning_rates=rates, device=device, permute=permute)
+    with stoppable():
+        paths = score(
+            zoo_folders,
+            metanet,
+            target,
+            out=out,
+            seeds=seeds,
+            training=training,
+            inputs=inputs,
+            transfer=transfer,
+            shift=shift,
+            train_nets=train_nets,
+            workers=workers_of(workers, device),
+            overwrite=overwrite,
+            command=command_line(),
+            report=lambda line: console.print(line, markup=False, highlight=False),
+        )
+    print_board(from_paths(paths), "terminal")
+    console.print(f"{len(paths)} records under {out}")
+
+
+@app.command(rich_help_panel="Scores")
+def symmetry(
+    zoo_folder: Folder,
+    metanet: Annotated[list[str], typer.Option(help="A metanet's name, `package.module:NAME`, or all; may be repeated.")],
+    target: TargetOption = "test_accuracy",
+    seed: Annotated[int, typer.Option(help="Of the metanets and of the symmetries.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="A folder of records, to keep the report for `metazoo page`.")] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each metanet.")] = 50,
+    batch: Annotated[int, typer.Option(min=2, help="Nets a step; for a small zoo, take fewer.")] = 128,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Fit metanets on a zoo, and show how far its nets' symmetries move their predictions."""
+    from benchmark.analyses.symmetry import keep, symmetry
+    from metanets.metanet import Training
+
+    with stoppable():
+        found = symmetry(zoo_folder, metanet, target=target, training=Training(epochs=epochs, batch=batch), seed=seed)
+    if out is not None:
+        keep(out, zoo_folder, target, found, command_line())
+    if as_json:
+        print(found.to_json(orient="records", indent=1))
+        return
+    note = "mean change of predictions under random symmetries; in brackets, in their standard deviations"
+    table = Table(title=escape(f"{zoo_folder}, {target}"), caption=note)
+    for head in ("metanet", "validation R²", "permutation", "scaling"):
+        table.add_column(head, justify="left" if head == "metanet" else "right")
+    for row in found.to_dict("records"):
+        moved = (f"{row[kind]:.2g} ({row[f'{kind}_relative']:.2g})" for kind in ("permutation", "scaling"))
+        table.add_row(escape(row["metanet"]), f"{row['r2']:.3f}", *moved)
+    console.print(table)
+
+
+@app.command(rich_help_panel="Scores")
+def leaderboard(
+    results: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("data/results"),
+    kind: Annotated[
+        Literal["terminal", "markdown", "latex", "csv", "json"], typer.Option("--format", help="How to print it.")
+    ] = "terminal",
+    pairs: Annotated[bool, typer.Option("--pairs", help="Compare all pairs of metanets instead, Holm-corrected.")] = False,
+) -> None:
+    """Print the leaderboard of all records in a folder."""
+    from benchmark.leaderboard.latex_csv import to_csv
+    from benchmark.leaderboard.leaderboard import leaderboard
+    from benchmark.leaderboard.tables import frame_table
+
+    if pairs and kind == "latex":
+        raise typer.BadParameter("--pairs has no LaTeX; take --format csv or json")
+    board = leaderboard(results)
+    if not pairs:
+        print_board(board, kind)
+    elif kind == "json":
+        print(board.pairs().to_json(orient="records", indent=1))
+    elif kind == "csv":
+        print(to_csv(board.pairs()), end="")
+    else:
+        rows = board.pairs()
+        if rows.empty:
+            console.print("no two metanets have records of the same task and zoo")
+        for (task, zoo), found in rows.groupby(["task", "zoo"], sort=False):
+            frame = found.drop(columns=["task", "zoo"]).set_index("one")
+            console.print(frame_table(frame, f"{task}, {zoo}: differences in R², 95% intervals"))
+
+
+@app.command(rich_help_panel="Scores")
+def compare(
+    one: Annotated[str, typer.Argument(help="A metanet with records.", metavar="A")],
+    other: Annotated[str, typer.Argument(help="Another.", metavar="B")],
+    results: Annotated[Path, typer.Option(help="A folder of records.")] = Path("data/results"),
+    task: Annotated[str, typer.Option(help="A task's name, as the leaderboard prints it.")] = "test_accuracy",
+    metric: Annotated[str, typer.Option(help="r2, tau, spearman, mae or worst_decile.")] = "r2",
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Say by how much metanet A is above B on each zoo that both were scored on, and whether that can be told."""
+    from benchmark.leaderboard.compare import compare
+    from zoo.messages import plain
+
+    found = compare(one, other, results, task=task, metric=metric)
+    if as_json:
+        print(json.dumps([comparison.to_json() for comparison in found], indent=1))
+        return
+    for comparison in found:
+        console.print(plain(comparison.sentence()), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command(rich_help_panel="Scores")
+def curve(
+    results: Annotated[Path, typer.Argument(help="A folder of records of `score --train-nets`.")],
+    out: Annotated[Path, typer.Option(help="The picture, .png or .svg.")],
+) -> None:
+    """Draw scores against the number of training nets."""
+    from benchmark.leaderboard.leaderboard import leaderboard
+    from benchmark.leaderboard.plots import sample_efficiency
+    from zoo.dataset.plots import save
+
+    print(save(sample_efficiency(leaderboard(results).cells), out))
+
+
+@app.command(rich_help_panel="Scores")
+def demo(
+    out: Annotated[Path, typer.Option(help="Where everything goes; what is there is kept.")] = Path("data/demo"),
+    nets: Annotated[int | None, typer.Option(min=100, help="Nets a family.")] = None,
+    workers: WorkersOption = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Do it all on the embedded digits: two zoos, all metanets, leaderboard, pictures."""
+    from benchmark.cli.demo import NETS, demo
+
+    begun = time.monotonic()
+    with stoppable(), Bar() as bar:
+        made = demo(
+            out,
+            nets=nets or NETS,
+            workers=workers_of(workers),
+            overwrite=overwrite,
+            command=command_line(),
+            report=bar.show,
+            say=console.print,
+        )
+    print_board(made.board, "terminal")
+    for picture in made.pictures:
+        print(picture)
+    console.print(made.sentence, soft_wrap=True)
+    console.print(f"{time.monotonic() - begun:.0f} s")

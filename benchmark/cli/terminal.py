@@ -1,0 +1,143 @@
+"""What all verbs share: the application, the terminal, common options, progress."""
+
+import os
+import shlex
+import sys
+import time
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from zoo.jobs.status import Status
+
+app = typer.Typer(
+    help="Zoos of trained networks, and metanetworks scored on them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console(width=None if sys.stdout.isatty() else 150)  # no terminal: wide enough for the tables
+SAY_EVERY = 10  # seconds between lines of progress where the output is no terminal
+
+Folder = Annotated[Path, typer.Argument(help="A zoo's folder.")]
+Folders = Annotated[list[Path], typer.Argument(help="Zoos' folders.")]
+ImagesOption = Annotated[Path | None, typer.Option("--images", help="Folder of Parquet files in the hub's layout.")]
+DownloadOption = Annotated[bool, typer.Option("--download", help="Fetch the images from the hub, into data/images.")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Processes of one thread each; default: physical cores, or GPUs.")
+]
+SpecArgument = Annotated[
+    str, typer.Argument(help="A built-in spec's name (see `metazoo specs`), or a TOML or JSON file.", metavar="SPEC")
+]
+NetsOption = Annotated[int | None, typer.Option(help="How many nets.")]
+SeedOption = Annotated[int | None, typer.Option(help="The zoo's seed.")]
+SettingsOption = Annotated[
+    list[str] | None, typer.Option("--set", help="FIELD=VALUE, for any field of the spec; may be repeated.")
+]
+DeviceOption = Annotated[str, typer.Option(help="Where to train: cpu, cuda (all GPUs of the machine), or cuda:1 and so on.")]
+ZoosOption = Annotated[
+    list[Path] | None, typer.Option("--zoo", help="A zoo's folder, to compare labels with; may be repeated.")
+]
+TargetOption = Annotated[str, typer.Option(help="A target, or a hyper-parameter.")]
+
+
+def workers_of(given: int | None, device: str = "cpu") -> int:
+    """As given; else the number of physical cores, or of those that this process may use if they are fewer, or of GPUs."""
+    if device != "cpu":
+        import torch
+
+        return given or (device == "cuda" and torch.cuda.device_count()) or 1
+    import psutil
+
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return given or min(psutil.cpu_count(logical=False) or usable, usable)
+
+
+def overrides(settings: list[str], nets: int | None, seed: int | None) -> dict[str, Any]:
+    """A spec's fields as given by --set, --nets and --seed. Raises BadParameter where one has no value."""
+    fields: dict[str, Any] = {}
+    for setting in settings:
+        field, equals, text = setting.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"--set takes FIELD=VALUE, such as recipe.epochs=[2,12]; found {setting!r}")
+        try:
+            fields[field.strip()] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            fields[field.strip()] = text.strip()
+    return fields | ({} if nets is None else {"nets": nets}) | ({} if seed is None else {"seed": seed})
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Ends the command on Ctrl-C with a word on how to go on, and exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print("stopped; what is finished is kept, and the same command goes on from there")
+        raise typer.Exit(130) from None
+
+
+class Bar:
+    """A build's progress: a bar with the time left on a terminal, else a line now and then."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        left = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[units]}"))
+        self.bar = Progress(*left, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console)
+        self.tasks: dict[str, Any] = {}
+        self.said = time.monotonic()
+
+    def __enter__(self) -> "Bar":
+        if console.is_terminal:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def show(self, name: str, status: "Status") -> None:
+        """Draws how far the zoo of that name is."""
+        now = time.monotonic()
+        units = f"{status.done}/{status.units} units" + f", {status.failed} failed" * bool(status.failed)
+        if console.is_terminal:
+            if name not in self.tasks:
+                self.tasks[name] = self.bar.add_task(name, total=status.all_epochs, units=units)
+            self.bar.update(self.tasks[name], completed=status.epochs, units=units)
+        elif now - self.said > SAY_EVERY:
+            from zoo.messages import duration
+
+            self.said = now
+            left = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
+            console.print(f"{name}: {units}, {status.epochs / status.all_epochs:.0%}{left}")
+
+
+def print_board(board: Any, kind: str) -> None:
+    """Prints a leaderboard, a table a task; of kind terminal, transfer matrices first."""
+    from benchmark.leaderboard.latex_csv import to_csv, to_latex
+    from benchmark.leaderboard.tables import frame_table, to_markdown, to_table
+
+    if kind in ("json", "csv"):
+        text = board.cells.to_json(orient="records", indent=1) + "\n" if kind == "json" else to_csv(board.cells)
+        print(text, end="")
+        return
+    if kind == "terminal":
+        for (task, metanet), matrix in board.matrices().items():
+            console.print(frame_table(matrix, f"{metanet}, {task}: R² fitted on one zoo (row), tested on another (column)"))
+    for cells in board.boards():
+        if kind in ("markdown", "latex"):
+            print(to_markdown(cells) if kind == "markdown" else to_latex(cells))
+        else:
+            console.print(to_table(cells))
+
+
+def command_line() -> str:
+    """The command that runs, as a shell takes it."""
+    return shlex.join(["metazoo", *sys.argv[1:]])

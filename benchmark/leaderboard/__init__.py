@@ -1,0 +1,1 @@
+"""What all records say: boards, comparisons, tables, pictures."""

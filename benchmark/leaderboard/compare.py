@@ -1,0 +1,116 @@
+"""Two metanets compared, zoo by zoo, on the same test nets."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.leaderboard.leaderboard import Result, from_paths
+from benchmark.records import records
+from benchmark.statistics.intervals import difference
+from benchmark.statistics.metrics import METRICS
+from zoo.messages import choose, unknown
+
+WORDS = {
+    "r2": "R²",
+    "tau": "tau",
+    "spearman": "Spearman's rho",
+    "mae": "mean absolute error",
+    "worst_decile": "worst decile",
+}
+LOWER_IS_BETTER = ("mae", "worst_decile")
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The score of `one` less that of `other` on a zoo's test nets, its 95% interval and p (see `difference`).
+
+    `seeds` are the numbers of seeds of both; `blind` says that a metanet that is no floor has but one, so that the interval
+    knows nothing of how much its training differs.
+    """
+
+    zoo: str
+    one: str
+    other: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    p: float
+    nets: int
+    seeds: tuple[int, int]
+    blind: bool
+
+    def sentence(self) -> str:
+        """What was found, in plain words."""
+        way = "above" if self.value > 0 else "below" if self.value < 0 else "level with"
+        by = f" by {abs(self.value):.3f}" if self.value else ""
+        bounds = f"95% interval of the difference {self.low:+.3f} to {self.high:+.3f}, p = {self.p:.3f}"
+        note = "; with one seed, blind to how much training differs" if self.blind else ""
+        what = f"{self.one} is {way} {self.other}{by} in {WORDS[self.metric]}"
+        return f"On {self.zoo}, {what} ({bounds}): {self._verdict()}{note}."
+
+    def _verdict(self) -> str:
+        if self.p > 1 - LEVEL:
+            return "not told apart"
+        better = self.one if (self.value > 0) != (self.metric in LOWER_IS_BETTER) else self.other
+        return f"told apart, {better} is better"
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields, as JSON values."""
+        return {**asdict(self), "seeds": list(self.seeds)}
+
+
+def compare(
+    one: str, other: str, folder: Path = Path("data/results"), *, task: str = "test_accuracy", metric: str = "r2"
+) -> list[Comparison]:
+    """The paired difference of two metanets on each zoo where both have records of the task; p is not corrected for several.
+
+    Raises FileNotFoundError without records, ValueError on a name that none of them has, or where no zoo has both.
+    """
+    choose(METRICS, metric, "metric")
+    found = [(path, records.read(path)) for path in records.paths(folder)]
+    _check("task", task, (record.task.name() for _, record in found))
+    of_task = [(path, record) for path, record in found if record.task.name() == task]
+    for name in (one, other):
+        _check(f"metanet on {task}", name, (record.metanet.name for _, record in of_task))
+    if one == other:
+        raise ValueError(f"{one} is not to be told from itself; give two metanets")
+    zoos = [{record.task.test_zoo.label() for _, record in of_task if record.metanet.name == name} for name in (one, other)]
+    if not zoos[0] & zoos[1]:
+        has = " and ".join(f"{name} on {', '.join(sorted(on))}" for name, on in zip((one, other), zoos, strict=True))
+        raise ValueError(f"no zoo has records of both on {task}: {has}")
+    wanted = [
+        path
+        for path, record in of_task
+        if record.metanet.name in (one, other) and record.task.test_zoo.label() in zoos[0] & zoos[1]
+    ]
+    at = {result.key[1:]: result for result in from_paths(wanted).results}
+    return [_comparison(at[zoo, one], at[zoo, other], metric) for zoo in sorted(zoos[0] & zoos[1])]
+
+
+def _check(what: str, name: str, names: Any) -> None:
+    known = sorted(set(names))
+    if name not in known:
+        raise ValueError(unknown(what, name, known))
+
+
+def _comparison(one: Result, other: Result, metric: str) -> Comparison:
+    if not np.array_equal(one.target, other.target):
+        raise ValueError(f"{one.key[1]}: the test nets of {one.key[2]} and {other.key[2]} differ; score one of them again")
+    found = difference(one.target, one.predicted, other.predicted, METRICS[metric], level=LEVEL)
+    return Comparison(
+        zoo=one.key[1],
+        one=one.key[2],
+        other=other.key[2],
+        metric=metric,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        p=found.p,
+        nets=len(one.target),
+        seeds=(len(one.records), len(other.records)),
+        blind=any(len(result.records) == 1 and not result.records[0].metanet.floor for result in (one, other)),
+    )

@@ -1,0 +1,100 @@
+"""Boards for papers and spreadsheets: LaTeX in the paper's layout, and CSV of all cells."""
+
+import re
+
+import pandas as pd
+
+from benchmark.leaderboard.tables import about
+
+FORMULA = ("=", "+", "-", "@", "\t", "\n")  # what a spreadsheet may run begins so (OWASP)
+SHOWN = {"r2": "$R^2$", "tau": r"$\tau$"}
+LATEX = {  # all with balanced braces, which BibTeX counts even behind a backslash
+    "\\": r"\textbackslash{}",
+    "{": r"\textbraceleft{}",
+    "}": r"\textbraceright{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    '"': r"\textquotedbl{}",
+    "|": r"\textbar{}",
+    "[": "{[}",  # at the start of a row, `\\` would take [ or * for its own
+    "*": "{*}",
+    "²": "$^2$",
+    "±": r"$\pm$",
+    **{symbol: f"\\{symbol}" for symbol in "$&#_%"},
+}
+
+
+def escape_latex(text: str) -> str:
+    """The text as LaTeX shows it literally, on one line; control characters are left out."""
+    plain = "".join(symbol for symbol in re.sub(r"\s+", " ", text) if symbol.isprintable())
+    return "".join(LATEX.get(symbol, symbol) for symbol in plain)
+
+
+def to_latex(cells: pd.DataFrame) -> str:
+    """A board as a LaTeX table with booktabs, laid out as in Lim et al. 2024 (arXiv:2405.20231).
+
+    A row a metanet and under it, behind a rule, the floors, each by their mean R²; R² and tau for each family, as mean ± sd
+    over seeds with three decimals. Nothing is set in bold: which differences are real, the table cannot tell.
+    """
+    names = cells.drop_duplicates("zoo").set_index("zoo")["family"]
+    zoos = {zoo: family if (names == family).sum() == 1 else zoo for zoo, family in names.items()}
+    order = cells.groupby("metanet").agg(floor=("floor", "first"), r2=("r2_mean", "mean")).sort_values("r2", ascending=False)
+    at = {(row["zoo"], row["metanet"]): row for _, row in cells.iterrows()}
+    bodies = []
+    for kind in (False, True):
+        rows = [
+            [str(name), *(_text(at.get((zoo, name)), metric) for zoo in zoos for metric in SHOWN)]
+            for name in order.index[order["floor"] == kind]
+        ]
+        if rows:
+            bodies.append("\n".join(" & ".join([escape_latex(row[0]), *row[1:]]) + r" \\" for row in rows))
+    width = len(SHOWN)
+    groups = [rf"\multicolumn{{{width}}}{{c}}{{{escape_latex(str(head))}}}" for head in zoos.values()]
+    rules = [rf"\cmidrule(lr){{{2 + width * i}-{1 + width * (i + 1)}}}" for i in range(len(zoos))]
+    lines = [
+        r"% needs \usepackage{booktabs,textcomp}",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_caption(cells)}}}",
+        rf"\begin{{tabular}}{{l{'r' * width * len(zoos)}}}",
+        r"\toprule",
+        " & ".join(["", *groups]) + r" \\",
+        " ".join(rules),
+        " & ".join(["metanet", *[*SHOWN.values()] * len(zoos)]) + r" \\",
+        r"\midrule",
+        "\n\\midrule\n".join(bodies),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _caption(cells: pd.DataFrame) -> str:
+    seeds = "/".join(map(str, sorted(set(cells["seeds"]))))
+    floors = " Below the rule: floors." if cells["floor"].any() and not cells["floor"].all() else ""
+    note = r" ${}^{*}$: the prediction is constant and ranks nothing; $\tau$ is set to 0." if cells["constant"].any() else ""
+    return rf"{escape_latex(about(cells))}: mean $\pm$ standard deviation over seeds ({seeds}).{floors}{note}"
+
+
+def _text(row: pd.Series | None, metric: str) -> str:
+    if row is None:
+        return "--"
+    mean, std = round(row[f"{metric}_mean"], 3) + 0.0, row[f"{metric}_std"]  # no -0.000
+    spread = "" if pd.isna(std) else rf" \pm {std:.3f}"
+    return f"${mean:.3f}{spread}{'^{*}' if metric == 'tau' and row['constant'] else ''}$"
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """A frame as CSV, numbers in full; a name that a spreadsheet would run as a formula gets a ' before it."""
+    return frame.map(_harmless).to_csv(index=False, lineterminator="\n")
+
+
+def _harmless(value: object) -> object:
+    """A text as no formula and, since pandas does not quote a carriage return, without what ends a row."""
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if text.startswith(FORMULA) else text

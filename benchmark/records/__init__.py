@@ -1,0 +1,1 @@
+"""Records: one result each, with its predictions."""

@@ -1,0 +1,1 @@
+"""Fitting metanets and scoring them."""

@@ -1,0 +1,96 @@
+"""What a task is on a zoo: which nets are fitted on, chosen on and tested on, and whether that can be scored."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+import zoo as zoos
+from benchmark.records import records
+from benchmark.statistics.metrics import is_constant
+from zoo import Zoo
+from zoo.dataset.nets import Inputs
+from zoo.messages import choose, unknown
+from zoo.storage.manifest import MANIFEST, check_bytes
+
+FEWEST = 8  # nets in a split: below, no R² or tau means anything
+
+
+def opened(folders: Iterable[Path]) -> dict[str, Zoo]:
+    """Whole zoos by their manifests' hashes, each once, whatever the folder. Raises ValueError on a damaged one."""
+    found: dict[str, Zoo] = {}
+    for folder in folders:
+        if (folder / MANIFEST).exists() and (problems := list(check_bytes(folder))):
+            raise ValueError("\n  ".join([f"{folder} is damaged:", *problems]))
+        zoo = zoos.open(folder)
+        found.setdefault(zoo.manifest_sha256, zoo)
+    return found
+
+
+def check_task(zoo: Zoo, target: str) -> None:
+    """Raises ValueError where the target cannot be scored on this zoo."""
+    if target not in zoo.targets:
+        raise ValueError(f"{zoo.folder}: {unknown('target', target, zoo.targets)}")
+    settled = zoo.columns[~zoo.columns["diverged"]]
+    for split in zoo.parts:
+        values = settled.loc[settled["split"] == split, target]
+        if len(values) < FEWEST:
+            raise ValueError(f"{zoo.folder}: {len(values)} nets in {split} did not diverge; scoring needs {FEWEST} or more")
+        if is_constant(values.to_numpy()):
+            raise ValueError(f"{zoo.folder}: {target} is {values.iloc[0]:g} for every {split} net; nothing to predict")
+
+
+def rows_of(zoo: Zoo, test: Zoo, target: str, shift: str | None, train_nets: int | None) -> dict[str, np.ndarray]:
+    """Split -> indices of the nets that are used of it, of `zoo` for training and validation, of `test` for the test.
+
+    Raises ValueError where there are too few, or all have the same target.
+    """
+    parts = {split: one.columns[one.columns["split"] == split] for split, one in _sources(zoo, test).items()}
+    parts = {split: frame[~frame["diverged"]] for split, frame in parts.items()}
+    if shift is not None:
+        for one in (zoo, test):
+            choose(dict.fromkeys(n for n in one.hyper_parameters if n in one.targets), shift, "hyper-parameter")
+        parts = {split: frame[frame[shift].notna()] for split, frame in parts.items()}  # on which side, nobody knows
+        middle = parts["train"][shift].median()
+        parts = {split: frame[(frame[shift] > middle) == (split == "test")] for split, frame in parts.items()}
+    if train_nets is not None:
+        wanted = {"train": train_nets, "validation": max(FEWEST, train_nets // 2)}
+        parts |= {split: parts[split].head(count) for split, count in wanted.items()}
+        if len(parts["train"]) < train_nets:
+            raise ValueError(f"{zoo.folder}: {len(parts['train'])} nets for training; {train_nets} are asked for")
+    for split, frame in parts.items():
+        if len(frame) < FEWEST:
+            raise ValueError(f"{zoo.folder}: {len(frame)} nets of {split} for this task; scoring needs {FEWEST} or more")
+        if missing := int(frame[target].isna().sum()):
+            raise ValueError(f"{zoo.folder}: {missing} {split} nets that did not diverge have no {target}; nothing to score")
+        if is_constant(frame[target].to_numpy()):
+            raise ValueError(f"{zoo.folder}: {target} is the same for every {split} net of this task; nothing to predict")
+    return {split: frame["index"].to_numpy() for split, frame in parts.items()}
+
+
+def _sources(zoo: Zoo, test: Zoo) -> dict[str, Zoo]:
+    return {"train": zoo, "validation": zoo, "test": test}
+
+
+def reference(zoo: Zoo) -> records.ZooReference:
+    """How records name a zoo."""
+    return records.ZooReference(
+        name=zoo.spec.name, family=zoo.spec.family, manifest_sha256=zoo.manifest_sha256, source=zoo.source
+    )
+
+
+def task_of(zoo: Zoo, test: Zoo, target: str, inputs: Inputs, shift: str | None, train_nets: int | None) -> records.Task:
+    """The task of predicting `target` on `test` after fitting on `zoo`. Raises as `rows_of` does."""
+    rows = rows_of(zoo, test, target, shift, train_nets)
+    return records.Task(
+        target=target,
+        inputs=inputs,
+        zoo=reference(zoo),
+        test_zoo=reference(test),
+        shift=shift,
+        train_nets=train_nets,
+        nets={"train": len(rows["train"]), "validation": len(rows["validation"]), "test": len(rows["test"])},
+        diverged_left_out=int(
+            sum(one.columns["diverged"].sum() for one in {one.folder: one for one in (zoo, test)}.values())
+        ),
+    )

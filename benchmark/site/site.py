@@ -1,0 +1,138 @@
+"""The leaderboard as a static site: pages of all tasks, of each metanet and of each zoo, that work from files.
+
+Whatever stands in records comes from others: Jinja2 escapes it, files are named by slugs, and nothing in it is a link
+unless it is an http(s) URL. The same records and zoos give the same bytes.
+"""
+
+import json
+import math
+import re
+import shlex
+import unicodedata
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from benchmark.leaderboard.latex_csv import to_csv
+from benchmark.leaderboard.leaderboard import FLOOR
+from benchmark.site import pages as contents
+from benchmark.site.site_data import Source, gathered
+from benchmark.site.svg import slug
+from zoo.storage import files
+
+TEMPLATES = Path(__file__).parent / "templates"
+ASSETS = ("style.css", "page.js")
+GENERATOR = '<meta name="generator" content="metazoo page">'  # marks a site that --overwrite may replace
+
+
+def write(results: Path, out: Path, *, zoo_folders: list[Path] | None = None, overwrite: bool = False) -> Path:
+    """Writes the site of the records under `results` into the folder `out`; returns its index.html.
+
+    Raises FileExistsError where `out` holds anything, unless it is a site and is to be overwritten, and as
+    `leaderboard` does.
+    """
+    made = site(results, zoo_folders or [])
+    index = out / "index.html"
+    if out.exists() and any(out.iterdir()) and not _is_begun(out, made):
+        if not (index.is_file() and GENERATOR in index.read_text(errors="replace")):
+            raise FileExistsError(f"{out} holds something other than a site of `metazoo page`; give another folder")
+        if not overwrite:
+            raise FileExistsError(f"{out} has a site; --overwrite replaces it")
+        for pattern in ("metanets/*.html", "zoos/*.html", "zoos/*.json", "pictures/*.svg"):
+            for old in out.glob(pattern):
+                old.unlink()
+    for pattern in (files.TEMPORARY, f"*/{files.TEMPORARY}"):
+        for left in out.glob(pattern):
+            left.unlink()
+    for name in sorted(made, key=index.name.__eq__):  # the index last: with it the site is whole
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        files.write(out / name, made[name])
+    return index
+
+
+def _is_begun(out: Path, made: dict[str, bytes]) -> bool:
+    """Whether the folder holds nothing but what this very site's writing leaves where it is stopped."""
+    found = [path for path in out.rglob("*") if path.is_symlink() or not path.is_dir()]
+    if out / "index.html" in found:
+        return False
+    known = {out / name: data for name, data in made.items()}
+    return not any(path.is_symlink() for path in found) and all(
+        path.match(files.TEMPORARY) or (path in known and path.read_bytes() == known[path]) for path in found
+    )
+
+
+def site(results: Path, zoo_folders: list[Path]) -> dict[str, bytes]:
+    """The site's files by their path in it. Raises as `leaderboard` and `zoo.open` do."""
+    source = gathered(results, zoo_folders)
+    cells = source.board.cells
+    made = {name: (TEMPLATES / name).read_bytes() for name in ASSETS}
+    made |= {"cells.csv": to_csv(cells).encode(errors="replace"), "cells.json": _json(cells)}
+    pages = [("index.html", "index.html", "", contents.index(source, made))]
+    for name in cells["metanet"].unique():
+        pages.append((f"metanets/{slug(name)}.html", "metanet.html", "../", contents.metanet(name, source, made)))
+    for label, file in _zoo_pages(source).items():
+        pages.append((file, "zoo.html", "../", contents.zoo(label, source, made)))
+    environment = _environment(source)
+    for file, template, root, values in pages:
+        if file in made:  # eight digits of a hash can be had by trying
+            raise ValueError(f"{file} would be two pages: two names have the same slug; remove the records of one")
+        made[file] = environment.get_template(template).render(root=root, **values).encode(errors="replace")
+    return made
+
+
+def _environment(source: Source) -> Environment:
+    """What the templates are rendered with: everything escaped, and printable."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.finalize = lambda value: printable(value) if type(value) is str else value  # Markup is no plain str
+    environment.filters |= {"slug": slug, "url": web_address, "in_words": in_words, "shell": shlex.quote}
+    environment.globals |= {"generator": GENERATOR, "floor_name": FLOOR, "labels": _zoo_pages(source)}
+    return environment
+
+
+def printable(text: str) -> str:
+    """Text without control characters, such as those that turn the direction of writing; lines and spaces stay."""
+    return "".join(letter if _is_shown(letter) else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def _is_shown(letter: str) -> bool:
+    return letter.isprintable() or letter in "\t\r\n" or unicodedata.category(letter) == "Zs"
+
+
+def web_address(value: object) -> str:
+    """The value where it is an http(s) URL, else nothing."""
+    if not isinstance(value, str) or not re.fullmatch(r"https?://[!-~]{1,2000}", value):
+        return ""
+    try:
+        return value if urlsplit(value).hostname else ""
+    except ValueError:
+        return ""
+
+
+def in_words(value: object) -> str:
+    """A value of JSON as a line of text."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {in_words(item)}" for key, item in value.items())
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _json(cells: pd.DataFrame) -> bytes:
+    """The cells as JSON, which has no NaN and nothing infinite: null."""
+    rows = cells.to_dict("records")
+    return files.to_json([{str(key): None if _is_no_number(x) else x for key, x in row.items()} for row in rows])
+
+
+def _is_no_number(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _zoo_pages(source: Source) -> dict[str, str]:
+    """The page of each zoo, by label."""
+    cells = source.board.cells
+    labels = [*dict.fromkeys([*cells["zoo"], *cells["fitted_on"], *source.opened])]
+    return {label: f"zoos/{slug(label)}.html" for label in labels}

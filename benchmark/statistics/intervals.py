@@ -1,0 +1,181 @@
+"""How sure a score is: bootstrap intervals over test nets and seeds, comparisons of metanets, and ranks over zoos.
+
+Every interval is a bootstrap of two crossed factors (Owen 2007, "The pigeonhole bootstrap"): a resample draws test nets
+with replacement, the same nets for all seeds, and seeds with replacement. It draws one seed fewer than there are (but
+at least one), because the mean of n of n seeds varies too little by a factor (n - 1) / n (Rao and Wu 1988; Hesterberg
+2015, "What teachers should know about the bootstrap"). With one seed it is the plain bootstrap over nets, blind to
+how much training differs from seed to seed; and few seeds say little about that. Where it matters more than the
+choice of nets, simulated 95% intervals of the mean absolute error covered 45% with one seed, 78% with two, 88% with
+three and 91% with five.
+
+Resamples on which the metric is NaN, because they have drawn nets of one true value only, are left out.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from benchmark.statistics.metrics import Values
+from zoo.seeds import stable_seed
+
+Metric = Callable[[np.ndarray, np.ndarray], float]
+Predictions = Float[np.ndarray, "_seed _net"]  # unbound: metanets may have different numbers of seeds
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A score, the mean over seeds, and the bounds between which it lies with the confidence asked for."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The score of one metanet less another's, its bounds, and the two-sided p-value of there being no difference."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+
+
+def interval(
+    true: Values, predicted: Predictions, metric: Metric, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
+) -> Interval:
+    """The mean over seeds of `metric(true, predicted[s])` and its percentile interval (Efron and Tibshirani 1993, ch. 13).
+
+    In simulations with 60 nets and 5 seeds it covered 91 to 99% at level 0.95, for R², tau and the mean absolute error.
+    The basic interval (2 * value - quantile) fell to 85% for R², which is skewed; BCa was no better, and dearer. One call
+    of the metric a resample and seed: 3 s on one core for the tau of 2,500 nets and 5 seeds. Raises ValueError where the
+    predictions do not fit the nets, or the metric is NaN on them.
+    """
+    table = _table(true, predicted, metric, resamples=resamples, seed=seed)
+    value, resampled = _defined(float(table[0].mean()), _seed_means(table[1:], stable_seed(seed, "seeds")))
+    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(value, float(low), float(high))
+
+
+def difference(
+    true: Values,
+    one: Predictions,
+    other: Predictions,
+    metric: Metric,
+    *,
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Difference:
+    """The score of `one` less that of `other`: the same resampled nets for both, their seeds drawn independently.
+
+    With d the difference and d* that on a resample, p is (1 + the number of |d* - d| >= |d|) / (1 + resamples), centred
+    as Hall and Wilson (1991) advise and never 0 (Davison and Hinkley 1997, section 4.4). The interval is the symmetric
+    one that belongs to it, d ± a quantile of |d* - d| (Hall 1988): it leaves out 0 exactly where p <= 1 - `level`. It is
+    infinite where the resamples are too few for the level. The percentile interval of an R² difference left out a true 0
+    in up to 10% of simulations with 60 nets; this one in 1 to 3%, so that it sees less. Raises as `interval` does.
+    """
+    tables = [_table(true, predicted, metric, resamples=resamples, seed=seed) for predicted in (one, other)]
+    return _difference(*tables, level=level, seed=seed)
+
+
+def pairs(
+    true: Values,
+    predictions: dict[str, Predictions],
+    metric: Metric,
+    *,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The `difference` of each pair of metanets, a row each: one, other, difference, low, high, p, p_holm.
+
+    The intervals are not corrected for the number of pairs; `p_holm` is. No `p_holm` can be below pairs / (1 + resamples):
+    2,000 resamples serve up to fourteen metanets at 0.05. Raises as `interval` does.
+    """
+    tables = {
+        name: _table(true, predicted, metric, resamples=resamples, seed=seed) for name, predicted in predictions.items()
+    }
+    rows = []
+    for one, other in combinations(tables, 2):
+        found = _difference(tables[one], tables[other], level=level, seed=seed)
+        rows.append((one, other, found.value, found.low, found.high, found.p))
+    frame = pd.DataFrame(rows, columns=["one", "other", "difference", "low", "high", "p"])
+    return frame.assign(p_holm=holm(frame["p"].to_numpy(np.float64)))
+
+
+def holm(p_values: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
+    """The p-values adjusted for their number, in the order given (Holm 1979).
+
+    To reject all tests with an adjusted value of at most 0.05 is to reject any true hypothesis with probability at most
+    0.05. Raises ValueError on NaN and on what is no probability.
+    """
+    if not ((p_values >= 0) & (p_values <= 1)).all():
+        raise ValueError(f"expected p-values from 0 to 1, found {p_values}")
+    order = np.argsort(p_values)
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1)))
+    return adjusted
+
+
+def mean_ranks(scores: pd.DataFrame, *, lower_is_better: bool = False) -> pd.Series:
+    """The mean rank of each metanet (column) over the zoos (rows): 1 is the best, ties share their mean (Demšar 2006).
+
+    Only zoos with a score of every metanet count, since ranks among different rivals do not compare; a zoo with a NaN is
+    left out. Raises ValueError where that leaves none. `lower_is_better` is for errors, such as `mae`.
+    """
+    complete = scores.dropna()
+    if complete.empty:
+        missing = scores.columns[scores.isna().any()].tolist()
+        raise ValueError(f"no zoo of {len(scores)} has a score of every metanet; score or leave out one of {missing}")
+    return complete.rank(axis="columns", ascending=lower_is_better).mean()
+
+
+def _table(
+    true: Values, predicted: Predictions, metric: Metric, *, resamples: int, seed: int
+) -> Float[np.ndarray, "1+{resamples} seed"]:
+    """The metric of each seed on each resample of the nets; the first row is the nets as they are."""
+    if predicted.ndim != 2 or predicted.shape[1] != len(true) or len(predicted) == 0:
+        raise ValueError(f"expected predictions [seed, net] of {len(true)} nets, found shape {predicted.shape}")
+    if not np.isfinite(predicted).all():
+        raise ValueError(f"{np.sum(~np.isfinite(predicted))} of {predicted.size} predictions are not finite")
+    drawn = _draws(len(true), resamples, stable_seed(seed, "nets"))
+    return np.array([[metric(true[nets], values) for values in predicted[:, nets]] for nets in drawn], np.float64)
+
+
+def _draws(nets: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """All nets in order, then `resamples` draws with replacement: the same for all metanets on a zoo."""
+    generator = np.random.default_rng(seed)
+    yield np.arange(nets)
+    for _ in range(resamples):
+        yield generator.integers(nets, size=nets)
+
+
+def _seed_means(table: Float[np.ndarray, "resample seed"], seed: int) -> Float[np.ndarray, " resample"]:
+    """The mean over seeds drawn with replacement, anew on each resample; one fewer than there are."""
+    resamples, seeds = table.shape
+    drawn = np.random.default_rng(seed).integers(seeds, size=(resamples, max(1, seeds - 1)))
+    return np.take_along_axis(table, drawn, axis=1).mean(axis=1)
+
+
+def _difference(
+    one: Float[np.ndarray, "row seed"], other: Float[np.ndarray, "row other"], *, level: float, seed: int
+) -> Difference:
+    """`difference` from two tables of the same resamples."""
+    resampled = _seed_means(one[1:], stable_seed(seed, "seeds")) - _seed_means(other[1:], stable_seed(seed, "others"))
+    value, resampled = _defined(float(one[0].mean() - other[0].mean()), resampled)
+    distances = np.append(np.abs(resampled - value), np.inf)  # the value itself is one more resample: hence the 1 + in p
+    half = float(np.quantile(distances, level, method="inverted_cdf"))
+    return Difference(value, value - half, value + half, float(np.mean(distances >= abs(value))))
+
+
+def _defined(value: float, resampled: Float[np.ndarray, " _"]) -> tuple[float, Float[np.ndarray, " _"]]:
+    """The value and the resamples that are not NaN. Raises ValueError where the value is, or no resample is left."""
+    resampled = resampled[~np.isnan(resampled)]
+    if np.isnan(value) or len(resampled) == 0:
+        raise ValueError("the metric is NaN on these nets or on all resamples; expected nets of more than one true value")
+    return value, resampled

@@ -1,0 +1,1 @@
+"""Results of others: submitting, checking, verifying."""

@@ -1,0 +1,56 @@
+"""Whether records agree: with each other as those of one metanet on one task, and with others of the same zoo or task."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.submissions.record_checks import Found, some
+from metanets.table import METANETS
+
+FEWEST_SEEDS = 5  # of a submission; a floor may have fewer, since most do not depend on the seed
+
+
+def together(found: Sequence[Found], *, submitted: bool) -> list[str]:
+    """What is wrong with records as those of one metanet on one task; fewer seeds are enough where nothing is submitted."""
+    if not found:
+        return []
+    first, seeds, lines = found[0], [one.record.seed for one in found], []
+    kinds = [(one.record.task, one.record.metanet.name, one.record.metanet.version) for one in found]
+    others = [one for one, kind in zip(found, kinds, strict=True) if kind != kinds[0]]
+    lines += [f"{one.path}: not of the same task, metanet and version as {first.path}" for one in others]
+    if len(set(seeds)) < len(seeds):
+        lines.append(f"{first.path.parent}: seeds {sorted(seeds)}, expected each once")
+    if submitted:
+        name = first.record.metanet.name
+        floor = name in METANETS and METANETS[name].floor
+        if len(set(seeds)) < FEWEST_SEEDS and not floor:
+            lines.append(f"{first.path.parent}: {len(set(seeds))} seed(s), a submission has {FEWEST_SEEDS} or more")
+        if any(one.record.metanet.floor != floor for one in found):
+            lines.append(f"{first.path.parent}: {name} is {'' if floor else 'not '}among the suite's floors; records differ")
+    return lines
+
+
+def at_odds(found: Found, seen: dict[tuple[str, str], tuple[Path, pd.Series]]) -> Iterator[str]:
+    """Compares the labels with those of the records `seen` before of the same zoo and target, and adds them."""
+    task = found.record.task
+    for split, zoo in (("validation", task.zoo), ("test", task.test_zoo)):
+        part = found.frame[found.frame["split"] == split].drop_duplicates("index").set_index("index")["target"]
+        key = zoo.manifest_sha256, task.target
+        path, others = seen.get(key, (found.path, part))
+        common = part.index.intersection(others.index)
+        if (wrong := part[common] != others[common]).any():
+            yield f"the {task.target} of {split} nets {some(common[wrong].to_numpy())} is not that of {path}"
+        elif len(common) < len(part):
+            others = others.combine_first(part)
+        seen[key] = path, others
+
+
+def other_nets(found: Found, tasks: dict[tuple[str, str, str], tuple[Path, pd.DataFrame]]) -> Iterator[str]:
+    """Compares the nets with those of the first record of the same task: scores on others would not compare."""
+    task, columns = found.record.task, ["split", "index", "target"]
+    nets = found.frame[columns].sort_values(columns, ignore_index=True)
+    key = task.name(), task.zoo.manifest_sha256, task.test_zoo.manifest_sha256
+    path, others = tasks.setdefault(key, (found.path, nets))
+    if not nets.equals(others):
+        yield f"its nets, or their {task.target}, are not those of {path}"

@@ -1,0 +1,153 @@
+"""One record looked at: read as what may be hostile, and compared with its predictions and, where they are given, its zoos.
+
+Labels are compared with the zoo's where the zoo is given. Where it is not, those in the predictions are taken.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmark.records import records
+from benchmark.records.records import RECORD_BYTES, Record
+from benchmark.scoring.task import rows_of, task_of
+from benchmark.statistics.metrics import is_constant, recalibrated_r2, scores
+from benchmark.untrusted import read_bytes
+from zoo import Zoo
+from zoo.messages import unknown
+
+TOLERANCE = 1e-6  # between a score and the one recomputed; where scores are enormous, what rounding gives
+SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=-]{0,199}")  # a task's or metanet's name as a folder's name
+
+
+@dataclass(frozen=True)
+class Found:
+    """A record that could be read, with its predictions; and the bytes of both files, as they were checked."""
+
+    path: Path
+    record: Record
+    frame: pd.DataFrame
+    data: bytes
+    predictions: bytes
+
+
+def read(path: Path) -> Found:
+    """A record and its predictions from files that may be hostile. Raises ValueError naming the file."""
+    data = read_bytes(path, RECORD_BYTES)
+    record = records.parse(path, data)
+    predictions = records.predictions_bytes(path, record)
+    return Found(path, record, records.parse_predictions(path, record, predictions), data, predictions)
+
+
+def is_known(record: Record, known: dict[str, Zoo]) -> bool:
+    """Whether both zoos of a record's task are given, so that its labels can be compared."""
+    return {record.task.zoo.manifest_sha256, record.task.test_zoo.manifest_sha256} <= known.keys()
+
+
+def examined(paths: Iterable[Path], known: dict[str, Zoo]) -> tuple[list[Found], list[str]]:
+    """Those records that can be read, and all that is wrong with any."""
+    found, problems = [], []
+    for path in paths:
+        try:
+            one = read(path)
+        except ValueError as error:
+            problems.append(str(error))
+            continue
+        found.append(one)
+        problems += [f"{path}: {line}" for line in _problems(one, known)]
+    return found, problems
+
+
+def _problems(found: Found, known: dict[str, Zoo]) -> list[str]:
+    """What is wrong with one record."""
+    lines = [*_bad_names(found), *_bad_zoos(found), *_bad_rows(found)]
+    if not lines:
+        lines = list(_bad_scores(found))
+    return lines + (list(_bad_labels(found, known)) if is_known(found.record, known) else [])
+
+
+def _bad_names(found: Found) -> Iterator[str]:
+    record, stem = found.record, f"seed-{found.record.seed}"
+    for what, name in (("task", record.task.name()), ("metanet", record.metanet.name.replace(":", "."))):
+        if not SAFE.fullmatch(name) or re.search(r"\.\d+$", name):
+            yield f"the {what}'s name {name[:250]!r} cannot be a folder's: letters, digits and _.,=- only, no number last"
+    if (found.path.name, record.predictions.file) != (f"{stem}.json", f"{stem}.parquet"):
+        yield f"expected the files {stem}.json and {stem}.parquet, found the second named {record.predictions.file}"
+
+
+def _bad_zoos(found: Found) -> Iterator[str]:
+    zoo, test = found.record.task.zoo, found.record.task.test_zoo
+    if zoo != test and zoo.manifest_sha256 == test.manifest_sha256:
+        yield f"one zoo by its hash, but {zoo.name} ({zoo.family}) and {test.name} ({test.family}); expected one name"
+
+
+def _bad_rows(found: Found) -> Iterator[str]:
+    nets, frame = found.record.task.nets, found.frame
+    if strange := sorted(set(frame["split"]) - {"validation", "test"}):
+        yield f"predictions of the splits {str(strange)[:100]}, expected validation and test"
+    for split in ("validation", "test"):
+        part = frame[frame["split"] == split]
+        if len(part) != nets.get(split) or not len(part):
+            yield f"{len(part)} predictions of {split} nets, expected {nets.get(split)}, one a net"
+    one_zoo = found.record.task.zoo == found.record.task.test_zoo
+    if twice := int(frame.duplicated(["index"] if one_zoo else ["split", "index"]).sum()):
+        yield f"{twice} net(s) are predicted twice, expected one prediction a net"
+    for column in ("target", "prediction"):
+        if count := int((~np.isfinite(frame[column])).sum()):
+            yield f"{count} {column}(s) are not finite, expected a number for each net"
+
+
+def _bad_scores(found: Found) -> Iterator[str]:
+    """Compares the scores with those recomputed from the predictions."""
+    record = found.record
+    known, held = (found.frame[found.frame["split"] == split] for split in ("validation", "test"))
+    values = [part[name].to_numpy(np.float64) for part in (known, held) for name in ("target", "prediction")]
+    with np.errstate(all="ignore"):  # predictions near the edge of floats overflow to a score that fits nothing
+        recalibrated = recalibrated_r2(values[2], values[3], validation_true=values[0], validation_predicted=values[1])
+        again = {"validation": scores(*values[:2]), "test": {**scores(*values[2:]), "r2_recalibrated": recalibrated}}
+        constant = is_constant(values[3])
+    for split, told in (("validation", record.validation), ("test", record.test)):
+        if told.keys() != again[split].keys():
+            yield f"{split} scores {sorted(told)}, expected {sorted(again[split])}"
+        for name, value in again[split].items():
+            if name in told and not math.isclose(told[name], value, abs_tol=TOLERANCE, rel_tol=1e-11):
+                yield f"{split} {name} is said to be {told[name]!r}, but the predictions give {value!r}"
+    if constant != record.constant_prediction:
+        yield f"constant_prediction is said to be {record.constant_prediction}, but the predictions are not so"
+
+
+def _bad_labels(found: Found, known: dict[str, Zoo]) -> Iterator[str]:
+    """Compares task, nets and targets with those of the zoos."""
+    task = found.record.task
+    zoo, test = known[task.zoo.manifest_sha256], known[task.test_zoo.manifest_sha256]
+    if lacking := [one for one in (zoo, test) if task.target not in one.targets]:
+        yield f"{lacking[0].folder}: {unknown('target', task.target, lacking[0].targets)}"
+        return
+    try:
+        rows = rows_of(zoo, test, task.target, task.shift, task.train_nets)
+        expected = task_of(zoo, test, task.target, task.inputs, task.shift, task.train_nets)
+    except ValueError as error:
+        yield f"no such task: {error}"
+        return
+    for name, value in asdict(expected).items():
+        if getattr(task, name) != getattr(expected, name):  # not as dicts: where a zoo was fetched from is free
+            yield f"task.{name} is said to be {asdict(task)[name]}, but the zoo gives {value}"
+    for split, one in (("validation", zoo), ("test", test)):
+        part = found.frame[found.frame["split"] == split]
+        index = part["index"].to_numpy()
+        missing, strange = np.setdiff1d(rows[split], index), np.setdiff1d(index, rows[split])
+        if len(missing) or len(strange):
+            yield f"{split} nets of the task without a prediction: {some(missing)}; not of the task: {some(strange)}"
+            continue
+        wrong = one.columns[task.target].to_numpy(np.float64)[index] != part["target"].to_numpy()
+        if wrong.any():
+            yield f"the {task.target} of {split} nets {some(index[wrong])} is not what the zoo has"
+
+
+def some(index: np.ndarray) -> str:
+    """How many, and the first of them."""
+    return f"{len(index)} ({', '.join(map(str, index[:5]))}{', ...' * (len(index) > 5)})" if len(index) else "none"

@@ -1,0 +1,65 @@
+"""Submissions: who stands behind the records of one metanet on one task, from which code."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, TypeAdapter
+from pydantic.dataclasses import dataclass as strict_dataclass
+
+from benchmark.records.records import RECORD_BYTES, STRICT, SUBMISSION
+from benchmark.untrusted import read_bytes, read_json, validated
+
+
+def _day(text: str) -> str:
+    return date.fromisoformat(text).isoformat()
+
+
+def words(longest: int) -> Any:
+    """A text without control characters but tab and line breaks, so that it cannot steer a terminal."""
+    return Field(min_length=1, max_length=longest, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$")
+
+
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$"), AfterValidator(_day)]
+FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$")]
+
+
+@strict_dataclass(frozen=True, config=STRICT)
+class Submission:
+    """Who submits, from which code, and what for the numbers do not say: `submission.json`, beside the records.
+
+    `external_data` says whether anything but the zoo was learned from, or what. `supersedes` is the name of the folder
+    beside this one that it corrects. The tier is always the lowest: a higher one is a maintainer's to give.
+    """
+
+    schema: Literal["metazoo-submission-1"]
+    code_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9][^\s<>\"'@\\]{0,499}$")]
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    contact: Annotated[str, words(200)]
+    citation: Annotated[str, words(5000)]  # free text or BibTeX
+    hardware: Annotated[str, words(500)]
+    external_data: bool | Annotated[str, words(1000)]
+    tier: Literal["self-reported"]
+    supersedes: FolderName | None
+    submitted: Day
+
+
+_SUBMISSION = TypeAdapter(Submission).validate_json
+
+
+def submission(**fields: object) -> Submission:
+    """A submission of these fields, for today unless they say otherwise. Raises ValueError naming the fields at fault."""
+    plain = {
+        "schema": "metazoo-submission-1",
+        "hardware": "not given",
+        "external_data": False,
+        "tier": "self-reported",
+        "supersedes": None,
+        "submitted": date.today().isoformat(),
+    }
+    return validated(Path(SUBMISSION), _SUBMISSION, plain | fields)
+
+
+def read_submission(path: Path) -> Submission:
+    """A `submission.json`. Raises ValueError that names the file and the fields at fault."""
+    return validated(path, _SUBMISSION, read_json(path, read_bytes(path, RECORD_BYTES)))

@@ -1,0 +1,90 @@
+"""Submitting: the records of one metanet on one task, with who stands behind them, checked and copied to a leaderboard.
+
+Everything here may come from a stranger. A submission is never changed: a correction lies beside it and supersedes it,
+and what maintainers found when they ran it again goes to a `verification.json` (see `benchmark.submissions.verification`).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.records import records
+from benchmark.records.predictions import PREDICTIONS_BYTES
+from benchmark.records.records import SUBMISSION, Record, stem
+from benchmark.scoring.task import opened
+from benchmark.submissions.cross_checks import other_nets, together
+from benchmark.submissions.record_checks import Found, examined, is_known
+from benchmark.submissions.submission import Submission
+from benchmark.untrusted import read_bytes
+from zoo.messages import plain
+from zoo.storage import files
+
+
+def submit(
+    paths: Sequence[Path], about: Submission, *, to: Path, zoo_folders: Sequence[Path] = ()
+) -> tuple[Path, tuple[Path, ...]]:
+    """Checks records, files or folders of them, and copies them with `about` to where they belong under `to`.
+
+    Returns the new folder and the files in it, the last of them `submission.json`, without which a stopped copy counts
+    for nothing and the same call goes on. Nothing is overwritten: records that `score` has put there already stay, if
+    they are these. With zoos every record must be of one of them. Raises ValueError listing all that is wrong, and
+    FileExistsError where something else is in the way.
+    """
+    known, tasks = opened(zoo_folders), dict[tuple[str, str, str], tuple[Path, pd.DataFrame]]()
+    found, problems = examined(_expanded(paths), known)
+    problems += together(found, submitted=True)
+    problems += [f"{one.path}: {line}" for one in found for line in other_nets(one, tasks)]
+    if known:
+        lacking = [one for one in found if not is_known(one.record, known)]
+        problems += [f"{one.path}: fitted or tested on a zoo that is not among those given by --zoo" for one in lacking]
+    if problems:
+        raise ValueError("\n  ".join([f"refused, {len(problems)} problem(s):", *map(plain, problems)]))
+    folder = _destination(to, found[0].record, about.supersedes)
+    contents = {name: data for one in found for name, data in _contents(one).items()}
+    return folder, _copied(folder, contents | {SUBMISSION: files.to_json(asdict(about))})
+
+
+def _expanded(paths: Iterable[Path]) -> list[Path]:
+    found = [file for path in paths for file in (sorted(path.glob("seed-*.json")) if path.is_dir() else [path])]
+    if not found:
+        raise FileNotFoundError("no records given; name their files, or the folder of a metanet that holds them")
+    return found
+
+
+def _contents(found: Found) -> dict[str, bytes]:
+    """The predictions first: a record is there when they are."""
+    return {found.record.predictions.file: found.predictions, found.path.name: found.data}
+
+
+def _destination(to: Path, record: Record, supersedes: str | None) -> Path:
+    """The folder for these records. Raises ValueError where what is superseded is not there or not these records' own."""
+    plain = records.path_of(to, record.task, record.metanet.name, 0).parent
+    numbered = (plain.with_name(f"{plain.name}.{number}") for number in range(2, 10**6))
+    folder = plain if supersedes is None else next(one for one in numbered if not (one / SUBMISSION).exists())
+    links = [place for place in (plain, folder, *plain.parents[:2]) if place.is_symlink()]
+    if links:
+        raise ValueError(f"{links[0]} is a link; nothing is written through links")
+    if supersedes is None:
+        return folder
+    old = plain.with_name(supersedes)
+    if stem(supersedes) != plain.name or not any(old.glob("seed-*.json")):
+        raise ValueError(f"no records of {plain.name} at {old}; --supersedes takes the name of a folder in {plain.parent}")
+    if old in records.superseded(plain.parent):
+        raise ValueError(f"{old} is superseded already; name the newest folder of {plain.name} in {plain.parent}")
+    return folder
+
+
+def _copied(folder: Path, contents: dict[str, bytes]) -> tuple[Path, ...]:
+    """Writes these files, in order. Raises FileExistsError, before anything is written, where others are in the way."""
+    for path in sorted(folder.iterdir()) if folder.exists() else []:
+        if path.match(files.TEMPORARY):
+            path.unlink()  # of a copy that was stopped
+        elif path.name not in contents or read_bytes(path, PREDICTIONS_BYTES) != contents[path.name]:
+            raise FileExistsError(f"{path} is there already and is not of this submission; --supersedes adds a correction")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in contents.items():
+        if not files.publish(folder / name, data) and read_bytes(folder / name, PREDICTIONS_BYTES) != data:
+            raise FileExistsError(f"{folder / name}: another submission was written at the same time; try again")
+    return tuple(folder / name for name in contents)

@@ -1,0 +1,72 @@
+"""How far records are to be trusted: what maintainers found when they ran them again, and zoos that nobody knew.
+
+What was found lies beside a submission, in a `verification.json`, and holds for the very records that it names. The
+labels of a public zoo are public; only a zoo that did not exist before (`fresh`) is unseen.
+"""
+
+import secrets
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+from pydantic.dataclasses import dataclass as strict_dataclass
+
+import zoo as zoos
+from benchmark.records.records import RECORD_BYTES, STRICT, Sha256
+from benchmark.submissions.submission import Day, words
+from benchmark.untrusted import read_bytes, read_json, validated
+from zoo import Spec
+from zoo.dataset import zoo_json
+from zoo.storage import files
+
+VERIFICATION = "verification.json"  # beside a submission: what maintainers found
+Tier = Literal["self-reported", "verified", "reproduced"]
+
+
+@strict_dataclass(frozen=True, config=STRICT)
+class Verification:
+    """What a maintainer found: `verification.json`, beside a submission. `records`: file -> its SHA-256 when that was."""
+
+    schema: Literal["metazoo-verification-1"]
+    tier: Literal["verified", "reproduced"]
+    by: Annotated[str, words(200)]
+    date: Day
+    records: dict[Annotated[str, Field(pattern=r"^seed-\d+\.json$")], Sha256]
+    note: Annotated[str, Field(max_length=5000)]
+
+
+_VERIFICATION = TypeAdapter(Verification).validate_json
+
+
+def read_verification(path: Path) -> Verification:
+    """A `verification.json`. Raises as `read_submission` does."""
+    return validated(path, _VERIFICATION, read_json(path, read_bytes(path, RECORD_BYTES)))
+
+
+def tier(folder: Path) -> Tier:
+    """How far the records in a folder are to be trusted. Raises ValueError where they are not those that were verified."""
+    if not (folder / VERIFICATION).exists():
+        return "self-reported"
+    found = read_verification(folder / VERIFICATION)
+    now = {path.name: files.hash_of(read_bytes(path, RECORD_BYTES)) for path in folder.glob("seed-*.json")}
+    if found.records != now:
+        differing = sorted(name for name in found.records.keys() | now.keys() if found.records.get(name) != now.get(name))
+        raise ValueError(f"{folder / VERIFICATION}: {', '.join(differing)} differ(s) from what was verified; verify anew")
+    return found.tier
+
+
+def fresh(spec: Spec, folder: Path, **options: Any) -> int:
+    """Builds a zoo of this spec from a seed that nobody knew before, with the options of `zoo.jobs.build`; returns the seed.
+
+    It stands in the zoo's description from the first moment on, so the folder is to be kept to oneself until the metanets
+    to be verified have been handed in. Raises FileExistsError where there is a zoo already.
+    """
+    if (folder / zoo_json.FILE).exists():
+        raise FileExistsError(
+            f"{folder} holds a zoo, which is not fresh; give a new folder, or finish this one with `metazoo build` and "
+            f"--seed as in its {zoo_json.FILE}"
+        )
+    spec = replace(spec, seed=secrets.randbits(48))
+    zoos.build(spec, folder, **options)
+    return spec.seed
