@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hub import Hub, Reply, Request
+from hub_server import Hub, Reply, Request
 
 from zoo.hub.release import Release
 from zoo.storage import files
@@ -156,3 +156,11 @@ def copied(folder: Path, to: Path) -> Path:
     """A copy of a zoo, to be changed."""
     shutil.copytree(folder, to)
     return to
+
+
+def lay_out(released: Release, folder: Path) -> Path:
+    """The release as a folder."""
+    for path, file in released.files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(file if isinstance(file, bytes) else file.read_bytes())
+    return folder

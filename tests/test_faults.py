@@ -140,7 +140,7 @@ OPERATIONS: dict[str, tuple[str, Callable[[Path], None]]] = {  # what stands the
 def images_at_hand() -> Iterator[None]:
     """Digits are read from their file once: a build begins some hundred times here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zoo.tasks.images.load", cache(zoo.images.load))
+        patch.setattr("zoo.tasks.images.load", cache(zoo.tasks.images.load))
         yield
 
 

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 import pytest
 from conftest import ROOT
 
-TUTORIAL = ROOT / "benchmark/tutorial.py"
+TUTORIAL = ROOT / "docs/tutorial.py"
 JUPYTER = all(find_spec(name) for name in ("jupytext", "nbclient", "ipykernel"))
 
 

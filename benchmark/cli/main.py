@@ -5,10 +5,11 @@ import sys
 
 from rich.console import Console
 
-from benchmark.cli import scores, zoos
 from benchmark.cli.terminal import app, console
 
-__all__ = ["app", "boards", "console", "main", "scores", "travel", "zoos"]
+from benchmark.cli import zoos, scores, leaderboards, hub  # isort: skip (the order of the help)
+
+__all__ = ["app", "console", "hub", "leaderboards", "main", "scores", "zoos"]
 
 
 def main() -> None:

@@ -105,7 +105,7 @@ def _permuted(zoo: Zoo, metanet: Metanet, job: Job, index: np.ndarray) -> Callab
     """The features of these training nets with their channels in random orders; all else is as in `examples`."""
     spaces = free_spaces(zoo.layout, zoo.blueprint.trained, gated=zoo.blueprint.gate is not None)
     if not spaces:
-        raise ValueError(f"{zoo.folder}: {zoo.spec.spec.family} nets have no permutation symmetry; leave --permute away")
+        raise ValueError(f"{zoo.folder}: {zoo.spec.family} nets have no permutation symmetry; leave --permute away")
     nets, whole = zoo.nets("train", inputs=job.inputs), zoo.nets("train", inputs="all").weights
     chosen = np.isin(nets.index, index)
     whole = whole[torch.from_numpy(chosen)]

@@ -187,7 +187,7 @@ def histograms(given: list[Zoo], target: str, made: dict[str, bytes]) -> Picture
         settled = zoo.columns.loc[~zoo.columns["diverged"], target]
         settled = settled[np.isfinite(settled)]  # imported zoos may lack some
         low, middle, high = settled.quantile([0.25, 0.5, 0.75])
-        told.append(f"{zoo.spec.spec.family}: {len(settled)} nets, median {middle:.3g}, quartiles {low:.3g} to {high:.3g}")
+        told.append(f"{zoo.spec.family}: {len(settled)} nets, median {middle:.3g}, quartiles {low:.3g} to {high:.3g}")
     key = ("histograms", target, *(zoo.manifest_sha256 for zoo in given))
     alt = f"Distribution of {target}. {'; '.join(told)}."
 

@@ -23,7 +23,7 @@ def histograms(zoos: list[Zoo], target: str) -> Figure:
     for zoo, column in zip(zoos, values, strict=True):
         diverged = int(zoo.columns["diverged"].sum())
         low, high = column.quantile([0.25, 0.75])
-        label = f"{zoo.spec.spec.family}: {len(column)} nets, quartiles {low:.2f} to {high:.2f}, {diverged} diverged"
+        label = f"{zoo.spec.family}: {len(column)} nets, quartiles {low:.2f} to {high:.2f}, {diverged} diverged"
         axes.hist(column, bins=bins, alpha=0.55, label=label)
     axes.set(xlabel=_words(target), ylabel="nets", title=f"{_words(target)} of {zoos[0].spec.image_task} nets")
     axes.legend(fontsize="small")

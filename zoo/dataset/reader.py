@@ -159,16 +159,12 @@ def _read(array: np.ndarray, start: int, stop: int) -> np.ndarray:
 
 
 def open(folder: Path | str) -> Zoo:
-    """Opens the zoo in a folder, or at `hf://...` or `s3://...` (fetched into the user's cache, once a commit).
+    """Opens the zoo in a folder.
 
     Columns are read, weights only mapped. A zoo that this machine did not make is vetted first, and hashed by that; later
     its bytes are not hashed again until it changes (see `verify`). Raises FileNotFoundError where there is no zoo or only
-    a begun one, ValueError where a file is damaged or holds what a zoo does not need, and as `fetch` does.
+    a begun one, ValueError where a file is damaged or holds what a zoo does not need.
     """
-    if isinstance(folder, str) and "://" in folder:
-        from zoo.hub.fetch import open_remote
-
-        folder = open_remote(folder)
     folder = Path(folder)
     if not os.path.lexists(folder / MANIFEST):
         zoo_json.require(folder)

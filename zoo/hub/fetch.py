@@ -4,8 +4,8 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-from zoo.dataset import vet
-from zoo.dataset.reader import SOURCE
+from zoo.dataset import reader, vet
+from zoo.dataset.reader import SOURCE, Zoo
 from zoo.hub.address import locate
 from zoo.hub.download import receive
 from zoo.hub.remote import Remote
@@ -33,6 +33,14 @@ def fetch(
         report(f"{out} holds this zoo already")
         return out
     return _brought(order, out, report)
+
+
+def open(where: Path | str) -> Zoo:
+    """Opens the zoo in a folder, or at `hf://...` or `s3://...` (fetched into the user's cache, once a commit).
+
+    Raises as `zoo.dataset.reader.open` and `fetch` do.
+    """
+    return reader.open(open_remote(where) if isinstance(where, str) and "://" in where else where)
 
 
 def open_remote(

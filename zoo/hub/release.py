@@ -97,7 +97,7 @@ def _whole(folder: Path) -> Zoo:
 
 def _named(zoos: list[Zoo]) -> dict[str, Zoo]:
     """The zoos by the names of their configs: `architecture-family`, or the spec's name where that is not unique."""
-    short = [f"{architecture(zoo)}-{zoo.spec.spec.family}" for zoo in zoos]
+    short = [f"{architecture(zoo)}-{zoo.spec.family}" for zoo in zoos]
     names = [name if short.count(name) == 1 else zoo.spec.name for name, zoo in zip(short, zoos, strict=True)]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"two zoos would be the config {twice[0]!r}; build one of them under another name")

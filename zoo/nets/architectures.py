@@ -2,15 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from zoo.nets import resnet
 from zoo.nets.layout import Layout
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from math import prod, sqrt
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,9 +11,6 @@ from zoo.nets.architectures import Architecture
 from zoo.nets.asymmetric import fix
 from zoo.nets.layout import Layout, views
 from zoo.seeds import stream
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,6 @@
 """The table of families: what sets a kind of net apart from the standard one of the same architecture and recipe."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)

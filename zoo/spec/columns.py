@@ -1,11 +1,5 @@
 """The columns of a zoo: what is drawn for each net, what is measured of it, which splits there are."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
-
 HYPER_PARAMETERS = {  # column -> what it is
     "learning_rate": "peak of the learning rate's triangle",
     "weight_decay": "decoupled weight decay of AdamW",

@@ -1,18 +1,15 @@
 """The random draws of each net, its split, and the learning rate's triangle."""
 
 from math import exp, log
-from typing import TYPE_CHECKING
 
 import torch
 
 from zoo.seeds import net_seed, stream
 from zoo.spec.columns import SPLITS
-
-if TYPE_CHECKING:
-    from zoo.spec.spec import Recipe, Spec
+from zoo.spec.spec import Recipe, Spec
 
 
-def draw(recipe: "Recipe", *, seed: int) -> dict[str, float | int]:
+def draw(recipe: Recipe, *, seed: int) -> dict[str, float | int]:
     """The hyper-parameters of the net with this seed: the same for every family, so that row i pairs across zoos."""
     at = torch.rand(4, generator=stream(seed, "hyper-parameters"), dtype=torch.float64).tolist()
     low, high = recipe.epochs
@@ -32,7 +29,7 @@ def _log_uniform(ends: tuple[float, float], at: float) -> float:
     return exp(_uniform((log(ends[0]), log(ends[1])), at))
 
 
-def split_of(spec: "Spec", index: int) -> str:
+def split_of(spec: Spec, index: int) -> str:
     """The split of net `index`, decided before training by a stable hash; the same for every family of a zoo."""
     at = torch.rand(1, generator=stream(net_seed(spec.seed, index), "split"), dtype=torch.float64).item()
     train, validation, _ = spec.split

@@ -1,7 +1,5 @@
 """From a spec to what its nets share: resolved once, and handed on."""
 
-from typing import TYPE_CHECKING
-
 import torch
 
 from zoo.nets.architectures import ARCHITECTURES
@@ -9,13 +7,11 @@ from zoo.nets.asymmetric import Masks, draw_gates, draw_masks, masks_digest
 from zoo.nets.blueprint import Blueprint
 from zoo.nets.families import FAMILIES
 from zoo.nets.layout import Layout, total
+from zoo.spec.spec import Spec
 from zoo.tasks.image_tasks import TASKS
 
-if TYPE_CHECKING:
-    from zoo.spec.spec import Spec
 
-
-def layout_of(spec: "Spec") -> Layout:
+def layout_of(spec: Spec) -> Layout:
     """Where each tensor of this spec's nets lies."""
     task, net = TASKS[spec.images.task], spec.net
     channels = 1 if spec.images.grey else task.channels
@@ -23,13 +19,13 @@ def layout_of(spec: "Spec") -> Layout:
     return ARCHITECTURES[net.architecture].layout(width=width, channels=channels, classes=task.classes)
 
 
-def gates_of(spec: "Spec") -> dict[str, int]:
+def gates_of(spec: Spec) -> dict[str, int]:
     """The channels of each nonlinearity that has a fixed matrix, by name; none but in gated families."""
     family = FAMILIES[spec.net.family]
     return ARCHITECTURES[spec.net.architecture].gates(width=spec.net.width * family.width) if family.gated else {}
 
 
-def blueprint(spec: "Spec", masks: Masks | None = None) -> Blueprint:
+def blueprint(spec: Spec, masks: Masks | None = None) -> Blueprint:
     """What the nets of this spec share. `masks` are (mask, F) read from files, instead of those of the zoo's seed.
 
     Raises ValueError where the digest of `masks` is not the spec's.

@@ -15,30 +15,11 @@ from zoo.nets.asymmetric import MASKS
 from zoo.nets.families import FAMILIES
 from zoo.spec.built_in import BASES
 from zoo.spec.columns import HYPER_PARAMETERS, TARGETS
-from zoo.tasks.image_tasks import TASKS
+from zoo.tasks.images import Images
 
 STRICT = ConfigDict(extra="forbid", strict=False, allow_inf_nan=False)
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
-
-
-@dataclass(frozen=True, config=STRICT)
-class Images:
-    """The image task and which of its images are used."""
-
-    task: str = "digits"
-    size: Annotated[int, Field(ge=4, le=256)] | None = None  # pixels a side after area resize; None: as they are
-    grey: bool = False
-    train: Count | None = None  # training images, held-out ones included; None: all
-    test: Count | None = None  # test images; None: all
-    held_out: Annotated[float, Field(ge=0, lt=1)] = 0.1  # share of the training images kept for validation accuracy
-    seed: int = 0  # of the subsets and the held-out images
-
-    @field_validator("task")
-    @classmethod
-    def _known_task(cls, task: str) -> str:
-        choose(TASKS, task, "image task")
-        return task
 
 
 @dataclass(frozen=True, config=STRICT)

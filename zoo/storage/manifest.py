@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from zoo.dataset import zoo_json
 from zoo.storage import files, shards
 from zoo.untrusted import vetting
-from zoo.untrusted.vetting.manifests import MANIFEST, MANIFEST_BYTES
+from zoo.untrusted.vetting.manifests import ABOUT, FIXED, MANIFEST, MANIFEST_BYTES
 
 
 def read_manifest(folder: Path) -> dict[str, str]:
@@ -45,7 +44,7 @@ def check_bytes(folder: Path) -> Iterator[str]:
         yield f"{folder}: no {MANIFEST}"
         return
     digests = read_manifest(folder)
-    for name in (zoo_json.FILE, zoo_json.FIXED):
+    for name in (ABOUT, FIXED):
         if name not in digests:
             yield f"{folder / MANIFEST}: no line for {name}"
     for name, digest in digests.items():

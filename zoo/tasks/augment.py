@@ -1,14 +1,10 @@
 """Augmentation: images mirrored, moved and cut out, and normalised."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
-
-if TYPE_CHECKING:
-    pass
 
 
 def normalise(

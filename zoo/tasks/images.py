@@ -6,21 +6,40 @@ All images of a task live in one tensor on the device; there is no loader and no
 import hashlib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int, UInt8
+from pydantic import ConfigDict, Field, field_validator
+from pydantic.dataclasses import dataclass as checked
 from torch import Tensor
 
+from zoo.messages import choose
 from zoo.seeds import stream
 from zoo.tasks.image_tasks import TASKS, Part, read
 
-if TYPE_CHECKING:
-    from zoo.spec.spec import Images
-
 LUMA = (0.299, 0.587, 0.114)  # grey of red, green, blue: ITU-R BT.601, as in Pillow's mode L
+
+
+@checked(frozen=True, config=ConfigDict(extra="forbid", strict=False, allow_inf_nan=False))
+class Images:
+    """The image task and which of its images are used."""
+
+    task: str = "digits"
+    size: Annotated[int, Field(ge=4, le=256)] | None = None  # pixels a side after area resize; None: as they are
+    grey: bool = False
+    train: Annotated[int, Field(ge=1)] | None = None  # training images, held-out ones included; None: all
+    test: Annotated[int, Field(ge=1)] | None = None  # test images; None: all
+    held_out: Annotated[float, Field(ge=0, lt=1)] = 0.1  # share of the training images kept for validation accuracy
+    seed: int = 0  # of the subsets and the held-out images
+
+    @field_validator("task")
+    @classmethod
+    def _known_task(cls, task: str) -> str:
+        choose(TASKS, task, "image task")
+        return task
 
 
 @dataclass(frozen=True)
@@ -57,7 +76,7 @@ class ImageSet:
         return digest.hexdigest()
 
 
-def load(spec: "Images", *, path: Path | None = None, download: bool = False) -> ImageSet:
+def load(spec: Images, *, path: Path | None = None, download: bool = False) -> ImageSet:
     """The images that the spec asks for, from `path` (a folder of Parquet files in the hub's layout) or the hub.
 
     `digits` is embedded and needs neither. Raises FileNotFoundError where there is no source, ValueError where images
@@ -97,7 +116,7 @@ def _mean_and_std(images: UInt8[Tensor, "image channel height width"]) -> tuple[
     return mean.float(), (squares / (total - 1)).sqrt().float()
 
 
-def _digits(spec: "Images") -> tuple[Part, Part]:
+def _digits(spec: Images) -> tuple[Part, Part]:
     """scikit-learn's 1,797 digits, shuffled by the spec's seed; the test images come from the end."""
     from sklearn.datasets import load_digits
 
@@ -121,14 +140,14 @@ def _subset(images: Tensor, labels: Tensor, count: int | None, what: str, rng: t
     return images[chosen], labels[chosen]
 
 
-def _greyed(images: Tensor, spec: "Images") -> Tensor:
+def _greyed(images: Tensor, spec: Images) -> Tensor:
     if not spec.grey or images.shape[1] == 1:
         return images
     luma = torch.tensor(LUMA).view(1, 3, 1, 1)
     return torch.cat([(part * luma).sum(1, keepdim=True).round().byte() for part in images.split(4096)])
 
 
-def _resized(images: Tensor, spec: "Images") -> Tensor:
+def _resized(images: Tensor, spec: Images) -> Tensor:
     """Area resize: each new pixel is the mean of the pixels that it covers, rounded."""
     if spec.size is None or spec.size == images.shape[-1]:
         return images

@@ -1,12 +1,7 @@
 """The learning rate's triangle, and the loss."""
 
-from typing import TYPE_CHECKING
-
 from jaxtyping import Float
 from torch import Tensor
-
-if TYPE_CHECKING:
-    pass
 
 
 def triangle(step: int, *, steps: int, peak: float) -> float:

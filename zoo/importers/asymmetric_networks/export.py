@@ -41,7 +41,7 @@ def export_official(zoo: Zoo, folder: Path, *, overwrite: bool = False) -> Path:
     """
     if isinstance(zoo.spec, Imported) or zoo.spec.net.architecture != "resnet8":
         raise ValueError(
-            f"{zoo.folder}: {zoo.spec.spec.name} was not built here as ResNet8; the official layout holds nothing else"
+            f"{zoo.folder}: {zoo.spec.name} was not built here as ResNet8; the official layout holds nothing else"
         )
     tables = {
         folder / "hparams.csv": zoo.columns[list(OFFICIAL_COLUMNS)].rename(columns=OFFICIAL_COLUMNS),

@@ -1,4 +1,4 @@
-"""The zoos of Lim et al. 2024 (arXiv 2405.20231; Zenodo 13883507), and of `zoo.dataset.export`: a `{idx}.pt` for each net."""
+"""The zoos of Lim et al. 2024 (arXiv 2405.20231; Zenodo 13883507), and of `export.py`: a `{idx}.pt` for each net."""
 
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The tables beside the nets of Lim et al. 2024: hparams.csv, a row a net, and splits.csv, which is of `zoo.dataset.export`."""
+"""The tables beside the nets of Lim et al. 2024: hparams.csv, a row a net, and splits.csv, which is of `export.py`."""
 
 from pathlib import Path
 

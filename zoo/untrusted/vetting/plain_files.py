@@ -31,10 +31,11 @@ def read_bytes(path: Path, most: int, *, links: bool = True) -> bytes:
     except OSError as error:
         advice = "" if links else "; expected a plain file, and links are not followed"
         raise ValueError(f"{path}: {error.strerror}{advice}") from None
+    about = os.fstat(descriptor)
+    if not stat.S_ISREG(about.st_mode):
+        os.close(descriptor)
+        raise ValueError(f"{path} is no plain file")
     with os.fdopen(descriptor, "rb") as file:
-        about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode):
-            raise ValueError(f"{path} is no plain file")
         if about.st_size > most:
             raise ValueError(f"{path} has {about.st_size:,} bytes; such a file has {most:,} at most")
         return file.read(most)
