@@ -425,8 +425,8 @@ def shards_of(folder: Path) -> dict[str, bytes]:
 
 def merge(folder: Path, barrier, results) -> None:
     """Writes the shards in this process, slowly, so that another one comes in between."""
-    quick = zoo.files.write
-    zoo.files.write = lambda path, data: (time.sleep(0.05), quick(path, data))[1]
+    quick = zoo.storage.files.write
+    zoo.storage.files.write = lambda path, data: (time.sleep(0.05), quick(path, data))[1]
     barrier.wait()
     try:
         grow(folder)

@@ -38,7 +38,7 @@ PLAIN = imported.parse(
     },
     "test",
 )
-TASK_NAMES, FAMILY_NAMES = sorted(TASKS), sorted(zoo.nets.FAMILIES)
+TASK_NAMES, FAMILY_NAMES = sorted(TASKS), sorted(zoo.nets.families.FAMILIES)
 
 
 @pytest.fixture(scope="module")

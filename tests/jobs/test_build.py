@@ -95,7 +95,7 @@ def test_shards_hold_their_split_in_order(standard):
     spec = small()
     for name in read_manifest(standard):
         if name.startswith("data/"):
-            columns = zoo.shards.read(standard / name).columns
+            columns = zoo.storage.shards.read(standard / name).columns
             assert [split_of(spec, int(i)) for i in columns["index"]] == [Path(name).name.split("-")[0]] * len(
                 columns["index"]
             )

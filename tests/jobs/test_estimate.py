@@ -20,7 +20,7 @@ def test_the_estimate_is_about_what_a_build_takes(tmp_path):
     folder = zoo.build(spec, tmp_path / "zoo", workers=1)
     seconds = time.perf_counter() - begun
     assert found.seconds / 4 < seconds  # not a speed test: other units or a slip by a power of ten would show
-    trained = sum(zoo.files.read_json(path)["seconds"] for path in folder.glob("units/?????.json"))
+    trained = sum(zoo.storage.files.read_json(path)["seconds"] for path in folder.glob("units/?????.json"))
     assert found.seconds / 6 < trained < found.seconds * 6
     shards = sum(path.stat().st_size for path in folder.glob("data/*.h5"))
     assert shards < found.disk_bytes < 3 * shards
@@ -38,7 +38,7 @@ def test_machines_and_trajectories_scale_the_estimate():
     assert many.seconds == pytest.approx(3600 * 100 / many.nets_per_hour)
 
 
-@pytest.mark.parametrize("name", zoo.spec.BASES)
+@pytest.mark.parametrize("name", zoo.spec.built_in.BASES)
 def test_every_built_in_spec_can_be_estimated(name):
     spec = zoo.load(f"{name}-resnet8-standard")
     train, test = image_counts(spec)

@@ -27,7 +27,7 @@ QUICK = Training(epochs=3, batch=8, learning_rates=(1e-3, 1e-2))
 
 def nets(weights: torch.Tensor) -> zoo.Nets:
     """Nets of one tensor."""
-    columns = pd.DataFrame({name: np.linspace(0.1, 1, len(weights)) for name in zoo.recipe.HYPER_PARAMETERS})
+    columns = pd.DataFrame({name: np.linspace(0.1, 1, len(weights)) for name in zoo.spec.HYPER_PARAMETERS})
     return zoo.Nets(np.arange(len(weights)), weights, columns, (("weight", slice(0, weights.shape[1])),))
 
 

@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
+from zoo.native import compile
 from zoo.storage import files
-from zoo.training.native import compile
 
 SOURCE = 'extern "C" int twice(int x) { return 2 * x; }\n'
 

@@ -10,14 +10,14 @@ from conftest import small
 from plain_resnet8 import PlainResNet8
 
 import zoo.tasks.images
+from zoo.native import compile
 from zoo.nets import resnet
 from zoo.nets.layout import total, views
 from zoo.spec.resolve import blueprint
 from zoo.tasks.augment import Augmentation, augment, draw_augmentation
 from zoo.tasks.images import ImageSet
 from zoo.training import native
-from zoo.training.adamw import _adamw, _bias_corrections
-from zoo.training.native import compile
+from zoo.training.adamw import adamw, bias_corrections
 from zoo.training.train import train
 
 pytestmark = pytest.mark.skipif(native.missing() is not None, reason=f"no native engine: {native.missing()}")
@@ -116,14 +116,14 @@ def test_training_is_adamw_on_the_gradients_and_fixed_entries_stay(family):
         shown, decay = order[step * batch : (step + 1) * batch], 0.05
         gradient = trainer.gradient(found, shown, unchanged(batch), **options).unsqueeze(0)
         expected, first, second = found.clone().unsqueeze(0), *moments.clone().unsqueeze(1)
-        _adamw(
+        adamw(
             expected,
             gradient,
             first,
             second,
             rate=torch.tensor([rate]),
             decay=torch.tensor([decay]),
-            corrections=torch.tensor(_bias_corrections(step)),
+            corrections=torch.tensor(bias_corrections(step)),
         )
         corrections = torch.tensor([[1 - 0.9 ** (step + 1), 1 - 0.999 ** (step + 1)]])
         rates, change = torch.tensor([rate]), unchanged(batch)

@@ -13,7 +13,7 @@ from zoo.seeds import net_seed, stream
 from zoo.spec.draws import draw
 from zoo.spec.resolve import blueprint
 from zoo.tasks import augment, images
-from zoo.training.adamw import _adamw, _bias_corrections
+from zoo.training.adamw import adamw, bias_corrections
 from zoo.training.measure import evaluate, measure
 from zoo.training.schedule import triangle
 from zoo.training.train import train
@@ -32,7 +32,7 @@ def test_adamw_is_torchs_net_by_net():
     ]
     for step in range(6):
         gradient = torch.randn(3, 40).double()
-        _adamw(mine, gradient, first, second, rate=rates, decay=decays, corrections=torch.tensor(_bias_corrections(step)))
+        adamw(mine, gradient, first, second, rate=rates, decay=decays, corrections=torch.tensor(bias_corrections(step)))
         for parameter, row, optimizer in zip(parameters, gradient, optimizers, strict=True):
             parameter.grad = row
             optimizer.step()
