@@ -17,6 +17,7 @@ from hub_server import Hub, Reply, Request
 from zoo.hub.release import Release
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST, read_manifest
+from zoo.untrusted.files import sha256
 
 REPO = "hf://datasets/user/zoos"
 CARD = "---\nlicense: mit\n---\n# Zoos\n"
@@ -27,7 +28,7 @@ QUIET = pytest.mark.filterwarnings("ignore:Use 'content=<...>' to upload raw byt
 
 def bundle(zoos: dict[str, Path], *, card: str = CARD, extra: dict[str, bytes] | None = None) -> Release:
     """A release of these zoos by config, with little to describe them."""
-    configs = [{"name": name, "manifest_sha256": files.sha256(folder / MANIFEST)} for name, folder in zoos.items()]
+    configs = [{"name": name, "manifest_sha256": sha256(folder / MANIFEST)} for name, folder in zoos.items()]
     made: dict[str, Path | bytes] = {
         "README.md": card.encode(),
         "zoo.json": files.to_json({"format": "metazoo-release-1", "configs": configs}),

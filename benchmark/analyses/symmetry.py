@@ -14,11 +14,10 @@ from pydantic.dataclasses import dataclass as strict_dataclass
 from torch import Tensor
 
 import zoo as zoos
-from benchmark.records.records import RECORD_BYTES, STRICT, Name, ZooReference
+from benchmark.records.records import RECORD_BYTES, STRICT, Name, ZooReference, validated
 from benchmark.scoring.fit import find_metanet
 from benchmark.scoring.task import check_task
 from benchmark.statistics.metrics import is_constant, mean_absolute_error, r2
-from benchmark.untrusted import read_bytes, read_json, validated
 from metanets import Examples, Training
 from metanets.table import METANETS
 from zoo import Nets, Zoo
@@ -26,6 +25,7 @@ from zoo.seeds import stream
 from zoo.storage import files
 from zoo.symmetry.action import permuted, rescaled
 from zoo.symmetry.group import free_spaces
+from zoo.untrusted.json import read_json
 
 NAME = "symmetry-{}.json"  # of the report on a target, in a zoo's folder of the results
 Positive = Annotated[float, Field(ge=0)]
@@ -73,7 +73,7 @@ def keep(results: Path, zoo_folder: Path, target: str, frame: pd.DataFrame, comm
 
 def read(path: Path) -> Report:
     """A report from a file that may be hostile. Raises ValueError naming the file and the fields at fault."""
-    return validated(path, _REPORT, read_json(path, read_bytes(path, RECORD_BYTES)))
+    return validated(path, _REPORT, read_json(path, below=path.parent, most=RECORD_BYTES, controls=True))
 
 
 def symmetry(

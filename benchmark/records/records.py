@@ -6,18 +6,21 @@ all that is read here is bounded, and no link is followed.
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import asdict, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import pandas as pd
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from benchmark.records.predictions import PREDICTIONS_BYTES, from_parquet, to_parquet
-from benchmark.untrusted import read_bytes, read_json
 from zoo.storage import files
+from zoo.untrusted.files import read_bytes
+from zoo.untrusted.json import read_json, strict_json
 
+_Loaded = TypeVar("_Loaded")
 SCHEMA: Literal["metazoo-record-2"] = "metazoo-record-2"
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 RECORD_BYTES = 10**6  # at most, in a file
@@ -146,21 +149,26 @@ def write(path: Path, record: Record, predictions: bytes) -> None:
 
 def read(path: Path) -> Record:
     """One record. Raises ValueError that names the file and the fields at fault where it is none of this schema."""
-    return parse(path, read_bytes(path, RECORD_BYTES))
+    return parse(path, read_bytes(path, RECORD_BYTES, below=path.parent))
 
 
 def parse(path: Path, data: bytes) -> Record:
     """The record that these bytes of the file at `path` are. Raises as `read` does."""
-    value = read_json(path, data)
+    value = strict_json(path, data, controls=True)
     if value.get("schema") != SCHEMA:
         raise ValueError(f"{path}: record schema {value.get('schema')!r}, this release reads {SCHEMA!r}")
+    return validated(path, _ADAPTER.validate_json, value)
+
+
+def validated(path: Path, validate: Callable[..., _Loaded], value: dict[str, Any]) -> _Loaded:
+    """The value as `validate`, a TypeAdapter's `validate_json`, has it. Raises ValueError naming the fields at fault."""
     try:
-        return _ADAPTER.validate_json(json.dumps(value))
+        return validate(json.dumps(value))
     except RecursionError:
         raise ValueError(f"{path} is damaged: nested too deeply") from None
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors()[:5])
-        raise ValueError(f"{path} is no record: {faults}") from None
+        raise ValueError(f"{path} does not fit its schema: {faults}") from None
 
 
 def read_predictions(path: Path, record: Record) -> pd.DataFrame:
@@ -171,7 +179,7 @@ def read_predictions(path: Path, record: Record) -> pd.DataFrame:
 def predictions_bytes(path: Path, record: Record) -> bytes:
     """The bytes of a record's predictions, their SHA-256 checked. Raises ValueError on a mismatch."""
     file = path.with_name(record.predictions.file)
-    data = read_bytes(file, PREDICTIONS_BYTES)
+    data = read_bytes(file, PREDICTIONS_BYTES, below=path.parent)
     if files.hash_of(data) != record.predictions.sha256:
         raise ValueError(f"{file} is not the file that {path.name} was written with")
     return data
@@ -203,7 +211,7 @@ def superseded(folder: Path) -> set[Path]:
     """
     found = set()
     for path in folder.glob(f"**/{SUBMISSION}"):
-        name = read_json(path, read_bytes(path, RECORD_BYTES)).get("supersedes")
+        name = read_json(path, below=path.parent, most=RECORD_BYTES, controls=True).get("supersedes")
         if isinstance(name, str) and corrects(path.parent, name):
             found.add(path.parent.with_name(name))
     return found

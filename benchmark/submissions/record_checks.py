@@ -16,9 +16,9 @@ from benchmark.records import records
 from benchmark.records.records import RECORD_BYTES, Record
 from benchmark.scoring.task import rows_of, task_of
 from benchmark.statistics.metrics import is_constant, recalibrated_r2, scores
-from benchmark.untrusted import read_bytes
 from zoo import Zoo
 from zoo.messages import unknown
+from zoo.untrusted.files import read_bytes
 
 TOLERANCE = 1e-6  # between a score and the one recomputed; where scores are enormous, what rounding gives
 SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=-]{0,199}")  # a task's or metanet's name as a folder's name
@@ -37,7 +37,7 @@ class Found:
 
 def read(path: Path) -> Found:
     """A record and its predictions from files that may be hostile. Raises ValueError naming the file."""
-    data = read_bytes(path, RECORD_BYTES)
+    data = read_bytes(path, RECORD_BYTES, below=path.parent)
     record = records.parse(path, data)
     predictions = records.predictions_bytes(path, record)
     return Found(path, record, records.parse_predictions(path, record, predictions), data, predictions)

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, TypeAdapter
 from pydantic.dataclasses import dataclass as strict_dataclass
 
-from benchmark.records.records import RECORD_BYTES, STRICT, SUBMISSION
-from benchmark.untrusted import read_bytes, read_json, validated
+from benchmark.records.records import RECORD_BYTES, STRICT, SUBMISSION, validated
+from zoo.untrusted.json import read_json
 
 
 def _day(text: str) -> str:
@@ -62,4 +62,4 @@ def submission(**fields: object) -> Submission:
 
 def read_submission(path: Path) -> Submission:
     """A `submission.json`. Raises ValueError that names the file and the fields at fault."""
-    return validated(path, _SUBMISSION, read_json(path, read_bytes(path, RECORD_BYTES)))
+    return validated(path, _SUBMISSION, read_json(path, below=path.parent, most=RECORD_BYTES, controls=True))

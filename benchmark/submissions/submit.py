@@ -17,9 +17,9 @@ from benchmark.scoring.task import opened
 from benchmark.submissions.cross_checks import other_nets, together
 from benchmark.submissions.record_checks import Found, examined, is_known
 from benchmark.submissions.submission import Submission
-from benchmark.untrusted import read_bytes
 from zoo.messages import plain
 from zoo.storage import files
+from zoo.untrusted.files import read_bytes
 
 
 def submit(
@@ -81,10 +81,13 @@ def _copied(folder: Path, contents: dict[str, bytes]) -> tuple[Path, ...]:
     for path in sorted(folder.iterdir()) if folder.exists() else []:
         if path.match(files.TEMPORARY):
             path.unlink()  # of a copy that was stopped
-        elif path.name not in contents or read_bytes(path, PREDICTIONS_BYTES) != contents[path.name]:
+        elif path.name not in contents or read_bytes(path, PREDICTIONS_BYTES, below=folder) != contents[path.name]:
             raise FileExistsError(f"{path} is there already and is not of this submission; --supersedes adds a correction")
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in contents.items():
-        if not files.publish(folder / name, data) and read_bytes(folder / name, PREDICTIONS_BYTES) != data:
+        if (
+            not files.publish(folder / name, data, below=folder)
+            and read_bytes(folder / name, PREDICTIONS_BYTES, below=folder) != data
+        ):
             raise FileExistsError(f"{folder / name}: another submission was written at the same time; try again")
     return tuple(folder / name for name in contents)

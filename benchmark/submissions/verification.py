@@ -13,12 +13,13 @@ from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass as strict_dataclass
 
 import zoo as zoos
-from benchmark.records.records import RECORD_BYTES, STRICT, Sha256
+from benchmark.records.records import RECORD_BYTES, STRICT, Sha256, validated
 from benchmark.submissions.submission import Day, words
-from benchmark.untrusted import read_bytes, read_json, validated
 from zoo import Spec
 from zoo.dataset import zoo_json
 from zoo.storage import files
+from zoo.untrusted.files import read_bytes
+from zoo.untrusted.json import read_json
 
 VERIFICATION = "verification.json"  # beside a submission: what maintainers found
 Tier = Literal["self-reported", "verified", "reproduced"]
@@ -41,7 +42,7 @@ _VERIFICATION = TypeAdapter(Verification).validate_json
 
 def read_verification(path: Path) -> Verification:
     """A `verification.json`. Raises as `read_submission` does."""
-    return validated(path, _VERIFICATION, read_json(path, read_bytes(path, RECORD_BYTES)))
+    return validated(path, _VERIFICATION, read_json(path, below=path.parent, most=RECORD_BYTES, controls=True))
 
 
 def tier(folder: Path) -> Tier:
@@ -49,7 +50,7 @@ def tier(folder: Path) -> Tier:
     if not (folder / VERIFICATION).exists():
         return "self-reported"
     found = read_verification(folder / VERIFICATION)
-    now = {path.name: files.hash_of(read_bytes(path, RECORD_BYTES)) for path in folder.glob("seed-*.json")}
+    now = {path.name: files.hash_of(read_bytes(path, RECORD_BYTES, below=folder)) for path in folder.glob("seed-*.json")}
     if found.records != now:
         differing = sorted(name for name in found.records.keys() | now.keys() if found.records.get(name) != now.get(name))
         raise ValueError(f"{folder / VERIFICATION}: {', '.join(differing)} differ(s) from what was verified; verify anew")

@@ -13,6 +13,7 @@ from zoo.hub.card import About
 from zoo.hub.croissant import CONTEXT, LICENCES, croissant
 from zoo.hub.release import index, release
 from zoo.storage import files
+from zoo.untrusted.files import sha256
 
 pytestmark = [  # of what mlcroissant 1.1.1 calls in rdflib 7.6 and pandas 3.1
     pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning"),
@@ -72,7 +73,7 @@ def test_records_of_zoos_with_different_columns_can_be_read(standard, tmp_path):
     for config in zoos:
         (tmp_path / config).mkdir()
         (tmp_path / config / "MANIFEST.sha256").write_bytes((standard / "MANIFEST.sha256").read_bytes())
-    metadata = croissant(zoos, About("x"), table=table, index_sha256=files.sha256(tmp_path / "index.parquet"))
+    metadata = croissant(zoos, About("x"), table=table, index_sha256=sha256(tmp_path / "index.parquet"))
     (tmp_path / "croissant.json").write_text(json.dumps(metadata))
     records = list(mlcroissant.Dataset(jsonld=str(tmp_path / "croissant.json")).records("nets"))
     assert [record["nets/epochs"] for record in records[:64]] == first.columns["epochs"].to_list()
@@ -85,7 +86,7 @@ def test_files_are_named_with_their_sha256_and_every_shard_lies_in_one_set(folde
     sets = [one for one in metadata["distribution"] if one["@type"] == "cr:FileSet"]
     assert len(objects) == 3
     for one in objects:
-        assert files.sha256(folder / one["contentUrl"]) == one["sha256"]
+        assert sha256(folder / one["contentUrl"]) == one["sha256"]
     shards = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.h5"))
     assert sorted(str(path.relative_to(folder)) for one in sets for path in folder.glob(one["includes"])) == shards
     assert {one["encodingFormat"] for one in sets} == {"application/x-hdf5"}

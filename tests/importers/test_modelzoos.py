@@ -19,6 +19,7 @@ from metanets.table import METANETS
 from zoo.importers.import_zoo import import_zoo
 from zoo.importers.modelzoos.importer import modelzoos
 from zoo.importers.source_zoo import write
+from zoo.untrusted.files import sha256
 
 NAMES = [synthetic.name_of(number) for number in range(64)]
 
@@ -466,7 +467,7 @@ def test_only_the_files_of_the_rows_asked_for_are_read(source, monkeypatch):
 def test_every_file_that_was_read_has_its_digest(source, copied):
     found = modelzoos(source).about.provenance.files
     assert len(found) == 4 * 3
-    assert found[f"{NAMES[0]}/params.json"] == zoo.storage.files.sha256(source / NAMES[0] / "params.json")
+    assert found[f"{NAMES[0]}/params.json"] == sha256(source / NAMES[0] / "params.json")
     assert not any("optimizer" in name or "checkpoint_000001" in name for name in found)
 
 

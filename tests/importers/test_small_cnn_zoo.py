@@ -25,6 +25,7 @@ from zoo.importers.small_cnn_zoo.importer import small_cnn_zoo
 from zoo.importers.small_cnn_zoo.metrics import MEASURED
 from zoo.importers.small_cnn_zoo.split import NFN
 from zoo.nets.layout import total, views
+from zoo.untrusted.files import sha256
 
 QUICK = Training(epochs=1, batch=8, learning_rates=(1e-3,))
 CONFIGS = ("activation", "b_init", "dropout", "epochs", "init_std", "l2reg", "learning_rate", "optimizer")
@@ -114,7 +115,7 @@ def test_a_net_is_its_runs_last_row_with_all_that_is_known_of_it(source, tmp_pat
     assert made.spec.image_task == "cifar10"
     assert set(made.hyper_parameters) == set(NAMED.values())
     assert set(made.spec.provenance.files) == {"weights.npy", "metrics.csv.gz", "layout.csv"}
-    assert made.spec.provenance.files["layout.csv"] == zoo.storage.files.sha256(source / "layout.csv")
+    assert made.spec.provenance.files["layout.csv"] == sha256(source / "layout.csv")
 
 
 def test_every_checkpoint_of_the_trajectory_is_its_row_of_the_source(source, tmp_path):
@@ -221,7 +222,7 @@ def test_the_published_split_is_that_of_its_loader(source, tmp_path):
         assert sorted(found.columns["row"][found.columns["split"] == split]) == sorted(numbers)
     assert found.about.split == NFN
     assert not any("row 0" in note for note in found.about.provenance.notes)
-    assert found.about.provenance.files["cifar10_split.csv"] == zoo.storage.files.sha256(path)
+    assert found.about.provenance.files["cifar10_split.csv"] == sha256(path)
 
 
 @pytest.mark.parametrize("seed", range(4))

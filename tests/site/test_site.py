@@ -26,6 +26,7 @@ from benchmark.statistics.metrics import scores
 from benchmark.submissions.submission import submission
 from zoo.importers.source_zoo import write as write_zoo
 from zoo.storage import files
+from zoo.untrusted.files import sha256
 
 EVIL, CLIMBING, MATHS = "<img src=x onerror=alert(1)>", "../../../etc/passwd", "_$\\frac{"
 NETS = 40
@@ -312,7 +313,7 @@ def test_a_badge_of_nobody_is_none(tmp_path, said):
 
 def test_a_badge_is_what_maintainers_found_of_these_very_records(tmp_path):
     folder = put(tmp_path, "statnn")
-    digests = {path.name: files.sha256(path) for path in folder.glob("seed-*.json")}
+    digests = {path.name: sha256(path) for path in folder.glob("seed-*.json")}
     found = {"schema": "metazoo-verification-1", "tier": "verified", "by": "us", "date": "2026-11-21", "note": ""}
     files.write_json(folder / "verification.json", {**found, "records": digests})
     assert badges(tmp_path) == {"verified"}

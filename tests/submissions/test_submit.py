@@ -30,6 +30,7 @@ from benchmark.submissions.verification import fresh, read_verification, tier
 from benchmark.untrusted import read_json
 from metanets import Training
 from zoo.storage import files
+from zoo.untrusted.files import sha256
 
 QUICK = Training(epochs=1, batch=8, learning_rates=(1e-3,))
 ABOUT = {
@@ -667,7 +668,7 @@ def test_a_tier_is_given_by_a_verification_of_these_very_records(scored, tmp_pat
         "tier": "verified",
         "by": "a maintainer",
         "date": "2026-11-21",
-        "records": {path.name: files.sha256(path) for path in folder.glob("seed-*.json")},
+        "records": {path.name: sha256(path) for path in folder.glob("seed-*.json")},
         "note": "",
     }
     files.write_json(folder / "verification.json", found)

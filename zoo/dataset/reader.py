@@ -18,9 +18,10 @@ from zoo.nets.layout import Layout, total, views
 from zoo.spec.columns import SPLITS
 from zoo.spec.imported import Imported
 from zoo.spec.spec import Spec
-from zoo.storage import files, shards
+from zoo.storage import shards
 from zoo.storage.manifest import MANIFEST, read_manifest
-from zoo.untrusted import vetting
+from zoo.untrusted.files import sha256
+from zoo.untrusted.json import read_json
 
 ROWS_AT_ONCE = 256  # read from a shard: bounds the memory beside what is returned
 SOURCE, SOURCE_BYTES = "source.json", 10_000  # what `fetch` leaves in a zoo, not in its manifest; at most so large
@@ -51,9 +52,10 @@ class Zoo:
         `hf://datasets/USER/NAME@COMMIT/CONFIG`; a folder's path says nothing to others, and is left out.
         """
         path = self.folder / SOURCE
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > SOURCE_BYTES:
+        try:
+            told = read_json(path, below=self.folder, most=SOURCE_BYTES)
+        except ValueError:  # there is none, or it is no such file: it is in no manifest, and says nothing then
             return None
-        told = vetting.strict_json(path, vetting.read_bytes(path, SOURCE_BYTES))
         where, commit, config = (str(told.get(name) or "") for name in ("source", "revision", "config"))
         text = where + f"@{commit}" * bool(commit) + f"/{config}" * bool(config)
         return plain(text)[:500] if "://" in where else None
@@ -190,7 +192,7 @@ def open(folder: Path | str) -> Zoo:
         raise ValueError(f"{folder}: its shards do not hold nets 0 to {len(columns) - 1} once each; rebuild the zoo")
     spec = zoo_json.read(folder, nets=len(columns)).spec
     columns = columns.astype(dict.fromkeys(spec.text, "category"))
-    return Zoo(folder, spec, about.blueprint, files.sha256(folder / MANIFEST), columns, parts)
+    return Zoo(folder, spec, about.blueprint, sha256(folder / MANIFEST), columns, parts)
 
 
 def _shard(path: Path, about: zoo_json.Description) -> shards.Shard:

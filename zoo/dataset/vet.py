@@ -8,6 +8,7 @@ from pathlib import Path
 
 import h5py
 
+from zoo import untrusted
 from zoo.storage import files
 from zoo.storage.files import cache
 from zoo.untrusted import child, vetting
@@ -24,7 +25,7 @@ def vet(folder: Path, *, local: bool = False) -> None:
     """
     sizes = [(folder / name).lstat().st_size for name in vetting.manifest(folder) if os.path.lexists(folder / name)]
     child.call(
-        f"{vetting.__file__}:check",
+        "untrusted.vetting:check",
         {"folder": str(folder), "local": local},
         seconds=SECONDS + sum(sizes) / BYTES_A_SECOND,
         memory=MEMORY,
@@ -75,5 +76,5 @@ def _mark(marker: Path) -> None:
 @functools.cache
 def _rules() -> str:
     """What zoos are vetted by: stricter rules, or another HDF5, make them be vetted again."""
-    texts = [path.read_bytes() for path in sorted(Path(vetting.__file__).parent.glob("*.py"))]
+    texts = [path.read_bytes() for path in sorted(Path(untrusted.__file__).parent.rglob("*.py"))]
     return f"{files.hash_of(b''.join(texts))} {h5py.version.hdf5_version}"

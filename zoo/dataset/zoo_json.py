@@ -22,6 +22,7 @@ from zoo.spec.imported import Imported
 from zoo.spec.spec import Spec, parse, to_json
 from zoo.storage import files
 from zoo.storage.shards import FORMAT
+from zoo.untrusted.json import read_json
 
 FILE, FIXED = "zoo.json", "fixed.safetensors"
 BUILT = {  # columns of zoos that are built here
@@ -129,7 +130,7 @@ def read(folder: Path, *, nets: int = 1) -> Description:
     Raises FileNotFoundError where the folder is no zoo, ValueError where a file is damaged or of another format.
     """
     require(folder)
-    value = files.read_json(folder / FILE)
+    value = read_json(folder / FILE, below=folder)
     if value.get("format") != FORMAT:
         raise ValueError(f"{folder}: zoo format {value.get('format')!r}, this release reads {FORMAT!r}; rebuild the zoo")
     try:

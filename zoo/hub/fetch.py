@@ -12,6 +12,7 @@ from zoo.hub.remote import Remote
 from zoo.hub.remote_manifest import Order, Report, ordered
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST, check_bytes
+from zoo.untrusted.files import sha256
 
 
 def fetch(
@@ -70,7 +71,7 @@ def _is_there(order: Order, out: Path) -> bool:
     """Whether `out` holds this zoo. Raises FileExistsError where it holds another or anything else."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return False
-    if not (out / MANIFEST).is_file() or files.sha256(out / MANIFEST) != files.hash_of(order.manifest):
+    if not (out / MANIFEST).is_file() or sha256(out / MANIFEST) != files.hash_of(order.manifest):
         raise FileExistsError(f"{out} is not empty and not this zoo; fetch into another folder")
     if problems := list(check_bytes(out)):
         raise ValueError(f"{problems[0]}; delete {out} and fetch it again")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from zoo.hub.remote import CHUNK, CLAIM, Content, Entry, claim
 from zoo.storage import files
+from zoo.untrusted.files import sha256
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Folder:
         for path in sorted(self.path.rglob("*")):
             name = path.relative_to(self.path).as_posix()
             if path.is_file() and (name == CLAIM or not re.search(r"(^|/)\.", name)):
-                found[name] = Entry(path.stat().st_size, files.sha256(path) if name in digests else None)
+                found[name] = Entry(path.stat().st_size, sha256(path) if name in digests else None)
         return found
 
     def read(self, name: str, *, commit: str | None, start: int = 0) -> Iterator[bytes]:

@@ -1,23 +1,18 @@
 """What a fetch has to bring: known from a few small files of a stranger's release, each checked before it is used."""
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from zoo.hub.address import locate
 from zoo.hub.remote import RELEASE, Remote
 from zoo.messages import unknown
 from zoo.storage import files
-from zoo.storage.manifest import MANIFEST
+from zoo.untrusted.json import strict_json
+from zoo.untrusted.manifest import MANIFEST, PART, digests_of
 
 SMALL = 16 << 20  # bytes of a manifest or a zoo.json, at most
-NAMES = 100_000  # in a manifest, at most
-LINE = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<name>[^\n]+)")
-PART = r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,149}(?<!\.)"  # of a path: no hidden ones, and the same on every file system
-NAME = re.compile(rf"{PART}(/{PART}){{0,7}}")
 SHIPPED = re.compile(rf"zoo\.json|fixed\.safetensors|data/{PART}\.h5")  # all that a zoo consists of
 Report = Callable[[str], None]
 
@@ -45,17 +40,17 @@ def ordered(source: str, *, config: str | None, revision: str | None, report: Re
             f"{remote.where}: no {min(missing)}, so no whole release or zoo; is its publish still at work?"
         )
     manifest = _small(remote, commit, MANIFEST, sizes)
-    digests = names(manifest, f"{remote.where}/{MANIFEST}")
+    digests = digests_of(manifest, f"{remote.where}/{MANIFEST}")
     about = _small(remote, commit, "zoo.json", sizes)
     if files.hash_of(about) != digests.get("zoo.json"):
         raise ValueError(f"{remote.where}: zoo.json is not what {MANIFEST} says; is a publish at work? else publish again")
     prefix = ""
-    if (release := _json(about, remote.where)).get("format") == RELEASE:
+    if (release := strict_json(f"{remote.where}/zoo.json", about)).get("format") == RELEASE:
         prefix = _chosen(release, config, remote.where) + "/"
         manifest = _small(remote, commit, prefix + MANIFEST, sizes)
         if files.hash_of(manifest) != digests.get(prefix + MANIFEST):
             raise ValueError(f"{remote.where}: {prefix}{MANIFEST} is not what {MANIFEST} says; publish again")
-        digests = names(manifest, f"{remote.where}/{prefix}{MANIFEST}")
+        digests = digests_of(manifest, f"{remote.where}/{prefix}{MANIFEST}")
     elif config is not None:
         raise ValueError(f"{remote.where} is one zoo and has no configs, found {config!r}; leave the config out")
     return Order(remote, commit, prefix, manifest, _shipped(digests, remote.where), _sizes(digests, sizes, prefix, remote))
@@ -71,38 +66,6 @@ def _small(remote: Remote, commit: str | None, name: str, sizes: dict[str, int])
         if len(data) > SMALL:
             raise ValueError(f"{remote.where}: {name} goes on behind its {sizes[name]} bytes; something is wrong there")
     return data
-
-
-def _json(data: bytes, where: str) -> dict[str, Any]:
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{where}: zoo.json is damaged: not JSON ({str(error)[:100]})") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"{where}: zoo.json is damaged: expected an object, found {type(value).__name__}")
-    return value
-
-
-def names(manifest: bytes, where: str) -> dict[str, str]:
-    """The SHA-256 of each name in a stranger's manifest.
-
-    Raises ValueError for lines and names that are not plain: absolute, `..`, hidden, drive letters, backslashes, control
-    characters, two that differ in case only, a file that is another's folder.
-    """
-    digests: dict[str, str] = {}
-    lines = manifest.decode("ascii", errors="replace").split("\n")
-    if lines.pop() or len(lines) > NAMES:
-        raise ValueError(f"{where} is damaged: it has {len(lines):,} lines, the last not ended or more than {NAMES:,}")
-    for line in lines:
-        match = LINE.fullmatch(line)
-        if match is None or not NAME.fullmatch(match["name"]) or match["name"].endswith(".part"):
-            raise ValueError(f"{where}: refused {line[:200]!r}; expected `sha256  name` with a plain relative name")
-        digests[match["name"]] = match["digest"]
-    folded = {name.lower() for name in digests}
-    folders = {str(folder) for name in folded for folder in Path(name).parents}
-    if len(folded) < len(lines) or folded & folders:
-        raise ValueError(f"{where}: refused: names in it are one file on some file systems, or both file and folder")
-    return digests
 
 
 def _chosen(release: dict[str, Any], config: str | None, where: str) -> str:

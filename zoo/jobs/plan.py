@@ -10,6 +10,7 @@ from zoo.storage import files
 from zoo.storage.manifest import held
 from zoo.tasks import images
 from zoo.training import machine
+from zoo.untrusted.json import read_json
 
 PLAN = "plan.json"
 STACKED = 2**20  # values in the first activations of all nets of a unit: where PyTorch is fastest on a CPU
@@ -30,20 +31,20 @@ def extend(folder: Path, spec: Spec, device: str = "cpu") -> None:
     extents = _extents(folder)
     reach = max([spec.nets, *extents])
     if reach not in extents:
-        size = files.read_json(folder / PLAN)["nets_a_unit"] if extents else nets_a_unit(spec, device)
+        size = read_json(folder / PLAN, below=folder)["nets_a_unit"] if extents else nets_a_unit(spec, device)
         files.write_json(folder / PLAN, {"nets_a_unit": size, "extents": [*extents, reach]})
 
 
 def _extents(folder: Path) -> list[int]:
     """How many nets the zoo was to have after each build that began so far."""
-    return files.read_json(folder / PLAN)["extents"] if (folder / PLAN).exists() else []
+    return read_json(folder / PLAN, below=folder)["extents"] if (folder / PLAN).exists() else []
 
 
 def units(folder: Path) -> list[Unit]:
     """The units whose nets are in no shard yet. Raises FileNotFoundError where nothing is planned."""
     if not (folder / PLAN).is_file():
         raise FileNotFoundError(f"{folder} has no {PLAN}; `metazoo build SPEC --out {folder} --workers 0` makes one")
-    size, done = files.read_json(folder / PLAN)["nets_a_unit"], held(folder)
+    size, done = read_json(folder / PLAN, below=folder)["nets_a_unit"], held(folder)
     edges = [
         (start, min(start + size, stop))
         for low, stop in pairwise([0, *_extents(folder)])

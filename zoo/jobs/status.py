@@ -13,8 +13,8 @@ from zoo.messages import duration
 from zoo.seeds import net_seed
 from zoo.spec.draws import draw
 from zoo.spec.spec import Spec
-from zoo.storage import files
 from zoo.storage.manifest import held
+from zoo.untrusted.json import read_json
 
 
 @dataclass(frozen=True)
@@ -90,5 +90,5 @@ def _epochs(spec: Spec, units: Sequence[Unit]) -> tuple[int, ...]:
 @lru_cache(maxsize=4)
 def _epochs_a_second(folder: Path, units: Sequence[Unit]) -> float:
     """The net-epochs a second of one worker, by these units' receipts."""
-    receipts = [files.read_json(unit.receipt(folder)) for unit in units]
+    receipts = [read_json(unit.receipt(folder), below=folder) for unit in units]
     return sum(receipt["epochs"] for receipt in receipts) / max(1e-3, sum(receipt["seconds"] for receipt in receipts))

@@ -24,6 +24,8 @@ from zoo.training import native
 from zoo.training.machine import CPU, environment, one_thread_that_keeps_its_memory
 from zoo.training.measure import measure
 from zoo.training.train import train
+from zoo.untrusted.files import sha256
+from zoo.untrusted.json import read_json
 
 CURVES = ("test_accuracy", "test_loss", "train_accuracy", "train_loss")  # measured at each checkpoint of a trajectory
 IMAGES = "images.safetensors"  # the task's images, beside the units while a zoo is built, for every worker to map
@@ -63,7 +65,7 @@ class Unit:
         """Whether the receipt is there and its rows have the size it says; their bytes are checked when they are read."""
         if not self.receipt(folder).exists():
             return False
-        receipt = files.read_json(self.receipt(folder))
+        receipt = read_json(self.receipt(folder), below=folder)
         rows = self.rows(folder, receipt.get("sha256", ""))
         return (
             rows.exists() and receipt.get("bytes") == rows.stat().st_size and receipt.get("nets") == [self.start, self.stop]
@@ -71,9 +73,9 @@ class Unit:
 
     def read(self, folder: Path) -> shards.Shard:
         """The unit's rows, their bytes checked. On a mismatch they are thrown away, so that the next build redoes them."""
-        digest = files.read_json(self.receipt(folder))["sha256"]
+        digest = read_json(self.receipt(folder), below=folder)["sha256"]
         rows = self.rows(folder, digest)
-        if files.sha256(rows) != digest:
+        if sha256(rows) != digest:
             self.receipt(folder).unlink()
             rows.unlink()
             raise ValueError(f"{rows} is not what was written there; run the build again to train it anew")
@@ -85,7 +87,7 @@ class Unit:
         files.write(self.rows(folder, digest), data)
         receipt = {"nets": [self.start, self.stop], "bytes": len(data), "sha256": digest, **about}
         if not files.publish(self.receipt(folder), files.to_json(receipt)):
-            other = files.read_json(self.receipt(folder)).get("sha256")
+            other = read_json(self.receipt(folder), below=folder).get("sha256")
             if other != digest:
                 self.rows(folder, digest).unlink()
                 print(
@@ -97,7 +99,7 @@ class Unit:
     def attempts(self, folder: Path) -> list[str]:
         """Why earlier attempts at this unit failed."""
         path = self.failures(folder)
-        return files.read_json(path)["attempts"] if path.exists() else []
+        return read_json(path, below=folder, controls=True)["attempts"] if path.exists() else []
 
     def has_failed(self, folder: Path) -> bool:
         """Whether the unit failed so often that no worker tries it again in this build."""

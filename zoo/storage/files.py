@@ -10,48 +10,56 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from zoo.untrusted.files import parent
+
 TEMPORARY = ".*.tmp"  # what a killed process may leave behind
 
 
-def write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes, *, below: Path | None = None) -> None:
     """Writes `data` to `path` so that a crash at any moment leaves the old file or the new one, never a part.
 
-    Raises OSError naming the path and the bytes needed where the disk is full or the folder not writable; the
-    temporary file is removed then.
+    The folders between `below` and the file are made, and none of them may be a link: it is then in `below` that the file
+    lies. Raises FileExistsError where one is, and OSError naming the path and the bytes needed where the disk is full or
+    the folder not writable; the temporary file is removed then.
     """
-    with _aside(path, data) as aside:
-        aside.replace(path)
+    with _aside(path, data, below) as (folder, aside, name):
+        os.replace(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
-def publish(path: Path, data: bytes) -> bool:
+def publish(path: Path, data: bytes, *, below: Path | None = None) -> bool:
     """Writes a new file like `write`, unless it is there already: of many processes, on any machines, one gets True."""
-    with _aside(path, data) as aside:
+    with _aside(path, data, below) as (folder, aside, name):
         try:
-            os.link(aside, path)
+            os.link(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
         except FileExistsError:
             return False
         finally:
-            aside.unlink()
+            os.unlink(aside, dir_fd=folder)
     return True
 
 
 @contextmanager
-def _aside(path: Path, data: bytes) -> Iterator[Path]:
-    """A durable file of these bytes beside `path`; the folder is made durable after it has got its name."""
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
-    try:
-        with aside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        yield aside
-        sync_folder(path.parent)
-    except BaseException as error:  # Ctrl-C too
-        with suppress(OSError):  # a disk that fails may refuse this as well; what is said is why there is no file
-            aside.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise OSError(error.errno, f"cannot write {path} ({len(data):,} bytes needed): {error.strerror}") from error
-        raise
+def _aside(path: Path, data: bytes, below: Path | None) -> Iterator[tuple[int, str, str]]:
+    """A durable file of these bytes beside `path`: their folder, opened, and both names in it.
+
+    The folder is made durable after the file has got its name.
+    """
+    with parent(path, below, make=below is not None) as (folder, name):
+        aside = f".{name}.{uuid.uuid4().hex[:12]}.tmp"
+        try:
+            created = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666, dir_fd=folder)
+            with os.fdopen(created, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            yield folder, aside, name
+            os.fsync(folder)
+        except BaseException as error:  # Ctrl-C too
+            with suppress(OSError):  # a disk that fails may refuse this as well; what is said is why there is no file
+                os.unlink(aside, dir_fd=folder)
+            if isinstance(error, OSError):
+                raise OSError(error.errno, f"cannot write {path} ({len(data):,} bytes needed): {error.strerror}") from error
+            raise
 
 
 def sync_folder(folder: Path) -> None:
@@ -104,31 +112,14 @@ def size_of(path: Path) -> int:
     return sum(part.stat().st_size for part in (path.rglob("*") if path.is_dir() else [path]) if part.is_file())
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, below: Path | None = None) -> None:
     """Writes a JSON file, whole or not at all."""
-    write(path, to_json(value))
+    write(path, to_json(value), below=below)
 
 
 def to_json(value: Any) -> bytes:
     """A value as the bytes of a JSON file."""
     return (json.dumps(value, indent=1) + "\n").encode()
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file. Raises ValueError naming the file where it is something else."""
-    try:
-        value = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged: not JSON ({error})") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"{path} is damaged: expected a JSON object, found {type(value).__name__}")
-    return value
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def hash_of(data: bytes) -> str:

@@ -4,29 +4,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.storage import files, shards
-from zoo.untrusted import vetting
-from zoo.untrusted.vetting.manifests import ABOUT, FIXED, MANIFEST, MANIFEST_BYTES
+from zoo.untrusted.files import read_bytes, sha256
+from zoo.untrusted.manifest import MANIFEST, MANIFEST_BYTES, digests_of
+from zoo.untrusted.vetting.manifests import ABOUT, FIXED
 
 
 def read_manifest(folder: Path) -> dict[str, str]:
     """The SHA-256 of each file of the zoo, by its path in the folder; a stranger's, too, before it is vetted.
 
-    Raises ValueError where it is no plain file, has too many bytes, or a malformed line.
+    Raises ValueError as `read_bytes` and `digests_of` do.
     """
-    vetting.plain_file(folder, MANIFEST)
-    digests = {}
-    for line in vetting.read_bytes(folder / MANIFEST, MANIFEST_BYTES).decode(errors="replace").splitlines():
-        digest, _, name = line.partition("  ")
-        path = Path(name)
-        if len(digest) != 64 or not name or not name.isprintable() or path.is_absolute() or ".." in path.parts:
-            raise ValueError(f"{folder / MANIFEST} is damaged: {line[:100]!r}; expected `sha256  path in the zoo`")
-        digests[name] = digest
-    return digests
+    return digests_of(read_bytes(folder / MANIFEST, MANIFEST_BYTES, below=folder), folder / MANIFEST)
 
 
 def write_manifest(folder: Path, names: list[str]) -> None:
     """Hashes these files and writes the manifest of them."""
-    lines = [f"{files.sha256(folder / name)}  {name}\n" for name in names]
+    lines = [f"{sha256(folder / name)}  {name}\n" for name in names]
     files.write(folder / MANIFEST, "".join(lines).encode())
 
 
@@ -56,7 +49,7 @@ def _altered(folder: Path, name: str, digest: str) -> str:
     if not (folder / name).is_file():
         return f"{folder / name}: missing"
     try:
-        vetting.plain_file(folder, name)  # links are not followed: they may lead to what has no end
+        found = sha256(folder / name, folder)  # links are not followed: they may lead to what has no end
     except ValueError as error:
         return str(error)
-    return "" if files.sha256(folder / name) == digest else f"{folder / name}: altered: its SHA-256 is not the manifest's"
+    return "" if found == digest else f"{folder / name}: altered: its SHA-256 is not the manifest's"

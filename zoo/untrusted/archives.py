@@ -1,6 +1,6 @@
 """Unpacking archives from strangers: into a fresh folder, plain files only, in a child with limits.
 
-The child runs this file alone, so it loads nothing else of the package but in the function that starts the child.
+The child loads this file without the rest of the package, which only the function that starts the child imports.
 """
 
 import errno
@@ -48,7 +48,7 @@ def unpack(archive: Path, into: Path, *, most: int = BYTES) -> Path:
     aside = Path(tempfile.mkdtemp(prefix=f".{into.name}.", suffix=".tmp", dir=into.parent))
     try:
         child.call(
-            f"{__file__}:extract",
+            "untrusted.archives:extract",
             {"archive": str(archive.absolute()), "folder": str(aside / "new"), "most": most},
             seconds=SECONDS + archive.stat().st_size / BYTES_A_SECOND,
             memory=MEMORY,

@@ -1,4 +1,4 @@
-"""Readers for single files from strangers: .pt, .safetensors, .npy, CSV and JSON, each with limits, none executing.
+"""Readers for single files from strangers: .pt, .safetensors, .npy, CSV and lines of JSON, each with limits, none executing.
 
 They bound what they can before they read, but run in the process that calls them: what parses many files of others
 calls them in a child (`zoo.untrusted.child`).
@@ -24,6 +24,8 @@ from numpy.lib import format as npy
 
 from zoo.messages import plain
 from zoo.untrusted import vetting
+from zoo.untrusted.files import read_bytes
+from zoo.untrusted.json import strict_json
 
 VALUES, DEPTH = 10**6, 16  # in a .pt file: how many values, how deeply nested
 PICKLE_BYTES = 64 * 2**20  # of what is no tensor
@@ -33,7 +35,7 @@ HEADER_BYTES = 10_000  # of a .npy
 TABLE_BYTES = 4 * 2**30  # of a CSV, unpacked
 LINE_BYTES, COLUMNS = 2**20, 10_000  # of a CSV's first line
 FREE_ENTRIES, ENTRIES_A_BYTE = 10**7, 4  # of a CSV: more than the one only where its bytes times the other are as many
-JSON_BYTES, LINES_BYTES = 16 * 2**20, 256 * 2**20
+LINES_BYTES = 256 * 2**20  # of a file with a JSON object a line
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 DTYPES = (*FLOATS, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool)
 SAFE = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
@@ -214,15 +216,10 @@ def _names(line: bytes) -> list[str]:
     return names
 
 
-def json_object(path: Path, *, most: int = JSON_BYTES, nan: bool = False) -> dict[str, Any]:
-    """The JSON object in a file. `nan` allows NaN and infinities. Raises ValueError naming the file."""
-    return vetting.strict_json(path, vetting.read_bytes(path, most), nan=nan)
-
-
 def json_lines(path: Path, *, most: int = LINES_BYTES, nan: bool = False) -> list[dict[str, Any]]:
     """The JSON objects in a file, one a line; empty lines do not count. Raises ValueError naming the file."""
-    lines = enumerate(vetting.read_bytes(path, most).split(b"\n"), 1)
-    return [vetting.strict_json(f"{path}, line {number}", line, nan=nan) for number, line in lines if line.strip()]
+    lines = enumerate(read_bytes(path, most).split(b"\n"), 1)
+    return [strict_json(f"{path}, line {number}", line, nan=nan) for number, line in lines if line.strip()]
 
 
 def _size(path: Path) -> int:

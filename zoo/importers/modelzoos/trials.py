@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from zoo.importers.modelzoos import results as trial_results
 from zoo.importers.modelzoos.results import Results
 from zoo.messages import some_numbers
-from zoo.untrusted import readers
+from zoo.untrusted.json import read_json
 
 PICKLED = (
     "Its authors' dataset*.pt are pickled objects of their classes, which are never loaded: give the folder of raw trials "
@@ -102,7 +102,7 @@ def read(folder: Path) -> Trial:
     if not folder.name.isprintable():
         raise ValueError(f"{folder.parent}: the name {folder.name!r} of a trial has characters that cannot be printed")
     results, repeated = trial_results.read(folder / "result.json")
-    params = dict(_flat(readers.json_object(folder / "params.json", nan=True)))
+    params = dict(_flat(read_json(folder / "params.json", nan=True)))
     return Trial(folder, params, results, _checkpoints(folder), repeated)
 
 

@@ -1,22 +1,20 @@
 """Looks at a zoo's files as a stranger may have made them, before anything else reads them.
 
-`zoo.dataset.vet` runs `check` in a limited child. This package stands alone (standard library, numpy, h5py, safetensors) and
-imports its parts by relative names, so that the child need not load what it is part of; and what it does not know, it
-refuses. Every message names the file and the object in it.
+`zoo.dataset.vet` runs `check` in a limited child. This package and the files beside it that it imports stand alone
+(standard library, numpy, h5py, safetensors) and import each other by relative names, so that the child loads nothing
+else; and what they do not know, they refuse. Every message names the file and the object in it.
 """
 
-import hashlib
 import os
 from pathlib import Path
 
+from ..files import sha256, size
 from .about import read_about, weights_of
 from .manifests import ABOUT, FIXED, MANIFEST, SHARD, manifest
-from .plain_files import plain_file, read_bytes
 from .shards import Shard, shard
 from .tensors import FIXED_BYTES, TENSORS, tensors_header
-from .texts import is_plain, strict_json
 
-__all__ = ["LOCAL", "MANIFEST", "check", "is_plain", "manifest", "plain_file", "read_bytes", "strict_json", "tensors_header"]
+__all__ = ["LOCAL", "MANIFEST", "check", "manifest", "tensors_header"]
 
 UNPACKED_BYTES = 2**30  # of all shards' columns in memory; more only where the files themselves are as large
 LOCAL = ("plan.json", "units", "cache")  # what `build` and `score` keep beside a zoo and trust
@@ -31,7 +29,7 @@ def check(folder: str, *, local: bool = False) -> dict[str, int]:
     if not local and (extra := [name for name in LOCAL if os.path.lexists(place / name)]):
         raise ValueError(f"{place / extra[0]}: is trusted where a zoo was made, so a zoo from others has none; delete it")
     digests = manifest(place)
-    sizes = {name: plain_file(place, name) for name in digests}
+    sizes = {name: size(place / name, place) for name in digests}
     _check_digests(place, digests)
     about = read_about(place / ABOUT)
     weights = weights_of(place / ABOUT, about)
@@ -47,9 +45,8 @@ def check(folder: str, *, local: bool = False) -> dict[str, int]:
 
 def _check_digests(folder: Path, digests: dict[str, str]) -> None:
     for name, digest in digests.items():
-        with (folder / name).open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != digest:
-                raise ValueError(f"{folder / name}: its bytes are not those that {MANIFEST} lists; fetch the zoo again")
+        if sha256(folder / name, folder) != digest:
+            raise ValueError(f"{folder / name}: its bytes are not those that {MANIFEST} lists; fetch the zoo again")
 
 
 def _shards(folder: Path, sizes: dict[str, int], weights: int, text: set[str]) -> list[Shard]:

@@ -4,16 +4,13 @@ import math
 from pathlib import Path
 from typing import Any
 
-from .plain_files import read_bytes
+from ..json import read_json
 from .tensors import is_counts
-from .texts import strict_json
-
-ABOUT_BYTES = 16 * 2**20
 
 
 def read_about(path: Path) -> dict[str, Any]:
     """The JSON object of zoo.json; its `text`, if there is one, is a list of names. Raises ValueError naming the file."""
-    about = strict_json(path, read_bytes(path, ABOUT_BYTES))
+    about = read_json(path, below=path.parent)
     text = about.get("text", [])
     if not isinstance(text, list) or not all(isinstance(name, str) for name in text):
         raise ValueError(f"{path}: `text` must be a list of names of columns")

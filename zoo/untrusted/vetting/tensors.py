@@ -6,7 +6,7 @@ from typing import Any
 
 import safetensors
 
-from .texts import strict_json
+from ..json import strict_json
 
 FIXED_BYTES = 2**30  # of a zoo's fixed.safetensors
 HEADER_BYTES = 2**20

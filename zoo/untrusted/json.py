@@ -1,4 +1,7 @@
-"""Texts from others: UTF-8 without control characters, and JSON that can be read in one way only."""
+"""JSON that may be a stranger's: UTF-8 that can be read in one way only, with bounds; every JSON file is read here.
+
+This file stands alone (standard library), so that limited children load it.
+"""
 
 import json
 import math
@@ -6,6 +9,9 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
+from .files import read_bytes
+
+JSON_BYTES = 16 * 2**20
 DEPTH, VALUES = 32, 10**6  # of a JSON text: how deeply nested, how many
 
 
@@ -17,27 +23,35 @@ def decoded(path: Path | str, data: bytes) -> str:
         raise ValueError(f"{path}: is no UTF-8 text ({error})") from None
 
 
-def strict_json(path: Path | str, data: bytes, *, nan: bool = False) -> dict[str, Any]:
+def read_json(
+    path: Path, *, below: Path | None = None, most: int = JSON_BYTES, nan: bool = False, controls: bool = False
+) -> dict[str, Any]:
+    """The JSON object in a plain file. Raises ValueError as `read_bytes` and `strict_json` do."""
+    return strict_json(path, read_bytes(path, most, below=below), nan=nan, controls=controls)
+
+
+def strict_json(path: Path | str, data: bytes, *, nan: bool = False, controls: bool = False) -> dict[str, Any]:
     """The JSON object in these bytes of a file, without names that stand twice, control characters or deep nesting.
 
-    `nan` allows NaN and infinities, which Python writes and JSON does not have. Raises ValueError naming the file.
+    `nan` allows NaN and infinities, which Python writes and JSON does not have; `controls` any characters, where every
+    text is escaped before it is shown. Raises ValueError naming the file.
     """
-    constant = float if nan else _refused
     try:
         value = json.loads(
             decoded(path, data),
             object_pairs_hook=_unique,
-            parse_constant=constant,
+            parse_constant=float if nan else _refused,
             parse_float=float if nan else _finite,
             parse_int=_digits,
         )
     except RecursionError:
-        raise ValueError(f"{path}: no JSON that can be read: nested too deeply") from None
+        raise ValueError(f"{path} is damaged: not JSON that can be read, nested too deeply") from None
     except ValueError as error:
-        raise ValueError(str(error) if str(error).startswith(str(path)) else f"{path}: no strict JSON ({error})") from None
+        said = str(error)
+        raise ValueError(said if said.startswith(str(path)) else f"{path} is damaged: not JSON ({said})") from None
     if not isinstance(value, dict):
-        raise ValueError(f"{path}: expected a JSON object, found {type(value).__name__}")
-    _bounded(path, value)
+        raise ValueError(f"{path} is damaged: expected a JSON object, found {type(value).__name__}")
+    _bounded(path, value, controls=controls)
     return value
 
 
@@ -50,7 +64,7 @@ def _finite(text: str) -> float:
 
 
 def _digits(text: str) -> int:
-    if len(text) > 20:  # beyond 64 bits, which nothing here counts; and long ones take long
+    if len(text) > 20 or not -(2**63) <= int(text) < 2**63:  # nothing here counts so far; and long ones take long
         raise ValueError(f"a whole number of {len(text)} digits")
     return int(text)
 
@@ -64,11 +78,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _bounded(path: Path | str, value: Any) -> None:
+def _bounded(path: Path | str, value: Any, *, controls: bool) -> None:
     level, values = [value], 0
     for _ in range(DEPTH):
         for text in level:
-            if isinstance(text, str) and not is_plain(text):
+            if isinstance(text, str) and not controls and not is_plain(text):
                 raise ValueError(f"{path}: the text {text[:100]!r} has control characters")
         values += len(level)
         level = [inner for outer in level for inner in _inside(outer)]
