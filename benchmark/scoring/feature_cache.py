@@ -1,5 +1,6 @@
 """The features of a split's nets, those that take long kept beside the zoo."""
 
+import contextlib
 import functools
 import inspect
 import io
@@ -43,7 +44,7 @@ def features(
     nets = replace(nets, hyper_parameters=nets.hyper_parameters.drop(columns=hidden or [], errors="ignore"))
     found = metanet.features(nets)
     if path is not None:
-        _keep(path, found)
+        _keep(path, found, zoo.folder)
     return index, found
 
 
@@ -76,12 +77,9 @@ def _read(path: Path, nets: int) -> Tensor | None:
     return torch.from_numpy(found) if whole else None
 
 
-def _keep(path: Path, found: Tensor) -> None:
-    """Keeps features for the next time, where the folder can be written."""
+def _keep(path: Path, found: Tensor, folder: Path) -> None:
+    """Keeps features for the next time, where the zoo's folder can be written."""
     memory = io.BytesIO()
     np.save(memory, found.numpy(), allow_pickle=False)
-    try:
-        path.parent.mkdir(exist_ok=True)
-        files.write(path, memory.getvalue())
-    except OSError:
-        pass
+    with contextlib.suppress(OSError):
+        files.write(path, memory.getvalue(), below=folder)

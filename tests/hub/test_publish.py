@@ -1,4 +1,5 @@
 import contextlib
+import importlib
 import sys
 import traceback
 from dataclasses import replace
@@ -284,7 +285,7 @@ def test_a_tag_of_the_same_release_is_kept_and_that_of_another_is_not_moved(hub,
 
 
 def test_data_goes_before_what_describes_it_in_commits_of_limited_size(hub, one, monkeypatch):
-    monkeypatch.setattr(sys.modules["zoo.hub.publish"], "FILES_AT_ONCE", 2)
+    monkeypatch.setattr(importlib.import_module("zoo.hub.publish"), "FILES_AT_ONCE", 2)
     put(one, REPO)
     repo, states = hub.repo("user/zoos"), []
     oid = repo.branches["main"]

@@ -36,7 +36,7 @@ def scored(standard, tmp_path_factory) -> list[Path]:
 
 
 def test_the_published_schema_is_that_of_the_code():
-    published = json.loads((ROOT / "benchmark/record.schema.json").read_text())
+    published = json.loads((ROOT / "benchmark/records/record.schema.json").read_text())
     assert published == json_schema()
 
 

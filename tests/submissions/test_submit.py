@@ -27,10 +27,10 @@ from benchmark.submissions.record_checks import read
 from benchmark.submissions.submission import read_submission, submission
 from benchmark.submissions.submit import submit
 from benchmark.submissions.verification import fresh, read_verification, tier
-from benchmark.untrusted import read_json
 from metanets import Training
 from zoo.storage import files
 from zoo.untrusted.files import sha256
+from zoo.untrusted.json import strict_json
 
 QUICK = Training(epochs=1, batch=8, learning_rates=(1e-3,))
 ABOUT = {
@@ -730,7 +730,7 @@ def test_any_bytes_as_json_are_refused_by_name(scored, tmp_path_factory, noise):
     for one in (read, read_submission, read_verification):
         with pytest.raises(ValueError, match=r"seed-0\.json"):
             one(path)
-    found = refusal(lambda path: read_json(path, noise), path)
+    found = refusal(lambda path: strict_json(path, noise, controls=True), path)
     assert found is None or "seed-0.json" in found
 
 

@@ -52,10 +52,9 @@ class Zoo:
         `hf://datasets/USER/NAME@COMMIT/CONFIG`; a folder's path says nothing to others, and is left out.
         """
         path = self.folder / SOURCE
-        try:
-            told = read_json(path, below=self.folder, most=SOURCE_BYTES)
-        except ValueError:  # there is none, or it is no such file: it is in no manifest, and says nothing then
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > SOURCE_BYTES:
             return None
+        told = read_json(path, below=self.folder, most=SOURCE_BYTES)
         where, commit, config = (str(told.get(name) or "") for name in ("source", "revision", "config"))
         text = where + f"@{commit}" * bool(commit) + f"/{config}" * bool(config)
         return plain(text)[:500] if "://" in where else None

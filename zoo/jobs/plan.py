@@ -32,7 +32,7 @@ def extend(folder: Path, spec: Spec, device: str = "cpu") -> None:
     reach = max([spec.nets, *extents])
     if reach not in extents:
         size = read_json(folder / PLAN, below=folder)["nets_a_unit"] if extents else nets_a_unit(spec, device)
-        files.write_json(folder / PLAN, {"nets_a_unit": size, "extents": [*extents, reach]})
+        files.write_json(folder / PLAN, {"nets_a_unit": size, "extents": [*extents, reach]}, below=folder)
 
 
 def _extents(folder: Path) -> list[int]:
