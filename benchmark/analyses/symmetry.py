@@ -101,7 +101,7 @@ def symmetry(
     train, validation = (_nets(made, split, target) for split in ("train", "validation"))
     true, rows = made.columns[target].to_numpy(np.float64), []
     for name, metanet in found.items():
-        known, held = (Examples(metanet.features(nets), true[nets.index]) for nets in (train, validation))
+        known, held = (Examples(metanet.features(nets), true[nets.index], nets.layout) for nets in (train, validation))
         fitted = metanet.fit(known, held, training=training, seed=seed)
         before = fitted.predict(held.features)
         if not np.isfinite(before).all():

@@ -15,7 +15,7 @@ import torch
 
 import zoo as zoos
 from benchmark.records import records
-from benchmark.scoring.fit import Job, Labelled, examples, find_metanet, fit, predict
+from benchmark.scoring.fit import Job, Labelled, examples, find_metanet, fit, name_of, predict
 from benchmark.scoring.task import check_task, opened, rows_of, task_of
 from benchmark.statistics.metrics import is_constant, recalibrated_r2, scores
 from metanets import Metanet, Training
@@ -120,7 +120,9 @@ def run(job: Job) -> list[Path]:
     tests = [zoos.open(folder) for folder in job.tests]
     tasks = [task_of(zoo, test, job.target, job.inputs, job.shift, job.train_nets) for test in tests]
     paths = {
-        (i, seed): records.path_of(job.out, tasks[i], job.metanet, seed) for i in range(len(tests)) for seed in job.seeds
+        (i, seed): records.path_of(job.out, tasks[i], name_of(job.metanet), seed)
+        for i in range(len(tests))
+        for seed in job.seeds
     }
     kept = set() if job.overwrite else {key for key, path in paths.items() if path.exists()}
     for key in kept:
@@ -191,7 +193,9 @@ def _record(
     record = records.Record(
         schema=records.SCHEMA,
         task=task,
-        metanet=records.Method(name=job.metanet, version=metanet.version, floor=metanet.floor, parameters=fitted.parameters),
+        metanet=records.Method(
+            name=name_of(job.metanet), version=metanet.version, floor=metanet.baseline, parameters=fitted.parameters
+        ),
         seed=seed,
         tuned=_tuned(job),
         chosen=fitted.chosen,

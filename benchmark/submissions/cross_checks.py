@@ -23,7 +23,7 @@ def together(found: Sequence[Found], *, submitted: bool) -> list[str]:
         lines.append(f"{first.path.parent}: seeds {sorted(seeds)}, expected each once")
     if submitted:
         name = first.record.metanet.name
-        floor = name in METANETS and METANETS[name].floor
+        floor = name in METANETS and METANETS[name].baseline
         if len(set(seeds)) < FEWEST_SEEDS and not floor:
             lines.append(f"{first.path.parent}: {len(set(seeds))} seed(s), a submission has {FEWEST_SEEDS} or more")
         if any(one.record.metanet.floor != floor for one in found):

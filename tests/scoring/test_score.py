@@ -21,6 +21,7 @@ from benchmark.scoring.score import run, score
 from benchmark.scoring.task import FEWEST, rows_of
 from benchmark.statistics.metrics import recalibrated_r2, scores
 from metanets import Training
+from metanets.inputs.table import Input
 from metanets.mlp import MLP
 from metanets.table import METANETS
 from zoo.importers.source_zoo import write as write_zoo
@@ -362,7 +363,7 @@ def test_a_target_is_hidden_from_permuted_nets_too(standard, tmp_path, monkeypat
         seen.append(set(nets.hyper_parameters))
         return nets.weights.float()
 
-    monkeypatch.setitem(METANETS, "mlp", dataclasses.replace(METANETS["mlp"], features=features))
+    monkeypatch.setitem(METANETS, "mlp", dataclasses.replace(METANETS["mlp"], reads=features))
     permuting = dataclasses.replace(QUICK, permute=True)
     run(job(standard, tmp_path, metanet="mlp", target="learning_rate", seeds=range(1), training=permuting))
     assert len(seen) > 3
@@ -409,7 +410,8 @@ def test_features_are_kept_beside_the_zoo_until_zoo_or_code_change(standard, tmp
     assert list(index) == list(made.nets("train").index)
     (kept,) = (folder / "cache").iterdir()
     calls = []
-    counting = dataclasses.replace(metanet, features=lambda nets: calls.append(1) or metanet.features(nets))
+    reads = Input(lambda nets: calls.append(1) or metanet.features(nets), cached=True)
+    counting = dataclasses.replace(metanet, reads=reads)
     monkeypatch.setattr("benchmark.scoring.feature_cache._path", lambda *_: kept)
     assert (features(made, counting, "train")[1] == first).all()
     assert not calls

@@ -68,7 +68,7 @@ def opened(path: Path, below: Path | None = None) -> Iterator[BufferedReader]:
         raise ValueError(_unread(path, error)) from None
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError(f"{path}: is no plain file")
+            raise ValueError(f"{path} is no plain file")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             yield file
     finally:
