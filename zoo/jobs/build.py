@@ -108,7 +108,7 @@ def _prepared(
     check_trainable(spec.recipe, count=len(image_set.train), size=image_set.train.shape[-1])
     about = Description(spec, shared, image_set.digest())
     _begin(folder, about)
-    plan.extend(folder, spec, device)
+    plan.extend(folder, spec, shared.layout, device)
     files.write(folder / "units" / IMAGES, safetensors.torch.save(image_set.tensors()), below=folder)
     for unit in plan.units(folder):
         remove(unit.failures(folder), folder)
