@@ -15,7 +15,7 @@ from torch import Tensor
 
 import zoo as zoos
 from benchmark.records.records import RECORD_BYTES, STRICT, Name, ZooReference, validated
-from benchmark.scoring.fit import find_metanet
+from benchmark.scoring.fit import find_metanet, named
 from benchmark.scoring.task import check_task
 from benchmark.statistics.metrics import is_constant, mean_absolute_error, r2
 from metanets import Examples, Training
@@ -102,7 +102,8 @@ def symmetry(
     true, rows = made.columns[target].to_numpy(np.float64), []
     for name, metanet in found.items():
         known, held = (Examples(metanet.features(nets), true[nets.index], nets.layout) for nets in (train, validation))
-        fitted = metanet.fit(known, held, training=training, seed=seed)
+        with named(name, seed):
+            fitted = metanet.fit(known, held, training=training, seed=seed)
         before = fitted.predict(held.features)
         if not np.isfinite(before).all():
             raise ValueError(f"{name} on {zoo_folder}: predictions are not finite; expected a number for each net")

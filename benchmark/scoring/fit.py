@@ -4,7 +4,8 @@ import importlib
 import importlib.util
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -128,13 +129,20 @@ def fit(
     fits = {}
     for seed in seeds:
         begun = time.time()
-        try:
+        with named(job.metanet, seed):
             fitted = metanet.fit(known, validation.examples, training=job.training, seed=seed, chosen=chosen)
-        except MistakeError as error:
-            raise ValueError(f"{job.metanet}, seed {seed}: {error}") from error
         fits[seed] = fitted, time.time() - begun
         chosen = fitted.chosen if chosen is None else chosen
     return fits, validation
+
+
+@contextmanager
+def named(metanet: str, seed: int) -> Iterator[None]:
+    """Lets a mistake in a metanet be a ValueError that names the metanet and the seed."""
+    try:
+        yield
+    except MistakeError as error:
+        raise ValueError(f"{metanet}, seed {seed}: {error}") from error
 
 
 def _permuted(zoo: Zoo, metanet: Metanet, job: Job, index: np.ndarray) -> Callable[[torch.Generator], Batch]:
