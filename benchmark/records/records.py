@@ -140,11 +140,11 @@ def predictions_file(path: Path, predictions: pd.DataFrame) -> tuple[Predictions
     return PredictionsFile(file=path.with_suffix(".parquet").name, sha256=files.hash_of(data)), data
 
 
-def write(path: Path, record: Record, predictions: bytes) -> None:
-    """Writes the predictions, then the record."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path.with_name(record.predictions.file), predictions)
-    files.write_json(path, asdict(record))
+def write(path: Path, record: Record, predictions: bytes, *, below: Path | None = None) -> None:
+    """Writes the predictions, then the record; no link below the results' folder `below` is followed."""
+    below = below or path.parent
+    files.write(path.with_name(record.predictions.file), predictions, below=below)
+    files.write_json(path, asdict(record), below=below)
 
 
 def read(path: Path) -> Record:

@@ -209,7 +209,7 @@ def _record(
         date=time.strftime("%Y-%m-%d", time.gmtime()),
         environment=environment(),
     )
-    records.write(path, record, data)
+    records.write(path, record, data, below=job.out)
 
 
 def _scores(job: Job, seed: int, split: str, part: Labelled, predicted: np.ndarray) -> dict[str, float]:
