@@ -29,7 +29,9 @@ from benchmark.cli.terminal import (
 @app.command(rich_help_panel="Scores")
 def score(
     zoo_folders: Folders,
-    metanet: Annotated[list[str], typer.Option(help="A metanet's name, `package.module:NAME`, or all; may be repeated.")],
+    metanet: Annotated[
+        list[str], typer.Option(help="A name, package.module:NAME, path/to/file.py:NAME, or all; may be repeated.")
+    ],
     target: TargetOption = "test_accuracy",
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 5,
     out: Annotated[Path, typer.Option(help="Where the records go.")] = Path("data/results"),
@@ -82,7 +84,9 @@ def score(
 @app.command(rich_help_panel="Scores")
 def symmetry(
     zoo_folder: Folder,
-    metanet: Annotated[list[str], typer.Option(help="A metanet's name, `package.module:NAME`, or all; may be repeated.")],
+    metanet: Annotated[
+        list[str], typer.Option(help="A name, package.module:NAME, path/to/file.py:NAME, or all; may be repeated.")
+    ],
     target: TargetOption = "test_accuracy",
     seed: Annotated[int, typer.Option(help="Of the metanets and of the symmetries.")] = 0,
     out: Annotated[Path | None, typer.Option(help="A folder of records, to keep the report for `metazoo page`.")] = None,

@@ -48,7 +48,7 @@ def score(
 ) -> list[Path]:
     """Scores each metanet on each zoo; returns the paths of the records, one for each (task, metanet, seed).
 
-    `metanets` are names of METANETS, `package.module:NAME`, or `all`. With `transfer` each is tested on every one of the
+    `metanets` are names that `find_metanet` takes, or `all`. With `transfer` each is tested on every one of the
     zoos; `shift` and `train_nets` (one task for each number) are those of `records.Task`. Records that exist are kept,
     unless `overwrite`; so a stopped run goes on where it was. The result does not depend on `workers`. Raises ValueError
     on a zoo that is damaged, too small, or without the target, before anything is trained.
