@@ -22,7 +22,7 @@ from pathlib import Path
 
 import h5py
 import pytest
-from conftest import ROOT, small
+from conftest import ALL_OF_ZOO, ROOT, small
 from faults import CRASHED, Death, content, disk, leftovers
 
 import zoo
@@ -196,7 +196,7 @@ def copy(folder: Path, to: Path) -> Path:
 def server() -> ForkServerContext:
     """Starts processes in which everything is imported already, without the hazards of forking this one."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["zoo", "sklearn.datasets", "test_faults"])
+    context.set_forkserver_preload([*ALL_OF_ZOO, "sklearn.datasets", "benchmark.scoring.score", "test_faults"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "tests"), str(ROOT)]))  # it knows no other way there
         forkserver.ensure_running()

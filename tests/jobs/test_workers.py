@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import small
+from conftest import ALL_OF_ZOO, small
 
 import zoo
 from zoo.jobs import leases, plan, units
@@ -53,7 +53,7 @@ def undisturbed(prepared, tmp_path_factory):
 def server():
     """Starts processes in which everything is imported already, without the hazards of forking this one."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["zoo", "test_workers"])
+    context.set_forkserver_preload([*ALL_OF_ZOO, "test_workers"])
     return context
 
 
