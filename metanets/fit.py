@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from metanets.inputs import batch as batches
 from metanets.inputs.batch import Batch
 from metanets.metanet import Examples, Fitted, Training
-from metanets.mistakes import mistakes_named
+from metanets.mistakes import MistakeError, mistakes_named
 from zoo.seeds import stream
 
 PREDICTED_AT_ONCE = 128
@@ -46,7 +46,7 @@ def built(build: Callable[..., nn.Module], examples: Examples, *, seed: int) -> 
     """The module with the seed's initial parameters.
 
     Of the constructor's parameters without a default, one called `layout` gets the layout of the nets, and any other
-    single one the number of inputs a net. Raises TypeError where there are more.
+    single one the number of inputs a net. Raises MistakeError where there are more.
     """
     needed = [
         parameter.name
@@ -55,7 +55,7 @@ def built(build: Callable[..., nn.Module], examples: Examples, *, seed: int) -> 
     ]
     others = [name for name in needed if name != "layout"]
     if len(others) > 1:
-        raise TypeError(
+        raise MistakeError(
             f"its constructor needs {', '.join(needed)}; expected `layout`, or a single parameter, which gets the number of "
             f"inputs; give the others a default"
         )
@@ -75,12 +75,12 @@ def rehearse(build: Callable[..., nn.Module], examples: Examples, *, device: str
 
 
 def checked(predicted: Any, nets: int) -> Float[Tensor, " net"]:
-    """The predictions. Raises TypeError or ValueError where they are not one number a net: [net, 1] would be broadcast."""
+    """The predictions. Raises MistakeError where they are not one number a net: [net, 1] would be broadcast."""
     if not isinstance(predicted, Tensor):
-        raise TypeError(f"forward returned a {type(predicted).__name__}; expected a Tensor of one number a net")
+        raise MistakeError(f"forward returned a {type(predicted).__name__}; expected a Tensor of one number a net")
     if predicted.shape != (nets,):
         hint = "; `.squeeze(-1)` makes it so" if predicted.shape == (nets, 1) else ""
-        raise ValueError(f"forward returned shape {[*predicted.shape]} for {nets} nets; expected [{nets}]{hint}")
+        raise MistakeError(f"forward returned shape {[*predicted.shape]} for {nets} nets; expected [{nets}]{hint}")
     return predicted
 
 
@@ -137,7 +137,7 @@ def _inputs(features: Batch, chosen: Tensor, device: torch.device | str) -> Batc
 
 @torch.no_grad()
 def predict(module: nn.Module, features: Batch) -> Float[np.ndarray, " net"]:
-    """The module's predictions in evaluation mode. Raises ValueError where they are not one number a net."""
+    """The module's predictions in evaluation mode. Raises MistakeError where they are not one number a net."""
     module.eval()
     device = next(module.parameters()).device
     found = [

@@ -8,7 +8,7 @@ from sklearn.base import clone
 
 from metanets.fit import validation_r2
 from metanets.metanet import Examples, Fitted, Training
-from metanets.mistakes import mistakes_named
+from metanets.mistakes import MistakeError, mistakes_named
 
 
 def by_regressor(regressor: Any) -> Any:
@@ -44,5 +44,7 @@ def _predicted(model: Any, features: Any) -> Float[np.ndarray, " net"]:
     with mistakes_named():
         found = np.asarray(model.predict(_rows(features)), np.float64)
         if found.shape != (len(features),):
-            raise ValueError(f"predict returned shape {[*found.shape]} for {len(features)} nets; expected [{len(features)}]")
+            raise MistakeError(
+                f"predict returned shape {[*found.shape]} for {len(features)} nets; expected [{len(features)}]"
+            )
         return found
