@@ -17,7 +17,7 @@ from benchmark.scoring.score import score
 
 PACKAGES = ("benchmark", "metanets", "metazoo", "zoo")
 SCRIPT = "import sys\nfrom metazoo import main\nif __name__ == '__main__':\n    sys.exit(main())\n"  # as pip writes it
-BUILD = "import setuptools.build_meta as b, sys; print(b.build_wheel(sys.argv[1]), b.build_editable(sys.argv[2]))"
+BUILD = "import setuptools.build_meta as b, sys; _, w, e = sys.argv; b.build_wheel(w), b.build_editable(e)"
 
 
 def python(folder: Path, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -43,7 +43,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, folder / "copy" / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder / "copy" / name)
-    (folder / "editable").mkdir()
     done = python(folder / "copy", "-c", BUILD, folder / "wheel", folder / "editable", PYTHONPATH="")
     assert done.returncode == 0, done.stderr
     return folder
