@@ -34,10 +34,11 @@ ROOMS = (  # from the ground up: a room imports only rooms before it, and itself
     "benchmark/doctor",
     "benchmark/__init__.py",
     "benchmark/cli",
+    "metazoo",
 )
 FILES = {
     ".".join(file.relative_to(ROOT).with_suffix("").parts): file
-    for folder in ("zoo", "metanets", "benchmark")
+    for folder in ("zoo", "metanets", "benchmark", "metazoo")
     for file in sorted((ROOT / folder).rglob("*.py"))
     if "speed" not in file.parts  # scripts, no part of the package
 }

@@ -48,6 +48,23 @@ ZoosOption = Annotated[
 TargetOption = Annotated[str, typer.Option(help="A target, or a hyper-parameter.")]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"metazoo {version('metazoo')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
 def workers_of(given: int | None, device: str = "cpu") -> int:
     """As given; else the number of physical cores, or of those that this process may use if they are fewer, or of GPUs."""
     if device != "cpu":

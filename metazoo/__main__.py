@@ -1,0 +1,5 @@
+"""`python -m metazoo`: the command line."""
+
+from metazoo import main
+
+main()
