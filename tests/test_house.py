@@ -34,12 +34,12 @@ ROOMS = (  # from the ground up: a room imports only rooms before it, and itself
     "benchmark/doctor",
     "benchmark/__init__.py",
     "benchmark/cli",
-    "metazoo",
+    "metazoo.py",
 )
 FILES = {
     ".".join(file.relative_to(ROOT).with_suffix("").parts): file
-    for folder in ("zoo", "metanets", "benchmark", "metazoo")
-    for file in sorted((ROOT / folder).rglob("*.py"))
+    for folder in ("zoo", "metanets", "benchmark", "metazoo.py")
+    for file in ([ROOT / folder] if folder.endswith(".py") else sorted((ROOT / folder).rglob("*.py")))
     if "speed" not in file.parts  # scripts, no part of the package
 }
 IN_ONE_FILE = ("datasets", "torch_geometric", "huggingface_hub", "ray")
