@@ -16,7 +16,7 @@ from zoo.hub.remote_manifest import RemoteManifest, Report
 from zoo.hub.store import CHUNK
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST
-from zoo.untrusted.files import parent, plain_files, remove, sha256
+from zoo.untrusted.files import LINKED, parent, plain_files, remove, sha256
 
 BREAKS = 5  # of a connection in a row, with nothing downloaded in between
 PART = ".part"  # ends the name of a file that is not whole yet
@@ -59,7 +59,7 @@ def _bring(wanted: RemoteManifest, name: str, staging: Path) -> None:
         return
     for _ in range(2):
         with parent(path, staging, make=True) as (folder, last):
-            with _appended(last + PART, folder) as file:
+            with _appended(path.with_name(last + PART), folder) as file:
                 found = _downloaded(wanted, name, file)
             if found == digest:
                 os.rename(last + PART, last, src_dir_fd=folder, dst_dir_fd=folder)
@@ -73,10 +73,15 @@ def _bring(wanted: RemoteManifest, name: str, staging: Path) -> None:
 
 
 @contextmanager
-def _appended(name: str, folder: int) -> Iterator[BufferedRandom]:
-    """A file in an open folder, to be read and added to; durable afterwards. A link is not followed: OSError."""
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
-    with os.fdopen(os.open(name, flags, 0o666, dir_fd=folder), "a+b") as file:
+def _appended(path: Path, folder: int) -> Iterator[BufferedRandom]:
+    """A file in its open folder, to be read and added to; durable afterwards. Raises OSError where it is a link."""
+    try:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+        descriptor = os.open(path.name, flags, 0o666, dir_fd=folder)
+    except OSError as error:
+        said = "is a link, and links are not followed here; delete it" if error.errno in LINKED else error.strerror
+        raise OSError(error.errno, f"{path} {said}") from None
+    with os.fdopen(descriptor, "a+b") as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
