@@ -11,7 +11,7 @@ from stores import CARD, DIED, QUIET, REPO, Stopping, bucket_at, bundle, content
 
 import zoo
 from zoo.hub import address as remotes
-from zoo.hub import remote as places
+from zoo.hub import store as places
 from zoo.hub.fetch import fetch
 from zoo.hub.publish import publish
 from zoo.hub.release import Release, release
@@ -143,14 +143,13 @@ def test_bytes_that_are_not_the_releases_are_not_published(tmp_path, one):
 
 def test_a_place_that_spoils_a_file_is_found_by_reading_back(place, one, monkeypatch):
     spoilt = type(remotes.locate(place))
-    whole = spoilt.copy
+    whole = spoilt.as_delivered
 
-    def copy(self, name, folder, *, commit):
-        path = folder / "copy"
-        path.write_bytes(whole(self, name, folder, commit=commit).read_bytes() + b"!" * name.endswith(".parquet"))
-        return path
+    def as_delivered(self, name, *, commit):
+        yield from whole(self, name, commit=commit)
+        yield b"!" * name.endswith(".parquet")
 
-    monkeypatch.setattr(spoilt, "copy", copy)
+    monkeypatch.setattr(spoilt, "as_delivered", as_delivered)
     with pytest.raises(ValueError, match=r"index\.parquet came back with SHA-256"):
         put(one, place)
 

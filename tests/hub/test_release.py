@@ -12,7 +12,7 @@ from stores import lay_out
 
 import zoo
 from zoo.hub.release import Release, _check_paths, _named, _pictures, index, release
-from zoo.hub.remote import RELEASE
+from zoo.hub.store import RELEASE
 from zoo.storage import files, shards
 from zoo.storage.manifest import check_bytes, read_manifest
 from zoo.untrusted.files import sha256
