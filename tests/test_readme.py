@@ -1,5 +1,6 @@
 """The READMEs: their code runs, they name every file of their rooms, and their boards are those of the records in git."""
 
+import multiprocessing
 import re
 import shlex
 import shutil
@@ -43,6 +44,9 @@ def folder(standard, asymmetric, results, tmp_path, monkeypatch):
         shutil.copytree(made, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(psutil, "cpu_count", lambda logical=True: 1)
+    server = multiprocessing.get_context("forkserver")  # has loaded PyTorch, which takes new processes most of their time
+    server.set_forkserver_preload(["benchmark.scoring.score", "zoo.jobs.workers"])
+    monkeypatch.setattr(multiprocessing, "get_context", lambda method=None: server)
     return tmp_path
 
 
