@@ -48,7 +48,7 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Metanet:
-    """A metanet or a floor: `features` of the nets, and `fit` on train and validation.
+    """A metanet or a baseline: `features` of the nets, and `fit` on train and validation.
 
     `fit(train, validation, training=..., seed=..., chosen=...)` gets in `chosen` what an earlier seed chose on
     validation, or None to choose itself. It never sees the test split.
@@ -57,6 +57,6 @@ class Metanet:
     features: Callable[[Nets], Float[Tensor, "net feature"]]
     fit: Callable[..., Fitted]
     version: int = 1  # of the method: raised with every change that may change its predictions
-    floor: bool = False  # a control that any metanet must beat
+    baseline: bool = False  # a control that any metanet must beat
     cached: bool = False  # whether the features follow from the weights alone, and take long enough to be kept
     trained_by_gradient: bool = False  # uses Training, and is to be told apart by seeds

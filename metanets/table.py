@@ -17,8 +17,8 @@ METANETS = {
     "dmc": Metanet(flat, by_gradient(DMC), trained_by_gradient=True),
     "deepsets": Metanet(distribution, by_gradient(DeepSets), trained_by_gradient=True, cached=True),
     "statnn": Metanet(statistics, by_gradient(StatNN), trained_by_gradient=True, cached=True),
-    "mean": Metanet(nothing, fit_mean, floor=True),
-    "trees_hyper_parameters": Metanet(hyper_parameters, fit_trees, floor=True),
-    "trees_statistics": Metanet(statistics, fit_trees, floor=True, cached=True),
-    "ridge": Metanet(flat, fit_ridge, floor=True),
+    "mean": Metanet(nothing, fit_mean, baseline=True),
+    "trees_hyper_parameters": Metanet(hyper_parameters, fit_trees, baseline=True),
+    "trees_statistics": Metanet(statistics, fit_trees, baseline=True, cached=True),
+    "ridge": Metanet(flat, fit_ridge, baseline=True),
 }
