@@ -66,14 +66,17 @@ def keep(results: Path, zoo_folder: Path, target: str, frame: pd.DataFrame, comm
     rows = [Row(**row) for row in values]
     report = Report(schema="metazoo-symmetry-1", zoo=zoo, target=target, command=command, rows=rows)
     path = results / zoo.label() / NAME.format(target)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files.write_json(path, asdict(report))
+    files.write_json(path, asdict(report), below=results)
     return path
 
 
-def read(path: Path) -> Report:
-    """A report from a file that may be hostile. Raises ValueError naming the file and the fields at fault."""
-    return validated(path, _REPORT, read_json(path, below=path.parent, most=RECORD_BYTES, controls=True))
+def read(path: Path, *, below: Path | None = None) -> Report:
+    """A report from a file that may be hostile; `below` as in `records.stored`.
+
+    Raises ValueError naming the file and the fields at fault.
+    """
+    value = read_json(path, below=below or path.parent, most=RECORD_BYTES, controls=True)
+    return validated(path, _REPORT, value)
 
 
 def symmetry(

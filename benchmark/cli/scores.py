@@ -155,7 +155,7 @@ def compare(
     metric: Annotated[str, typer.Option(help="r2, tau, spearman, mae or worst_decile.")] = "r2",
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Say by how much metanet A is above B on each zoo that both were scored on, and whether that can be told."""
+    """Say by how much metanet A is above B on each zoo that both were scored on, and whether that is significant."""
     from benchmark.leaderboard.compare import compare
     from zoo.messages import plain
 

@@ -149,13 +149,15 @@ def _check_same(path: Path, job: Job) -> None:
 
     What a record does not say, because it is older than that setting, is the default.
     """
-    record, version = records.read(path), find_metanet(job.metanet).version
+    record, version = records.read(path, below=job.out), find_metanet(job.metanet).version
     if record.metanet.version != version:
         told = f"{path} was made with version {record.metanet.version} of {job.metanet}; this is version {version}"
         raise FileExistsError(f"{told}. Give another --out, or --overwrite")
     made, asked = record.tuned.get("training"), _tuned(job)["training"]
-    if (_settings(Training()) | made if isinstance(made, dict) else made) != asked:
-        raise FileExistsError(f"{path} was made with {made}; now asked for {asked}. Give another --out, or --overwrite")
+    made = _settings(Training()) | made if isinstance(made, dict) else made
+    if made != asked or record.augment != _augment(job):
+        told = f"{path} was made with {made}, augmented by {record.augment}; now asked for {asked}, {_augment(job)}"
+        raise FileExistsError(f"{told}. Give another --out, or --overwrite")
 
 
 def _tuned(job: Job) -> dict[str, Any]:
@@ -163,8 +165,13 @@ def _tuned(job: Job) -> dict[str, Any]:
     return {"training": training, "with_seed": job.seeds[0], "on": "validation"}
 
 
+def _augment(job: Job) -> list[str]:
+    return ["permutation"] * (job.training.permute and find_metanet(job.metanet).trained_by_gradient)
+
+
 def _settings(training: Training) -> dict[str, Any]:
-    return {**asdict(training), "learning_rates": list(training.learning_rates)}
+    settings = {**asdict(training), "learning_rates": list(training.learning_rates)}
+    return {name: value for name, value in settings.items() if name != "permute"}  # a record's `augment`
 
 
 def _record(
@@ -194,7 +201,11 @@ def _record(
         schema=records.SCHEMA,
         task=task,
         metanet=records.Method(
-            name=name_of(job.metanet), version=metanet.version, floor=metanet.baseline, parameters=fitted.parameters
+            name=name_of(job.metanet),
+            version=metanet.version,
+            baseline=metanet.baseline,
+            parameters=fitted.parameters,
+            reads=metanet.reads if isinstance(metanet.reads, str) else None,
         ),
         seed=seed,
         tuned=_tuned(job),
@@ -208,6 +219,7 @@ def _record(
         seconds=round(seconds, 3),
         date=time.strftime("%Y-%m-%d", time.gmtime()),
         environment=environment(),
+        augment=_augment(job),
     )
     records.write(path, record, data, below=job.out)
 

@@ -255,7 +255,7 @@ def test_a_metanet_whose_every_epoch_is_nan_predicts_nan():
     assert np.isnan(fitted.predict(train.features)).all()
 
 
-def test_the_mean_floor_predicts_the_training_mean():
+def test_the_mean_baseline_predicts_the_training_mean():
     train, validation = examples(30), examples(20, seed=1)
     fitted = METANETS["mean"].fit(train, validation, training=QUICK, seed=0)
     np.testing.assert_array_equal(fitted.predict(validation.features), np.full(20, train.target.mean()))
