@@ -96,10 +96,8 @@ class Hub:
 
     def listing(self, commit: str | None, *, digests: Collection[str] = ()) -> dict[str, Entry]:
         """Its files by name: of those that LFS or Xet keeps with their SHA-256, of others with git's SHA-1."""
-        url, found = (
-            self._about(f"/tree/{commit}{'/' + quote(self.folder, safe='') if self.folder else ''}?recursive=true"),
-            {},
-        )
+        found: dict[str, Entry] = {}
+        url = self._about(f"/tree/{commit}{'/' + quote(self.folder, safe='') if self.folder else ''}?recursive=true")
         for _ in range(PAGES):
             page, url = self._json(url)
             found |= self._files(page)
