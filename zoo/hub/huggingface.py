@@ -96,21 +96,25 @@ class Hub:
 
     def listing(self, commit: str | None, *, digests: Collection[str] = ()) -> dict[str, Entry]:
         """Its files by name: of those that LFS or Xet keeps with their SHA-256, of others with git's SHA-1."""
-        prefix, found, pages = self._path(""), {}, 0
+        found: dict[str, Entry] = {}
         url = self._about(f"/tree/{commit}{'/' + quote(self.folder, safe='') if self.folder else ''}?recursive=true")
-        while url:
+        for _ in range(PAGES):
             page, url = self._json(url)
-            try:
-                for item in page:
-                    if item["type"] == "file":
-                        lfs = item.get("lfs")
-                        entry = Entry(int(item["size"]), lfs["oid"] if lfs else None, None if lfs else item["oid"])
-                        found[item["path"].removeprefix(prefix)] = entry
-            except (AttributeError, KeyError, TypeError, ValueError):
-                raise ConnectionError(f"{self.where}: the hub lists what is no file; check HF_ENDPOINT") from None
+            found |= self._files(page)
             few(found, self.where)
-            if (pages := pages + 1) > PAGES:
-                raise ConnectionError(f"{self.where}: its listing goes on behind {PAGES:,} pages; check HF_ENDPOINT")
+            if not url:
+                return found
+        raise ConnectionError(f"{self.where}: its listing goes on behind {PAGES:,} pages; check HF_ENDPOINT")
+
+    def _files(self, page: Any) -> dict[str, Entry]:
+        found, prefix = {}, self._path("")
+        try:
+            for item in page:
+                if item["type"] == "file":
+                    kept = (item["lfs"]["oid"], None) if item.get("lfs") else (None, item["oid"])
+                    found[item["path"].removeprefix(prefix)] = Entry(int(item["size"]), *kept)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise ConnectionError(f"{self.where}: the hub lists what is no file; check HF_ENDPOINT") from None
         return found
 
     def read(self, name: str, *, commit: str | None, start: int = 0) -> Iterator[bytes]:
@@ -214,14 +218,8 @@ def _explained(hub: Hub, name: str = "") -> Iterator[None]:
 
 
 HINTS: dict[int, tuple[type[OSError], str]] = {
-    401: (
-        PermissionError,
-        "log in by `hf auth login` or set HF_TOKEN to a token that is valid; or there is no such repository",
-    ),
-    403: (
-        PermissionError,
-        "the token may not do this: publishing needs one with write access, gated data the owner's consent",
-    ),
+    401: (PermissionError, "log in by `hf auth login` or set HF_TOKEN to a valid token; or there is no such repository"),
+    403: (PermissionError, "the token may not do this: publishing needs write access, gated data the owner's consent"),
     404: (FileNotFoundError, "no such repository, revision or file, or it is private and the token may not see it"),
     409: (FileExistsError, "something else of this name is there already"),
     412: (BlockingIOError, "somebody else has committed in the meantime"),
