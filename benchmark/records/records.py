@@ -256,7 +256,8 @@ def validated(path: Path, validate: Callable[..., _Loaded], value: dict[str, Any
     except RecursionError:
         raise ValueError(f"{path} is damaged: nested too deeply") from None
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors()[:5])
+        said = ((".".join(map(str, fault["loc"])), fault["msg"].lower()) for fault in error.errors()[:5])
+        faults = "; ".join(f"{where}: {what}" if where else what for where, what in said)
         raise ValueError(f"{path} does not fit its schema: {faults}") from None
 
 

@@ -142,3 +142,13 @@ def test_the_command_prints_what_it_wrote(results, tmp_path, monkeypatch, capsys
     printed = capsys.readouterr().out.split()
     assert str(tmp_path / "citations.bib") in printed
     assert sorted(printed) == sorted(str(path) for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_nothing_is_written_through_a_linked_folder(results, tmp_path):
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    (out / "models").mkdir(parents=True)
+    elsewhere.mkdir()
+    (out / "models" / "mean").symlink_to(elsewhere)
+    with pytest.raises(FileExistsError, match="mean is a link"):
+        emit(results, out)
+    assert list(elsewhere.iterdir()) == []

@@ -534,3 +534,50 @@ def test_a_symmetry_report_that_was_kept_is_on_its_zoos_page(tmp_path):
     assert "Symmetry report, test_accuracy" in page.text()
     assert "0.12 (0.75)" in page.text()
     assert EVIL in page.text()
+
+
+def emptied(folder: Path) -> Path:
+    """A folder elsewhere that nothing may touch, with what a site would replace or leave behind when it is stopped."""
+    folder.mkdir()
+    for name in ("old.html", "old.json", "old.svg", ".x.tmp"):
+        (folder / name).write_text("keep me")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["metanets", "zoos", "pictures"])
+def test_a_linked_folder_in_a_site_is_not_written_or_deleted_through(tmp_path, name):
+    put(tmp_path / "results", "statnn")
+    out, elsewhere = tmp_path / "site", emptied(tmp_path / "elsewhere")
+    write(tmp_path / "results", out)
+    shutil.rmtree(out / name)
+    (out / name).symlink_to(elsewhere)
+    with pytest.raises(FileExistsError, match=f"{name} is a link"):
+        write(tmp_path / "results", out, overwrite=True)
+    assert {path.name: path.read_text() for path in elsewhere.iterdir()} == dict.fromkeys(
+        ("old.html", "old.json", "old.svg", ".x.tmp"), "keep me"
+    )
+
+
+def test_a_folder_of_links_is_no_site_and_no_begun_one(tmp_path):
+    put(tmp_path / "results", "statnn")
+    whole = write(tmp_path / "results", tmp_path / "whole").parent
+    for name in ("index.html", "metanets"):
+        out = tmp_path / f"site-{name}"
+        out.mkdir()
+        (out / name).symlink_to(whole / name)
+        with pytest.raises(FileExistsError, match="something other"):
+            write(tmp_path / "results", out, overwrite=True)
+        assert [path.name for path in out.iterdir()] == [name]
+
+
+def test_a_report_or_submission_behind_a_link_is_not_shown(tmp_path):
+    folder = put(tmp_path / "results", "statnn")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/symmetry-test_accuracy.json").write_text("{}")
+    (tmp_path / "results/linked").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match=r"linked"):
+        site(tmp_path / "results", [])
+    (tmp_path / "results/linked").unlink()
+    (folder / "submission.json").symlink_to(tmp_path / "elsewhere/symmetry-test_accuracy.json")
+    with pytest.raises(ValueError, match=r"submission\.json.*links are not followed"):
+        site(tmp_path / "results", [])

@@ -485,15 +485,15 @@ BAD = [
     (spoil_nan, "NaN is no finite number"),
     (spoil_infinity, "1e999 is no finite number"),
     (spoil_depth, "seed-1.json is damaged: .*too deeply"),
-    (spoil_some_depth, "seed-1.json is no record: .*recursion"),
+    (spoil_some_depth, "seed-1.json: nested more than 32 deep"),
     (spoil_digits, "a whole number of 5000 digits"),
-    (spoil_encoding, "seed-1.json is damaged: not JSON"),
-    (spoil_surrogate, "seed-1.json is no record"),
+    (spoil_encoding, "seed-1.json: is no UTF-8 text"),
+    (spoil_surrogate, "seed-1.json does not fit its schema: invalid json"),
     (spoil_size, "seed-1.json has 100,000,000 bytes; such a file has 1,000,000 at most"),
     (spoil_predictions_size, "seed-1.parquet has 1,000,000,000,000 bytes"),
     (spoil_link, "links are not followed"),
     (spoil_predictions_link, "links are not followed"),
-    (spoil_pipe, "seed-1.parquet is no plain file"),
+    (spoil_pipe, "seed-1.parquet: is no plain file"),
     (spoil_absent, "seed-1.parquet: No such file"),
     (spoil_hash, "is not the file that seed-1.json was written with"),
     (spoil_file_name, "predictions.file: string should match"),
@@ -642,6 +642,41 @@ def test_a_link_in_the_way_is_not_written_through(mine, scored, tmp_path):
     home.parent.symlink_to(tmp_path)
     with pytest.raises(ValueError, match="is a link"):
         given_in(mine, to)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_no_folder_of_a_leaderboard_that_is_a_link_is_written_deleted_or_read_through(mine, scored, tmp_path, depth):
+    """`to`/ZOO, `to`/ZOO/TARGET and `to`/ZOO/TARGET/METANET, each a link to a folder that holds what a stopped copy left."""
+    to, elsewhere = tmp_path / "results", tmp_path / "elsewhere"
+    home = next(scored.glob("*/*/statnn")).relative_to(scored)
+    link = to / Path(*home.parts[:depth])
+    inside = elsewhere / Path(*home.parts[depth:])
+    inside.mkdir(parents=True)
+    (inside / ".seed-0.json.0123456789ab.tmp").write_text("keep me")
+    link.parent.mkdir(parents=True)
+    link.symlink_to(elsewhere)
+    with pytest.raises(ValueError, match=f"{link.name} is a link"):
+        given_in(mine, to)
+    assert {path.name: path.read_text() for path in elsewhere.rglob("*") if path.is_file()} == {
+        ".seed-0.json.0123456789ab.tmp": "keep me"
+    }
+
+
+def test_a_link_that_is_laid_after_the_look_is_not_written_or_deleted_through(mine, scored, tmp_path, monkeypatch):
+    to, elsewhere = tmp_path / "results", tmp_path / "elsewhere"
+    home = to / next(scored.glob("*/*/statnn")).relative_to(scored)
+    elsewhere.mkdir()
+    (elsewhere / ".seed-0.json.0123456789ab.tmp").write_text("keep me")
+
+    def laid(*arguments: object) -> Path:
+        home.parent.mkdir(parents=True)
+        home.symlink_to(elsewhere)
+        return home
+
+    monkeypatch.setattr("benchmark.submissions.submit._destination", laid)
+    with pytest.raises(FileExistsError, match="is a link"):
+        given_in(mine, to)
+    assert [path.read_text() for path in elsewhere.iterdir()] == ["keep me"]
 
 
 @pytest.mark.parametrize(
