@@ -60,9 +60,10 @@ def built(build: Callable[..., nn.Module], examples: Examples, *, seed: int) -> 
             f"inputs; give the others a default"
         )
     given: dict[str, Any] = {"layout": examples.layout} if "layout" in needed else {}
+    given |= {name: batches.numbers(examples.features) for name in others}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return build(*(batches.numbers(examples.features) for _ in others), **given)
+        return build(**given)
 
 
 @torch.no_grad()
@@ -140,10 +141,11 @@ def predict(module: nn.Module, features: Batch) -> Float[np.ndarray, " net"]:
     """The module's predictions in evaluation mode. Raises MistakeError where they are not one number a net."""
     module.eval()
     device = next(module.parameters()).device
-    found = [
-        checked(module(batches.floats(batches.to(part, device))), batches.length(part))
-        for part in batches.parts(features, PREDICTED_AT_ONCE)
-    ]
+    with mistakes_named():
+        found = [
+            checked(module(batches.floats(batches.to(part, device))), batches.length(part))
+            for part in batches.parts(features, PREDICTED_AT_ONCE)
+        ]
     return torch.cat(found).double().cpu().numpy()
 
 

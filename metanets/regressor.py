@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from sklearn.base import clone
+from torch import Tensor
 
 from metanets.fit import validation_r2
 from metanets.metanet import Examples, Fitted, Training
@@ -25,7 +26,7 @@ def by_regressor(regressor: Any) -> Any:
             model = regressor() if isinstance(regressor, type) else clone(regressor)
             if hasattr(model, "get_params") and "random_state" in model.get_params():
                 model.set_params(random_state=seed)
-            model.fit(_rows(train.features), train.target)
+            model.fit(_rows(train.features), train.target.copy())
             predicted = _predicted(model, validation.features)
         return Fitted(
             lambda features: _predicted(model, features),
@@ -37,7 +38,10 @@ def by_regressor(regressor: Any) -> Any:
 
 
 def _rows(features: Any) -> Float[np.ndarray, "net feature"]:
-    return features.flatten(1).double().numpy()
+    if not isinstance(features, Tensor):
+        kinds = "vector, statistics or hyper_parameters"
+        raise MistakeError(f"a regressor reads a Tensor, found a {type(features).__name__}; expected `reads` to be {kinds}")
+    return np.array(features.flatten(1).numpy(), np.float64)  # a copy, which a regressor may change
 
 
 def _predicted(model: Any, features: Any) -> Float[np.ndarray, " net"]:

@@ -52,7 +52,10 @@ def publish(
 
 @app.command(rich_help_panel="Travel")
 def fetch(
-    source: Annotated[str, typer.Argument(help="hf://datasets/USER/NAME[@REVISION][/CONFIG], s3://..., or a folder.")],
+    source: Annotated[
+        str,
+        typer.Argument(help="hf://datasets/USER/NAME, also with @REVISION and /CONFIG behind it; s3://...; or a folder."),
+    ],
     out: Annotated[Path, typer.Option(help="The zoo's folder, a new one; or one whose fetch was stopped.")],
     config: Annotated[str | None, typer.Option(help="Which of the published zoos; default: the only one.")] = None,
     revision: Annotated[str | None, typer.Option(help="A branch, a tag or a commit; default: the newest.")] = None,

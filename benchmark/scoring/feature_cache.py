@@ -14,7 +14,8 @@ from torch import Tensor
 
 from metanets import Metanet
 from metanets.inputs.batch import Batch
-from metanets.inputs.table import Input
+from metanets.inputs.table import INPUTS, Input
+from metanets.mistakes import mistakes_named
 from zoo import Nets, Zoo
 from zoo.dataset.nets import Inputs
 from zoo.dataset.reader import ROWS_AT_ONCE
@@ -30,17 +31,20 @@ def features(
 ) -> tuple[np.ndarray, Batch]:
     """The indices of a split's nets that did not diverge, and what this metanet reads of them.
 
-    `hidden` is a hyper-parameter that the metanet must not see, because it is the target. Inputs that are `cached` are
-    computed once a zoo, and kept under the hash of its manifest and of the code that computed them, so they are never
-    stale. Raises ValueError where weights are not finite.
+    `hidden` is a hyper-parameter that the metanet must not see, because it is the target. Inputs of the suite's own that
+    are `cached` are computed once a zoo, and kept under the hash of its manifest and of the code that computed them, so
+    they are never stale. Raises ValueError where weights are not finite, MistakeError as a user's own input does.
     """
     frame = zoo.columns[zoo.columns["split"] == split]
     index = frame.loc[~frame["diverged"], "index"].to_numpy()
-    path = _path(zoo, metanet.input, split, inputs) if metanet.input.cached else None
+    cached = metanet.input.cached and metanet.reads in INPUTS  # the names of functions of others may be the same
+    path = _path(zoo, metanet.input, split, inputs) if cached else None
     kept = None if path is None else _read(path, len(index), zoo.folder)
     if kept is not None:
         return index, kept
-    found = metanet.features(nets_of(zoo, metanet.input, split, inputs=inputs, hidden=hidden))
+    nets = nets_of(zoo, metanet.input, split, inputs=inputs, hidden=hidden)
+    with mistakes_named():
+        found = metanet.features(nets)
     if path is not None:
         _keep(path, found, zoo.folder)
     return index, found

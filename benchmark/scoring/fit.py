@@ -20,13 +20,15 @@ from benchmark.scoring.task import rows_of
 from metanets import METANETS, Examples, Metanet, Training, by_gradient
 from metanets.inputs import batch as batches
 from metanets.inputs.batch import Batch
-from metanets.inputs.table import INPUTS
+from metanets.inputs.table import INPUTS, Input
 from metanets.metanet import Fitted
-from metanets.mistakes import MistakeError
+from metanets.mistakes import MistakeError, mistakes_named
 from metanets.regressor import by_regressor
 from zoo import Zoo
 from zoo.dataset.nets import Inputs
 from zoo.messages import unknown
+from zoo.seeds import stable_seed
+from zoo.storage.files import hash_of
 from zoo.symmetry.action import permuted
 from zoo.symmetry.group import free_spaces
 
@@ -76,8 +78,9 @@ def find_metanet(name: str) -> Metanet:
     module, _, attribute = name.rpartition(":")
     try:
         found = getattr(_imported(module), attribute)
-    except (ImportError, AttributeError, OSError, SyntaxError) as error:
-        raise ValueError(f"cannot import metanet {name!r}: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever the user's own code raises
+        kind = "" if isinstance(error, ImportError | AttributeError | OSError) else f"{type(error).__name__}: "
+        raise ValueError(f"cannot import metanet {name!r}: {kind}{error}") from error
     if isinstance(found, Metanet):
         return found
     reads = getattr(found, "reads", "vector")
@@ -90,20 +93,34 @@ def find_metanet(name: str) -> Metanet:
         raise ValueError(f"{name} is a {type(found).__name__}; expected {kinds}")
     if isinstance(reads, str) and reads not in INPUTS:
         raise ValueError(f"{name}: {unknown('input', reads, INPUTS)}")
+    if not isinstance(reads, str | Input) and not callable(reads):
+        raise ValueError(
+            f"{name}: `reads` is a {type(reads).__name__}; expected one of {', '.join(INPUTS)}, or a function of Nets"
+        )
     return made
 
 
 def _imported(module: str) -> ModuleType:
-    """The module of that name or in that file; the working directory is looked in last, so it can hide nothing of ours."""
-    if not module.endswith(".py"):
-        if str(Path.cwd()) not in sys.path:
-            sys.path.append(str(Path.cwd()))
+    """The module of that name or in that file.
+
+    Its folder, or the working directory, is looked in last, so that nothing there hides a module of ours; so is a file's
+    own module, which is known by a name that no other has.
+    """
+    if not module:
+        raise ImportError("no module is named before the colon")
+    file = Path(module).expanduser().resolve() if module.endswith(".py") else None
+    place = str(file.parent if file else Path.cwd())
+    if place not in sys.path:
+        sys.path.append(place)
+    if file is None:
         return importlib.import_module(module)
-    file = Path(module).expanduser().resolve()
-    about = importlib.util.spec_from_file_location(file.stem, file)
-    if about is None or about.loader is None or not file.is_file():
-        raise ImportError(f"{module} is no Python file")
-    made = sys.modules[file.stem] = importlib.util.module_from_spec(about)
+    if not file.is_file():
+        raise ImportError(f"{module}: no such file")
+    name = f"metazoo_own_{hash_of(str(file).encode())[:12]}_{file.stem}"
+    about = importlib.util.spec_from_file_location(name, file)
+    assert about is not None
+    assert about.loader is not None
+    made = sys.modules[name] = importlib.util.module_from_spec(about)
     about.loader.exec_module(made)
     return made
 
@@ -112,6 +129,15 @@ def name_of(metanet: str) -> str:
     """What records call a metanet: of `path/to/file.py:NAME` that is `file:NAME`, wherever the file lies."""
     module, _, attribute = metanet.rpartition(":")
     return f"{Path(module).stem}:{attribute}" if module.endswith(".py") else metanet
+
+
+def code_of(metanet: str) -> tuple[str, str] | None:
+    """The name and the SHA-256 of the file that defines a user's own metanet; None of the suite's."""
+    module, colon, _ = metanet.rpartition(":")
+    if not colon:
+        return None
+    file = Path(module).expanduser() if module.endswith(".py") else Path(_imported(module).__file__ or "")
+    return file.name, hash_of(file.read_bytes()) if file.is_file() else hash_of(b"")
 
 
 def fit(
@@ -129,11 +155,28 @@ def fit(
     fits = {}
     for seed in seeds:
         begun = time.time()
-        with named(job.metanet, seed):
+        task = (zoo.manifest_sha256, job.target, job.inputs, job.shift, job.train_nets)
+        with named(job.metanet, seed), own_random_numbers(seed, name_of(job.metanet), *task):
             fitted = metanet.fit(known, validation.examples, training=job.training, seed=seed, chosen=chosen)
         fits[seed] = fitted, time.time() - begun
         chosen = fitted.chosen if chosen is None else chosen
     return fits, validation
+
+
+@contextmanager
+def own_random_numbers(*names: object) -> Iterator[None]:
+    """Random numbers of its own, by a stable hash of the names, for whatever draws from torch's or numpy's global generator.
+
+    So a metanet with random layers predicts the same whatever ran before, in however many processes.
+    """
+    before = np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stable_seed("fit", *names))
+        np.random.seed(stable_seed("fit", *names) % 2**32)
+        try:
+            yield
+        finally:
+            np.random.set_state(before)
 
 
 @contextmanager
@@ -165,18 +208,21 @@ def _permuted(zoo: Zoo, metanet: Metanet, job: Job, index: np.ndarray) -> Callab
 
 def examples(zoo: Zoo, metanet: Metanet, split: str, job: Job, rows: np.ndarray) -> Labelled:
     """These nets of a split with the target; a hyper-parameter that is the target is hidden from the metanet."""
-    index, found = features(zoo, metanet, split, inputs=job.inputs, hidden=job.target)
+    with named(job.metanet, job.seeds[0]):
+        index, found = features(zoo, metanet, split, inputs=job.inputs, hidden=job.target)
     if len(rows) < len(index):
         found = batches.rows(found, torch.from_numpy(np.flatnonzero(np.isin(index, rows))))
     return Labelled(rows, Examples(found, zoo.columns[job.target].to_numpy(np.float64)[rows], zoo.layout))
 
 
-def predict(fitted: Fitted, nets: Labelled) -> np.ndarray:
-    """The predictions of what was fitted. Raises ValueError where it cannot read these nets."""
+def predict(fitted: Fitted, nets: Labelled, *, metanet: str, seed: int, elsewhere: bool = False) -> np.ndarray:
+    """The predictions of what was fitted. Raises ValueError naming metanet and seed where it cannot read these nets.
+
+    Of nets of another zoo than it was fitted on (`elsewhere`), the reason may be that they have other trained entries.
+    """
     try:
-        return fitted.predict(nets.examples.features)
-    except (RuntimeError, KeyError) as error:  # shapes that do not fit, tensors that are not there
-        raise ValueError(
-            f"what was fitted cannot read these nets ({error}); between zoos whose nets have other trained entries, "
-            f"--inputs all may do"
-        ) from None
+        with mistakes_named():
+            return fitted.predict(nets.examples.features)
+    except MistakeError as error:
+        advice = "; between zoos whose nets have other trained entries, --inputs all may do" * elsewhere
+        raise ValueError(f"{metanet}, seed {seed}, cannot read these nets: {error}{advice}") from error

@@ -15,7 +15,7 @@ import torch
 
 import zoo as zoos
 from benchmark.records import records
-from benchmark.scoring.fit import Job, Labelled, examples, find_metanet, fit, name_of, predict
+from benchmark.scoring.fit import Job, Labelled, code_of, examples, find_metanet, fit, name_of, predict
 from benchmark.scoring.task import check_task, opened, rows_of, task_of
 from benchmark.statistics.metrics import is_constant, recalibrated_r2, scores
 from metanets import Metanet, Training
@@ -54,8 +54,11 @@ def score(
     on a zoo that is damaged, too small, or without the target, before anything is trained.
     """
     names = dict.fromkeys(name for given in metanets for name in (METANETS if given == "all" else [given]))
+    known: dict[str, str] = {}
     for name in names:
         find_metanet(name)
+        if (first := known.setdefault(name_of(name), name)) != name:
+            raise ValueError(f"{first} and {name} would both be {name_of(name)} in records; rename one of the files")
     machine.ready(training.device)
     numbers: list[int | None] = [*dict.fromkeys(train_nets)] if train_nets else [None]
     given = list(opened(zoo_folders).values())
@@ -153,11 +156,19 @@ def _check_same(path: Path, job: Job) -> None:
     if record.metanet.version != version:
         told = f"{path} was made with version {record.metanet.version} of {job.metanet}; this is version {version}"
         raise FileExistsError(f"{told}. Give another --out, or --overwrite")
+    if record.metanet.code is not None and record.metanet.code != _code(job):
+        told = f"{path} was made with other code of {job.metanet}: {record.metanet.code.file} has changed since"
+        raise FileExistsError(f"{told}. Give another --out, or --overwrite")
     made, asked = record.tuned.get("training"), _tuned(job)["training"]
     made = _settings(Training()) | made if isinstance(made, dict) else made
     if made != asked or record.augment != _augment(job):
         told = f"{path} was made with {made}, augmented by {record.augment}; now asked for {asked}, {_augment(job)}"
         raise FileExistsError(f"{told}. Give another --out, or --overwrite")
+
+
+def _code(job: Job) -> records.Code | None:
+    found = code_of(job.metanet)
+    return None if found is None else records.Code(*found)
 
 
 def _tuned(job: Job) -> dict[str, Any]:
@@ -188,7 +199,10 @@ def _record(
 ) -> None:
     """Predicts the validation and test nets, scores the predictions, and writes both."""
     parts = {"validation": validation, "test": test}
-    predicted = {split: predict(fitted, part) for split, part in parts.items()}
+    elsewhere = task.zoo != task.test_zoo
+    predicted = {
+        split: predict(fitted, part, metanet=job.metanet, seed=seed, elsewhere=elsewhere) for split, part in parts.items()
+    }
     found = {split: _scores(job, seed, split, part, predicted[split]) for split, part in parts.items()}
     recalibrated = recalibrated_r2(
         test.examples.target,
@@ -206,6 +220,7 @@ def _record(
             baseline=metanet.baseline,
             parameters=fitted.parameters,
             reads=metanet.reads if isinstance(metanet.reads, str) else None,
+            code=_code(job),
         ),
         seed=seed,
         tuned=_tuned(job),

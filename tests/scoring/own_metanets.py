@@ -2,6 +2,8 @@
 
 import torch
 from sklearn.ensemble import ExtraTreesRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from metanets import Metanet, by_gradient
@@ -129,3 +131,68 @@ class Some(nn.Module):
 
 
 some = Metanet(bias_and_kernel, by_gradient(Some), trained_by_gradient=True)
+
+
+class NotInPlace(Vector):
+    def forward(self, weights):
+        return super().forward(weights * 3 + 1)
+
+
+class InPlace(Vector):
+    """The same, by changing what it was given."""
+
+    def forward(self, weights):
+        weights.mul_(3)
+        weights += 1
+        return super().forward(weights)
+
+
+class Dropped(Vector):
+    """Draws from the global generator in training."""
+
+    def forward(self, weights):
+        return super().forward(nn.functional.dropout(weights, 0.5, self.training))
+
+
+class OnTestOnly(Vector):
+    """Fails once it has predicted for the validation nets of all epochs, which are fewer than those of the test."""
+
+    calls = 0
+
+    def forward(self, weights):
+        OnTestOnly.calls += not self.training
+        if OnTestOnly.calls > 4:  # the rehearsal, two epochs, the validation nets; then the test nets
+            raise KeyError("only on the test nets")
+        return super().forward(weights)
+
+
+class LayoutFirst(nn.Module):
+    def __init__(self, layout, numbers):
+        super().__init__()
+        self.linear = nn.Linear(numbers, 1)
+
+    def forward(self, weights):
+        return self.linear(weights).squeeze(-1)
+
+
+class OneByName(Vector):
+    def __init__(self, *, count):
+        super().__init__(count)
+
+
+class TensorTrees(Trees):
+    reads = "tensors"
+
+
+class NoReads(Vector):
+    reads = ("vector",)
+
+
+forest = make_pipeline(StandardScaler(), ExtraTreesRegressor(n_estimators=5))
+
+
+def reading_badly(nets):
+    raise ZeroDivisionError("in reads")
+
+
+bad_reader = Metanet(reading_badly, by_gradient(Vector), trained_by_gradient=True)

@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import ROOT
 from own_metanets import Equivariant
 
+import zoo
 from benchmark.analyses.symmetry import symmetry
 from benchmark.records import records
 from benchmark.scoring.fit import find_metanet, name_of
@@ -20,10 +22,10 @@ HERE = Path(__file__).with_name("own_metanets.py")
 
 
 def scored(zoos, name, out, **options):
-    return score(zoos, [name], "test_accuracy", out=out, seeds=1, **{"training": QUICK, **options})
+    return score(zoos, [name], "test_accuracy", out=out, **{"training": QUICK, "seeds": 1, **options})
 
 
-@pytest.mark.parametrize("name", ["Equivariant", "Vector", "Both", "some", "Trees", "few_trees"])
+@pytest.mark.parametrize("name", ["Equivariant", "Vector", "Both", "some", "Trees", "few_trees", "LayoutFirst", "OneByName"])
 def test_each_kind_of_metanet_is_scored_end_to_end(standard, asymmetric, tmp_path, name):
     paths = scored([standard, asymmetric], f"own_metanets:{name}", tmp_path)
     assert len(paths) == 2
@@ -58,10 +60,13 @@ def test_an_equivariant_layer_is_blind_to_the_order_of_channels(standard):
         ("Late", "ArithmeticError: not today"),
         ("Demanding", "its constructor needs width, depth; expected `layout`, or a single parameter"),
         ("TwoColumns", "predict returned shape"),
+        ("OnTestOnly", "cannot read these nets: KeyError: 'only on the test nets'"),
+        ("TensorTrees", "a regressor reads a Tensor, found a dict; expected `reads` to be vector"),
+        ("bad_reader", "in reading_badly: raise ZeroDivisionError"),
     ],
 )
 def test_a_mistake_is_told_in_a_few_lines_with_metanet_and_seed(standard, tmp_path, name, said):
-    with pytest.raises(ValueError, match=f"own_metanets:{name}, seed 0: ") as caught:
+    with pytest.raises(ValueError, match=f"own_metanets:{name}, seed 0[:,] ") as caught:
         scored([standard], f"own_metanets:{name}", tmp_path)
     text = str(caught.value)
     assert said in text
@@ -76,6 +81,8 @@ def test_a_mistake_is_told_in_a_few_lines_with_metanet_and_seed(standard, tmp_pa
         ("own_metanets:Nowhere", "has no attribute 'Nowhere'"),
         ("nowhere:Mine", "No module named 'nowhere'"),
         ("./nowhere.py:Mine", "nowhere.py"),
+        ("own_metanets:NoReads", "`reads` is a tuple; expected one of vector"),
+        (":Mine", "no module is named"),
         ("own_metanets:Misread", "unknown input 'tensor'; did you mean tensors"),
         ("own_metanets:bias_and_kernel", "expected a metanets.Metanet, a torch.nn.Module class or a regressor"),
     ],
@@ -104,6 +111,58 @@ def test_the_working_directory_hides_no_module_of_ours_and_has_the_users(tmp_pat
 
 
 def test_the_layout_given_is_the_zoos(standard):
-    import zoo
-
     assert len(Equivariant(zoo.open(standard).layout).names) == 29
+
+
+def test_what_a_metanet_is_given_may_be_changed_and_nobody_else_sees_it(standard, tmp_path):
+    made = zoo.open(standard)
+    before = made.nets("train", inputs="all").weights.clone()
+    for tensor in made.nets("train", inputs="all").tensors().values():
+        tensor.zero_()
+    assert torch.equal(made.nets("train", inputs="all").weights, before)
+    one, other = (scored([standard], f"own_metanets:{n}", tmp_path / n, seeds=2) for n in ("InPlace", "NotInPlace"))
+    assert [records.read(path).test for path in one] == [records.read(path).test for path in other]
+
+
+@pytest.mark.parametrize("name", ["Dropped", "forest"])
+def test_random_layers_draw_the_same_whatever_ran_before_in_however_many_processes(standard, asymmetric, tmp_path, name):
+    zoos, seen = [standard, asymmetric], []
+    for workers in (1, 2):
+        torch.rand(workers)
+        paths = scored(zoos, f"own_metanets:{name}", tmp_path / str(workers), workers=workers)
+        seen.append([records.read(path).test for path in paths])
+    assert seen[0] == seen[1]
+
+
+def test_a_changed_file_is_not_taken_for_what_it_was(standard, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(HERE.read_text())
+    (path,) = scored([standard], f"{file}:Vector", tmp_path / "out")
+    assert records.read(path).metanet.code.file == "mine.py"
+    assert scored([standard], f"{file}:Vector", tmp_path / "out") == [path]
+    file.write_text(HERE.read_text() + "\n# another\n")
+    with pytest.raises(FileExistsError, match=r"other code of .*mine.py has changed"):
+        scored([standard], f"{file}:Vector", tmp_path / "out")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/mine.py").write_text(HERE.read_text())
+    with pytest.raises(ValueError, match="would both be mine:Vector"):
+        score([standard], [f"{file}:Vector", f"{tmp_path}/other/mine.py:Vector"], "test_accuracy", out=tmp_path / "both")
+
+
+@pytest.mark.parametrize("taken", ["json", "zoo", "torch", "copy"])
+def test_a_file_may_have_the_name_of_any_module(tmp_path, taken):
+    (tmp_path / "helper_of_mine.py").write_text("from own_metanets import Vector\n")
+    (tmp_path / f"{taken}.py").write_text("from helper_of_mine import Vector as Mine\n")
+    before = sys.modules.get(taken)
+    assert find_metanet(f"{tmp_path / taken}.py:Mine").reads == "vector"
+    assert sys.modules.get(taken) is before
+    sys.path.remove(str(tmp_path))
+    del sys.modules["helper_of_mine"]
+
+
+@pytest.mark.parametrize("text", ["raise ZeroDivisionError('at once')", "import sys; sys.exit(3)", "def"])
+def test_a_file_that_cannot_be_imported_is_one_message(tmp_path, text):
+    (tmp_path / "broken.py").write_text(text)
+    with pytest.raises(ValueError, match="cannot import metanet .*broken.py"):
+        find_metanet(f"{tmp_path / 'broken.py'}:Mine")
+    sys.path.remove(str(tmp_path))

@@ -104,12 +104,15 @@ class Zoo:
         entries = None if inputs == "all" or bool(shared.trained.all()) else np.flatnonzero(shared.trained.numpy())
         weights = torch.from_numpy(self._gathered(self.arrays(split), keep, entries))
         index, hyper_parameters = frame["index"].to_numpy()[keep], frame.loc[keep, self.hyper_parameters]
-        return Nets(index, weights, hyper_parameters, self.layout, shared.trained, shared.fixed)
+        return Nets(index, weights, hyper_parameters, self.layout, shared.trained.clone(), shared.fixed.clone())
 
     def _gathered(self, arrays: list[np.ndarray], keep: np.ndarray, entries: np.ndarray | None) -> np.ndarray:
-        """The kept rows of a split's shards, all entries or these, in memory once; mapped where nothing is left out."""
+        """The kept rows of a split's shards, all entries or these, in memory once; mapped where nothing is left out.
+
+        Whoever gets them may change them: nobody else sees that.
+        """
         if len(arrays) == 1 and keep.all() and entries is None:
-            return arrays[0]
+            return _of_its_own(arrays[0])
         width = total(self.layout) if entries is None else len(entries)
         gathered = np.empty((int(keep.sum()), width), arrays[0].dtype if arrays else np.float32)
         seen = done = 0
@@ -141,6 +144,13 @@ class Zoo:
         names = [*self.spec.targets, *self.spec.hyper_parameters]
         numbers = [name for name in names if name in self.columns and name not in self.spec.text]
         return [name for name in numbers if self.columns[name].notna().any()]
+
+
+def _of_its_own(array: np.ndarray) -> np.ndarray:
+    """The same numbers; a memory-mapped array is mapped anew, so that pages are copied only where they are changed."""
+    if not isinstance(array, np.memmap):
+        return array.copy()
+    return np.memmap(str(array.filename), array.dtype, "c", array.offset, array.shape)
 
 
 def _read(array: np.ndarray, start: int, stop: int) -> np.ndarray:

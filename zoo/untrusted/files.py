@@ -18,14 +18,24 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY
 LINKED = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)  # what systems answer where a link stands, and none is followed
 
 
+class LinkedError(FileExistsError):
+    """A link, or what is no folder, stands where a folder below a root should."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is a link or no folder, and links are not followed here; delete it")
+        self.path = path
+
+
 @contextmanager
 def parent(path: Path, below: Path | None = None, *, make: bool = False) -> Iterator[tuple[int, str]]:
     """The folder in which `path` stands, opened, and the path's name there; None for `below` is that folder itself.
 
-    With `make` the folders down to it are made. Raises FileExistsError where a link, or what is no folder, stands in their
-    place, and OSError as the system does.
+    With `make` the folders down to it are made. Raises LinkedError where a link, or what is no folder, stands in their
+    place, ValueError where the path is not below the root, and OSError as the system does.
     """
     below = path.parent if below is None else below
+    if path == below or ".." in path.relative_to(below).parts:
+        raise ValueError(f"{path} is not below {below}")
     *folders, name = path.relative_to(below).parts
     if make:
         below.mkdir(parents=True, exist_ok=True)
@@ -40,9 +50,7 @@ def parent(path: Path, below: Path | None = None, *, make: bool = False) -> Iter
                 inner = os.open(part, FOLDER | os.O_NOFOLLOW, dir_fd=here)
             except OSError as error:
                 if error.errno in LINKED:
-                    raise FileExistsError(
-                        f"{reached}: a symbolic link, or no folder; links are not followed here, so delete it"
-                    ) from None
+                    raise LinkedError(reached) from None
                 raise OSError(error.errno, error.strerror, str(reached)) from None
             os.close(here)
             here = inner
@@ -76,8 +84,9 @@ def opened(path: Path, below: Path | None = None) -> Iterator[BufferedReader]:
 
 
 def _unread(path: Path, error: OSError) -> str:
-    if error.errno in LINKED:
-        return f"{path}: a symbolic link; only plain files are read here, and links are not followed"
+    if error.errno in LINKED or isinstance(error, LinkedError):
+        place = error.path if isinstance(error, LinkedError) else path
+        return f"{place}: a symbolic link; only plain files are read here, and links are not followed"
     return str(error) if error.strerror is None else f"{path}: {error.strerror}"
 
 
