@@ -25,6 +25,7 @@ from benchmark.records.records import Stored
 from benchmark.scoring.score import score
 from benchmark.submissions.check import Checked, check
 from benchmark.submissions.cross_checks import FEWEST_SEEDS
+from benchmark.submissions.record_checks import examined
 from benchmark.submissions.submission import read_submission, submission
 from benchmark.submissions.submit import submit
 from benchmark.submissions.verification import fresh, read_verification, tier
@@ -837,3 +838,11 @@ def test_a_found_record_is_what_the_leaderboard_reads(scored):
     assert found.record == records.read(path)
     assert found.frame.equals(records.read_predictions(path, found.record))
     assert dataclasses.asdict(found.record) == json.loads(found.data)
+
+
+def test_records_that_can_be_read_are_examined_and_those_that_cannot_are_named(mine):
+    spoil_cut(mine)
+    found, problems = examined(sorted(mine.glob("seed-*.json")), {})
+    assert [one.path.name for one in found] == ["seed-0.json", "seed-2.json", "seed-3.json", "seed-4.json"]
+    assert all(one.frame.equals(predictions(one.path)) for one in found)
+    assert ["seed-1.parquet" in line for line in problems] == [True]
