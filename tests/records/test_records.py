@@ -287,9 +287,9 @@ def test_nothing_is_read_through_a_link_in_a_results_folder(old, tmp_path):
     with pytest.raises(FileNotFoundError, match="no records there"):
         records.load(old)
     path = old / HOME / "test_accuracy/statnn/seed-0.json"
-    with pytest.raises(ValueError, match=r"links are not followed|.*a symbolic link"):
+    with pytest.raises(ValueError, match=r"links are not followed|is a link"):
         records.stored(path, below=old)
-    with pytest.raises(ValueError, match=r"links are not followed|.*a symbolic link"):
+    with pytest.raises(ValueError, match=r"links are not followed|is a link"):
         symmetry.read(old / HOME / "symmetry-test_accuracy.json", below=old)
     assert read_json(elsewhere / "symmetry-test_accuracy.json")["schema"] == "metazoo-symmetry-1"
 
@@ -298,7 +298,7 @@ def test_predictions_behind_a_link_that_is_laid_meanwhile_are_not_read(old, tmp_
     one = records.stored(old / HOME / "test_accuracy/statnn/seed-0.json", below=old)
     (old / HOME).rename(tmp_path / "elsewhere")
     (old / HOME).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(ValueError, match=r"links are not followed|.*a symbolic link"):
+    with pytest.raises(ValueError, match=r"links are not followed|is a link"):
         one.frame  # noqa: B018
 
 
@@ -308,10 +308,10 @@ def test_nothing_is_written_through_a_link_in_a_results_folder(tmp_path):
     elsewhere.mkdir()
     (out / HOME).symlink_to(elsewhere)
     job = Job(ZOO, (ZOO,), "mean", "test_accuracy", range(1), Training(), out)
-    with pytest.raises(FileExistsError, match=f"{HOME} .*a symbolic link"):
+    with pytest.raises(FileExistsError, match=f"{HOME} is a link"):
         run(job)
     frame = pd.DataFrame({"metanet": ["mean"], "r2": 0.0, "permutation": 0.0, "scaling": 0.0})
     frame = frame.assign(permutation_relative=np.nan, scaling_relative=np.nan)
-    with pytest.raises(FileExistsError, match=f"{HOME} .*a symbolic link"):
+    with pytest.raises(FileExistsError, match=f"{HOME} is a link"):
         symmetry.keep(out, ZOO, "test_accuracy", frame, "metazoo symmetry")
     assert list(elsewhere.iterdir()) == []

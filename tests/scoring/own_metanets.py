@@ -184,10 +184,6 @@ class TensorTrees(Trees):
     reads = "tensors"
 
 
-class NoReads(Vector):
-    reads = ("vector",)
-
-
 forest = make_pipeline(StandardScaler(), ExtraTreesRegressor(n_estimators=5))
 
 
