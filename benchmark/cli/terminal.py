@@ -48,12 +48,13 @@ ZoosOption = Annotated[
 TargetOption = Annotated[str, typer.Option(help="A target, or a hyper-parameter.")]
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> bool:
     if wanted:
         from importlib.metadata import version
 
         print(f"metazoo {version('metazoo')}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()
