@@ -13,8 +13,8 @@
 # From images to a leaderboard
 
 A *zoo* is a set of trained nets, a *metanet* reads their weights and predicts something of them, here their accuracy. This
-notebook builds two small zoos on scikit-learn's digits, scores two metanets and two floors on them, and compares what came
-out, in under a minute on one core. With some 30 test nets a zoo the numbers are noise; `metazoo demo` takes minutes and
+notebook builds two small zoos on scikit-learn's digits, scores two metanets and two baselines on them, and compares what
+came out, in under a minute on one core. With some 30 test nets a zoo the numbers are noise; `metazoo demo` takes minutes and
 larger zoos.
 
 It is a Python file of cells (jupytext): open it in Jupyter with the jupytext extension, or make it a notebook by
@@ -31,9 +31,10 @@ import benchmark
 import zoo
 from benchmark.leaderboard.compare import compare
 from benchmark.leaderboard.latex_csv import to_latex
-from benchmark.leaderboard.leaderboard import from_paths
+from benchmark.leaderboard.leaderboard import from_records
 from benchmark.leaderboard.plots import predicted_against_true
 from benchmark.leaderboard.tables import to_markdown
+from benchmark.records import records
 from benchmark.scoring.score import score
 from metanets import Training
 from zoo.dataset import plots
@@ -95,7 +96,8 @@ results[["zoo", "metanet", "seed", "test_r2", "test_tau", "validation_r2", "para
 # hyper-parameters alone tell.
 
 # %%
-board = from_paths(paths)
+found = [records.stored(path) for path in paths]
+board = from_records(found)
 (cells,) = board.boards()
 print(to_markdown(cells))
 
@@ -116,7 +118,7 @@ for comparison in compare("statnn", "deepsets", folder / "results"):
 # Each test net's true accuracy, and what was predicted.
 
 # %%
-predicted_against_true(paths, zoos)
+predicted_against_true(found, zoos)
 
 # %% [markdown]
 # ## What came out

@@ -1,4 +1,4 @@
-"""Floors: controls that any metanet must beat, by scikit-learn; whatever is chosen is chosen on validation."""
+"""Baselines: controls that any metanet must beat, by scikit-learn; whatever is chosen is chosen on validation."""
 
 from collections.abc import Iterator
 from itertools import islice

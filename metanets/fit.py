@@ -1,6 +1,7 @@
 """Fitting a torch module to a target: AdamW on the squared error; epoch and learning rate chosen on validation."""
 
 import copy
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -9,14 +10,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from metanets.inputs import batch as batches
+from metanets.inputs.batch import Batch
 from metanets.metanet import Examples, Fitted, Training
+from metanets.mistakes import MistakeError, mistakes_named
 from zoo.seeds import stream
 
 PREDICTED_AT_ONCE = 128
 
 
-def by_gradient(build: Callable[[int], nn.Module]) -> Callable[..., Fitted]:
-    """A metanet's `fit` from its module; `build` gets the number of features."""
+def by_gradient(build: Callable[..., nn.Module]) -> Callable[..., Fitted]:
+    """A metanet's `fit` from its module, which is built as `built` says.
+
+    It is built and predicts for two nets before any fit. Raises MistakeError where that, or training it, fails.
+    """
 
     def fit(
         train: Examples,
@@ -27,14 +34,58 @@ def by_gradient(build: Callable[[int], nn.Module]) -> Callable[..., Fitted]:
         chosen: dict[str, Any] | None = None,
     ) -> Fitted:
         rates = training.learning_rates if chosen is None else (chosen["learning_rate"],)
-        runs = [fit_module(build, train, validation, training=training, learning_rate=rate, seed=seed) for rate in rates]
+        with mistakes_named():
+            rehearse(build, train, device=training.device, seed=seed)
+            runs = [fit_module(build, train, validation, training=training, learning_rate=rate, seed=seed) for rate in rates]
         return max(runs, key=lambda run: run.chosen["validation_r2"])
 
     return fit
 
 
+def built(build: Callable[..., nn.Module], examples: Examples, *, seed: int) -> nn.Module:
+    """The module with the seed's initial parameters.
+
+    Of the constructor's parameters without a default, one called `layout` gets the layout of the nets, and any other
+    single one the number of inputs a net. Raises MistakeError where there are more.
+    """
+    needed = [
+        parameter.name
+        for parameter in inspect.signature(build).parameters.values()
+        if parameter.default is parameter.empty and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+    others = [name for name in needed if name != "layout"]
+    if len(others) > 1:
+        raise MistakeError(
+            f"its constructor needs {', '.join(needed)}; expected `layout`, or a single parameter, which gets the number of "
+            f"inputs; give the others a default"
+        )
+    given: dict[str, Any] = {"layout": examples.layout} if "layout" in needed else {}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build(*(batches.numbers(examples.features) for _ in others), **given)
+
+
+@torch.no_grad()
+def rehearse(build: Callable[..., nn.Module], examples: Examples, *, device: str, seed: int) -> None:
+    """Builds the module and lets it predict for two nets, so that what is wrong with it shows before any fit."""
+    module = built(build, examples, seed=seed).to(device).eval()
+    two = torch.arange(batches.length(examples.features))[:2]
+    with torch.random.fork_rng(devices=[]):
+        checked(module(_inputs(examples.features, two, device)), len(two))
+
+
+def checked(predicted: Any, nets: int) -> Float[Tensor, " net"]:
+    """The predictions. Raises MistakeError where they are not one number a net: [net, 1] would be broadcast."""
+    if not isinstance(predicted, Tensor):
+        raise MistakeError(f"forward returned a {type(predicted).__name__}; expected a Tensor of one number a net")
+    if predicted.shape != (nets,):
+        hint = "; `.squeeze(-1)` makes it so" if predicted.shape == (nets, 1) else ""
+        raise MistakeError(f"forward returned shape {[*predicted.shape]} for {nets} nets; expected [{nets}]{hint}")
+    return predicted
+
+
 def fit_module(
-    build: Callable[[int], nn.Module],
+    build: Callable[..., nn.Module],
     train: Examples,
     validation: Examples,
     *,
@@ -47,24 +98,23 @@ def fit_module(
     The seed determines the initial parameters and the order of the nets. Inputs and target are used as they are, as
     in the paper. An epoch whose validation R² is not finite is never chosen; if none is, predictions are NaN.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        module = build(train.features.shape[1]).to(training.device)
+    module = built(build, train, seed=seed).to(training.device)
     rng, moves = torch.Generator().manual_seed(seed), stream(seed, "permute")
     # fused: one pass over a parameter, its gradient and its moments, where the default makes ten
     optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=training.weight_decay, fused=True)
     target = torch.from_numpy(train.target).float().to(training.device)
-    features, held = (part.features.to(training.device) for part in (train, validation))
+    features, held = (batches.to(part.features, training.device) for part in (train, validation))
     best, best_epoch, best_state = -np.inf, 0, None
     for epoch in range(1, training.epochs + 1):
         module.train()
         if train.permuted is not None:
-            features = train.permuted(moves).to(training.device)
+            features = batches.to(train.permuted(moves), training.device)
         for batch in torch.randperm(len(target), generator=rng).split(training.batch):
             if len(batch) == 1 and len(target) > 1:
                 continue  # BatchNorm cannot learn from one net at one position
             optimizer.zero_grad()
-            nn.functional.mse_loss(module(features[batch].float()), target[batch]).backward()
+            predicted = checked(module(_inputs(features, batch, training.device)), len(batch))
+            nn.functional.mse_loss(predicted, target[batch]).backward()
             optimizer.step()
         r2 = validation_r2(validation.target, predict(module, held))
         if r2 > best:
@@ -81,12 +131,19 @@ def fit_module(
     )
 
 
+def _inputs(features: Batch, chosen: Tensor, device: torch.device | str) -> Batch:
+    return batches.floats(batches.to(batches.rows(features, chosen), device))
+
+
 @torch.no_grad()
-def predict(module: nn.Module, features: Float[Tensor, "net feature"]) -> Float[np.ndarray, " net"]:
-    """The module's predictions in evaluation mode."""
+def predict(module: nn.Module, features: Batch) -> Float[np.ndarray, " net"]:
+    """The module's predictions in evaluation mode. Raises MistakeError where they are not one number a net."""
     module.eval()
     device = next(module.parameters()).device
-    found = [module(part.to(device).float()) for part in features.split(PREDICTED_AT_ONCE)]
+    found = [
+        checked(module(batches.floats(batches.to(part, device))), batches.length(part))
+        for part in batches.parts(features, PREDICTED_AT_ONCE)
+    ]
     return torch.cat(found).double().cpu().numpy()
 
 

@@ -1,4 +1,4 @@
-"""What a metanet is to the scorer: features of nets, and a way to fit predictions of a target to them."""
+"""What a metanet is to the scorer: what it reads of nets, and a way to fit predictions of a target to that."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,9 +6,13 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from torch import Generator, Tensor
+from torch import Generator
 
+from metanets.inputs.batch import Batch
+from metanets.inputs.table import INPUTS, Input
 from zoo import Nets
+from zoo.messages import choose
+from zoo.nets.layout import Layout
 
 # The paper's grid and training (Lim et al. 2024, appendix; official code): AdamW, mean squared error.
 LEARNING_RATES = (1e-5, 1e-4, 5e-4, 1e-3, 5e-3, 1e-2)
@@ -28,35 +32,45 @@ class Training:
 
 @dataclass(frozen=True)
 class Examples:
-    """Features of nets, a row each, and the target's value for each."""
+    """What a metanet reads of some nets, a row each, and the target's value for each; `layout` says what the nets are."""
 
-    features: Float[Tensor, "net feature"]
+    features: Batch
     target: Float[np.ndarray, " net"]
-    permuted: Callable[[Generator], Float[Tensor, "net feature"]] | None = (
-        None  # the features anew, channels in another order
-    )
+    layout: Layout = ()
+    permuted: Callable[[Generator], Batch] | None = None  # the features anew, channels in another order
 
 
 @dataclass(frozen=True)
 class Fitted:
     """A metanet ready to predict. `chosen` says what was chosen on validation, `parameters` how many were trained."""
 
-    predict: Callable[[Float[Tensor, "net feature"]], Float[np.ndarray, " net"]]
+    predict: Callable[[Batch], Float[np.ndarray, " net"]]
     parameters: int | None
     chosen: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Metanet:
-    """A metanet or a floor: `features` of the nets, and `fit` on train and validation.
+    """A metanet or a baseline: what it `reads` of the nets, and `fit` on train and validation.
 
+    `reads` is a name in INPUTS, an `Input`, or a function of `Nets` that returns a batch.
     `fit(train, validation, training=..., seed=..., chosen=...)` gets in `chosen` what an earlier seed chose on
     validation, or None to choose itself. It never sees the test split.
     """
 
-    features: Callable[[Nets], Float[Tensor, "net feature"]]
+    reads: str | Input | Callable[[Nets], Batch]
     fit: Callable[..., Fitted]
     version: int = 1  # of the method: raised with every change that may change its predictions
-    floor: bool = False  # a control that any metanet must beat
-    cached: bool = False  # whether the features follow from the weights alone, and take long enough to be kept
+    baseline: bool = False  # a control that any metanet must beat
     trained_by_gradient: bool = False  # uses Training, and is to be told apart by seeds
+
+    @property
+    def input(self) -> Input:
+        """What it reads. Raises ValueError naming the nearest input where there is no such."""
+        if isinstance(self.reads, str):
+            return choose(INPUTS, self.reads, "input")
+        return self.reads if isinstance(self.reads, Input) else Input(self.reads)
+
+    def features(self, nets: Nets) -> Batch:
+        """What it reads of these nets."""
+        return self.input.read(nets)

@@ -95,26 +95,35 @@ class Written:
         return getattr(self.file, name)
 
 
+def where(descriptor: int) -> Path:
+    """What a descriptor stands for."""
+    return Path(f"/proc/self/fd/{descriptor}").readlink()
+
+
 @contextmanager
 def disk(folder: Path, at: int = 10**9, *, mode: Mode = "once") -> Iterator[Disk]:
     """A disk below `folder` that fails at its `at`-th step; by default it only notes the steps."""
     made, opened = Disk(folder, at, mode), io.open
 
     def open_file(file: Any, mode: str = "r", *args: Any, **options: Any) -> Any:
-        if isinstance(file, int) or not set(mode) & set("wax+") or not Path(file).is_relative_to(folder):
+        path = where(file) if isinstance(file, int) else Path(file)
+        if not set(mode) & set("wax+") or not path.is_relative_to(folder):
             return opened(file, mode, *args, **options)
-        made.step("open", Path(file))
-        return Written(made, Path(file), opened(file, mode, *args, **options))
+        if not isinstance(file, int):  # else it was opened by os.open, which was the step
+            made.step("open", path)
+        return Written(made, path, opened(file, mode, *args, **options))
 
     def stepping(name: str) -> Callable[..., Any]:
         real = getattr(os, name)
 
         def step(*args: Any, **options: Any) -> Any:
             if name == "fsync":
-                path = Path(f"/proc/self/fd/{args[0]}").readlink()
+                path = where(args[0])
             else:
-                path = Path(args[1] if name in ("link", "replace", "rename") else args[0])
-            made.step(name, path)
+                named, place = (args[1], "dst_dir_fd") if name in ("link", "replace", "rename") else (args[0], "dir_fd")
+                path = Path(named) if options.get(place) is None else where(options[place]) / named
+            if name != "open" or args[1] & os.O_CREAT:
+                made.step(name, path)
             return real(*args, **options)
 
         return step
@@ -122,7 +131,7 @@ def disk(folder: Path, at: int = 10**9, *, mode: Mode = "once") -> Iterator[Disk
     with pytest.MonkeyPatch.context() as patch:
         for place in (io, builtins):
             patch.setattr(place, "open", open_file)
-        for name in ("fsync", "link", "replace", "rename", "unlink", "mkdir"):
+        for name in ("open", "fsync", "link", "replace", "rename", "unlink", "mkdir"):
             patch.setattr(os, name, stepping(name))
         yield made
 

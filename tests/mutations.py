@@ -7,7 +7,7 @@ reader meets as a clean error too, since it reads in a child), and how many rais
 """
 
 import argparse
-import importlib.util
+import importlib
 import io
 import json
 import random
@@ -27,25 +27,13 @@ SECONDS = 2.0  # of processor time that a file may take before it counts as hung
 NUMBERS = [0, 1, 2**7, 2**8 - 1, 2**15, 2**16 - 1, 2**31 - 1, 2**32 - 1, 2**40, 2**63 - 1, 2**64 - 1]
 
 
-def alone(name: str) -> Any:
-    """A module or a package in `zoo` without what it is part of, as limited children load it."""
-    folder = ROOT / "zoo" / name
-    file = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
-    about = importlib.util.spec_from_file_location(name, file)
-    assert about is not None
-    assert about.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(about)
-    about.loader.exec_module(module)
-    return module
-
-
 def _shard(path: Path) -> None:
     about = json.loads(path.with_name("about").read_text())
-    _once("vetting").shard(path, about["weights"], set(about["text"]))
+    importlib.import_module("zoo.untrusted.vetting").shard(path, about["weights"], set(about["text"]))
 
 
 def _zoo_json(path: Path) -> None:
-    vetting = _once("vetting")
+    vetting = importlib.import_module("zoo.untrusted.vetting")
     vetting.weights_of(path, vetting.read_about(path))
 
 
@@ -53,17 +41,17 @@ def _manifest(path: Path) -> None:
     folder = path.with_name(f"{path.name}-folder")
     folder.mkdir(exist_ok=True)
     shutil.copy(path, folder / "MANIFEST.sha256")
-    _once("vetting").manifest(folder)
+    importlib.import_module("zoo.untrusted.vetting").manifest(folder)
 
 
 def _safetensors(path: Path) -> None:
-    vetting = _once("vetting")
+    vetting = importlib.import_module("zoo.untrusted.vetting")
     vetting.tensors_header(path, vetting.TENSORS, most=vetting.FIXED_BYTES)
 
 
 def _archive(path: Path) -> None:
     folder = path.with_name(f"{path.name}-folder")
-    _once("archives").extract(archive=str(path), folder=str(folder), most=2**20)
+    importlib.import_module("zoo.untrusted.archives").extract(archive=str(path), folder=str(folder), most=2**20)
 
 
 def _npy(path: Path) -> None:
@@ -83,15 +71,6 @@ def _csv(path: Path) -> None:
     from zoo.untrusted import readers
 
     readers.table(path, most=2**20)
-
-
-_MODULES: dict[str, Any] = {}
-
-
-def _once(name: str) -> Any:
-    if name not in _MODULES:
-        _MODULES[name] = alone(name)
-    return _MODULES[name]
 
 
 READERS: dict[str, Callable[[Path], None]] = {
@@ -190,7 +169,7 @@ def run(kind: str, sample: bytes, count: int, *, seed: int, about: dict[str, Any
         while start < count:
             try:
                 child.call(
-                    f"{__file__}:judge",
+                    "mutations:judge",
                     {"kind": kind, "folder": str(files), "start": start, "log": str(log)},
                     seconds=60 + count * 0.05,
                     memory=2**30 if kind not in HEAVY else 16 * 2**30,

@@ -109,7 +109,9 @@ def die_at(step: int, folder: Path) -> None:
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         written = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
         changes = written or event in ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link")
-        if changes and str(arguments[0]).startswith(str(folder)):
+        name = arguments[0] if isinstance(arguments[0], str | os.PathLike) else "/"
+        # A relative name is one in a folder that is open: this process opens none elsewhere.
+        if changes and (not Path(name).is_absolute() or str(name).startswith(str(folder))):
             left[0] -= 1
             if left[0] == 0:
                 os._exit(DIED)

@@ -1,6 +1,7 @@
 """Whatever fails or dies in the middle of a write: what has a name is whole, and the same command ends the same."""
 
 import ctypes
+import importlib
 import itertools
 import json
 import multiprocessing
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import h5py
 import pytest
-from conftest import ROOT, small
+from conftest import ALL_OF_ZOO, ROOT, small
 from faults import CRASHED, Death, content, disk, leftovers
 
 import zoo
@@ -195,7 +196,7 @@ def copy(folder: Path, to: Path) -> Path:
 def server() -> ForkServerContext:
     """Starts processes in which everything is imported already, without the hazards of forking this one."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["zoo", "sklearn.datasets", "test_faults"])
+    context.set_forkserver_preload([*ALL_OF_ZOO, "sklearn.datasets", "benchmark.scoring.score", "test_faults"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "tests"), str(ROOT)]))  # it knows no other way there
         forkserver.ensure_running()
@@ -383,7 +384,7 @@ def work_alone(folder: Path) -> None:
     import torch
 
     torch.set_num_threads(1)
-    sys.modules["zoo.jobs.build"].run = lambda place, **_: zoo.work(place)
+    importlib.import_module("zoo.jobs.build").run = lambda place, **_: zoo.work(place)
     zoo.build(SPEC, folder / "zoo", workers=1)
 
 
@@ -426,7 +427,7 @@ def shards_of(folder: Path) -> dict[str, bytes]:
 def merge(folder: Path, barrier, results) -> None:
     """Writes the shards in this process, slowly, so that another one comes in between."""
     quick = zoo.storage.files.write
-    zoo.storage.files.write = lambda path, data: (time.sleep(0.05), quick(path, data))[1]
+    zoo.storage.files.write = lambda *given, **below: (time.sleep(0.05), quick(*given, **below))[1]
     barrier.wait()
     try:
         grow(folder)

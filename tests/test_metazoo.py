@@ -15,7 +15,7 @@ import metazoo
 import zoo
 from benchmark.scoring.score import score
 
-PACKAGES = ("benchmark", "metanets", "metazoo", "zoo")
+PACKAGES = ("benchmark", "metanets", "zoo")
 SCRIPT = "import sys\nfrom metazoo import main\nif __name__ == '__main__':\n    sys.exit(main())\n"  # as pip writes it
 BUILD = "import setuptools.build_meta as b, sys; _, w, e = sys.argv; b.build_wheel(w), b.build_editable(e)"
 
@@ -41,7 +41,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("built")
     for name in PACKAGES:
         shutil.copytree(ROOT / name, folder / "copy" / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"):
+    for name in ("metazoo.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder / "copy" / name)
     done = python(folder / "copy", "-c", BUILD, folder / "wheel", folder / "editable", PYTHONPATH="")
     assert done.returncode == 0, done.stderr
@@ -117,7 +117,7 @@ def test_a_wheel_has_every_file_of_the_packages_and_nothing_else(built):
     files = [file.relative_to(built / "copy") for name in PACKAGES for file in (built / "copy" / name).rglob("*")]
     speed = Path("benchmark/speed")  # scripts to measure with, no part of the package
     kept = {str(f) for f in files if (built / "copy" / f).is_file() and f.name != "README.md" and speed not in f.parents}
-    assert found == kept
+    assert found == {*kept, "metazoo.py"}
     assert {f"{name}/py.typed" for name in PACKAGES} <= found
     assert entries.split() == ["[console_scripts]", "metazoo", "=", "metazoo:main"]
 

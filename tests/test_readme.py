@@ -1,51 +1,113 @@
+"""The READMEs: their code runs, they name every file of their rooms, and their boards are those of the records in git."""
+
+import multiprocessing
 import re
-import subprocess
-import sys
+import shlex
+import shutil
 from pathlib import Path
 
+import psutil
+import pytest
 from conftest import ROOT
+from test_house import ROOMS
 
+from benchmark.cli.main import app
 from benchmark.leaderboard.leaderboard import leaderboard
 from benchmark.leaderboard.tables import to_markdown
 from benchmark.records import records
+from benchmark.scoring.score import score
+from metanets import Training
 
-ROOMS = ("zoo", "zoo/importers", "zoo/vetting", "metanets", "benchmark", "benchmark/verbs")
-README = (ROOT / "README.md").read_text()
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
-
-
-def test_the_readmes_commands_and_code_run_as_they_stand(tmp_path):
-    metazoo = f'metazoo() {{ "{sys.executable}" -c "from benchmark.cli.main import main; main()" "$@"; }}\n'
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    for language, command in (("bash", ["bash", "-euc"]), ("python", [sys.executable, "-c"])):
-        assert blocks(language)
-        for block in blocks(language):
-            code = metazoo + block if language == "bash" else block
-            done = subprocess.run([*command, code], cwd=tmp_path, env=environment, capture_output=True, text=True)
-            assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
-    assert (tmp_path / "net-3.safetensors").exists()
+HOUSE = [name for name in ROOMS if not name.endswith(".py")]
+READMES = {name: ROOT / name / "README.md" for name in (".", "zoo", "metanets/dmc", "benchmark", *HOUSE)}
+CODE = re.compile(r"```(bash|python)\n(.*?)```", flags=re.DOTALL)
+WITH_CODE = [name for name, path in READMES.items() if CODE.search(path.read_text())]
+BLOCK = re.compile(r"```.*?```", flags=re.DOTALL)
+FILE = re.compile(r"`([\w./-]+\.(?:py|cpp|h))`")
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
+HEREDOC = re.compile(r"cat > (\S+) <<END\n(.*?\n)END\n", flags=re.DOTALL)
 
 
-def test_every_file_has_its_line_in_the_readme():
-    named = set(re.findall(r"[\w/]+\.py", README))
-    for room in ROOMS:
-        for file in sorted(Path(ROOT / room).glob("*.py")):
-            assert file.name == "__init__.py" or {f"{room}/{file.name}", file.name} & named, f"{room}/{file.name}"
+@pytest.fixture(scope="session")
+def results(standard, asymmetric, tmp_path_factory):
+    """Records of two metanets on the small zoos; tests must not change them."""
+    out = tmp_path_factory.mktemp("readme") / "results"
+    training = Training(epochs=2, batch=8, learning_rates=(5e-3,))
+    score([standard, asymmetric], ["statnn", "trees_hyper_parameters"], "test_accuracy", out=out, seeds=2, training=training)
+    return out
 
 
-def test_every_file_that_the_readme_names_exists():
-    for name in set(re.findall(r"\b(?:zoo|metanets|benchmark)/\w+\.py", README)):
-        assert (ROOT / name).is_file(), name
+@pytest.fixture
+def folder(standard, asymmetric, results, tmp_path, monkeypatch):
+    """A folder as the blocks of the rooms expect it: two zoos and records of them, and one core."""
+    for name, made in {"zoos/standard": standard, "zoos/w_asymmetric": asymmetric, "results": results}.items():
+        shutil.copytree(made, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(psutil, "cpu_count", lambda logical=True: 1)
+    server = multiprocessing.get_context("forkserver")  # has loaded PyTorch, which takes new processes most of their time
+    server.set_forkserver_preload(["benchmark.scoring.score", "zoo.jobs.workers"])
+    monkeypatch.setattr(multiprocessing, "get_context", lambda method=None: server)
+    return tmp_path
 
 
-def test_the_readmes_leaderboards_are_those_of_the_records_in_git():
-    boards = leaderboard(ROOT / "data/results").boards()
-    assert len(boards) == README.count("| metanet |")
+def run(language: str, code: str) -> None:
+    """Runs a block as it stands: Python; or, of the shell, files written by `cat` and commands of metazoo."""
+    if language == "python":
+        exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
+        return
+    for name, text in HEREDOC.findall(code):
+        Path(name).write_text(text)
+    for line in filter(None, HEREDOC.sub("", code).replace("\\\n", " ").splitlines()):
+        command, *arguments = shlex.split(line, comments=True)
+        assert command == "metazoo", f"the test runs metazoo and `cat > FILE <<END` only, found: {line}"
+        assert app(arguments, standalone_mode=False) in (None, 0), line
+
+
+@pytest.mark.parametrize("name", WITH_CODE)
+def test_the_readmes_commands_and_code_run_as_they_stand(name, folder):
+    if name == ".":  # builds its own
+        for made in ("zoos", "results"):
+            shutil.rmtree(folder / made)
+    for language, code in CODE.findall(READMES[name].read_text()):
+        run(language, code)
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_every_room_has_a_readme_that_is_short(name):
+    assert len(READMES[name].read_text().splitlines()) <= (160 if name == "." else 90)
+
+
+def files_of(room: str) -> list[str]:
+    """The source files of a room, by their paths in it; a folder in it that has a README tells of its own."""
+    place = ROOT / room
+    inner = [path.parent for path in place.glob("*/**/README.md")]
+    found = [
+        file for file in sorted(place.rglob("*")) if file.suffix in (".py", ".cpp", ".h") and file.name != "__init__.py"
+    ]
+    return [str(file.relative_to(place)) for file in found if not any(file.is_relative_to(other) for other in inner)]
+
+
+@pytest.mark.parametrize("name", [name for name in READMES if name != "."])
+def test_every_file_of_a_room_has_its_line_in_the_rooms_readme(name):
+    lines = [line for line in READMES[name].read_text().splitlines() if line.startswith("- `")]
+    assert [file for file in files_of(name) if not any(f"`{file}`" in line.split(": ")[0] for line in lines)] == []
+
+
+@pytest.mark.parametrize("name", [*READMES, "benchmark/speed"])
+def test_every_file_that_a_readme_names_exists(name):
+    places = (ROOT / name, ROOT)
+    text = BLOCK.sub("", (ROOT / name / "README.md").read_text())
+    named = {*FILE.findall(text), *LINK.findall(text)}
+    assert named
+    assert [file for file in sorted(named) if not any((place / file).exists() for place in places)] == []
+
+
+def test_the_boards_in_the_readmes_are_those_of_the_records_in_git():
+    texts = [path.read_text() for path in READMES.values()]
+    boards = [to_markdown(board).strip() for board in leaderboard(ROOT / "data/results").boards()]
+    assert sum(text.count("| metanet |") for text in texts) == len(boards)
     for board in boards:
-        assert to_markdown(board).strip() in README
+        assert sum(board in text for text in texts) == 1
 
 
 def test_every_record_in_git_has_its_predictions():

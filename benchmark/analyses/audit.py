@@ -15,7 +15,7 @@ from scipy.stats import t as student
 import zoo as zoos
 from benchmark.analyses.fingerprints import Sighting, fingerprints
 from benchmark.scoring.feature_cache import features
-from benchmark.scoring.fit import find_metanet
+from benchmark.scoring.fit import find_metanet, named
 from benchmark.scoring.task import check_task
 from benchmark.statistics.metrics import scores
 from metanets import Examples, Metanet, Training
@@ -136,7 +136,8 @@ def shuffle(zoo: Zoo, target: str, name: str, fits: int, *, seed: int) -> list[S
         noise = [
             replace(part, target=centre + sign * (_permuted(part.target, rng) - centre)) for part in (train, validation)
         ]
-        fitted = metanet.fit(*noise, training=Training(), seed=seed, chosen=chosen)
+        with named(name, seed):
+            fitted = metanet.fit(*noise, training=Training(), seed=seed, chosen=chosen)
         chosen = fitted.chosen if chosen is None else chosen
         results.append(scores(validation.target, fitted.predict(validation.features)))
     return [_summary(name, metric, np.array([result[metric] for result in results])) for metric in ("r2", "tau")]
@@ -155,7 +156,7 @@ def _summary(metanet: str, metric: str, values: Float[np.ndarray, " fit"]) -> Sh
 
 def _examples(zoo: Zoo, metanet: Metanet, split: str, target: str) -> Examples:
     index, found = features(zoo, metanet, split, hidden=target)
-    return Examples(found, zoo.columns[target].to_numpy(np.float64)[index])
+    return Examples(found, zoo.columns[target].to_numpy(np.float64)[index], zoo.layout)
 
 
 def _copies(zoo: Zoo, sightings: list[Sighting]) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 import zoo as zoos
 from benchmark.records.records import RECORD_BYTES, STRICT, Name, ZooReference, validated
-from benchmark.scoring.fit import find_metanet
+from benchmark.scoring.fit import find_metanet, named
 from benchmark.scoring.task import check_task
 from benchmark.statistics.metrics import is_constant, mean_absolute_error, r2
 from metanets import Examples, Training
@@ -66,14 +66,17 @@ def keep(results: Path, zoo_folder: Path, target: str, frame: pd.DataFrame, comm
     rows = [Row(**row) for row in values]
     report = Report(schema="metazoo-symmetry-1", zoo=zoo, target=target, command=command, rows=rows)
     path = results / zoo.label() / NAME.format(target)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files.write_json(path, asdict(report))
+    files.write_json(path, asdict(report), below=results)
     return path
 
 
-def read(path: Path) -> Report:
-    """A report from a file that may be hostile. Raises ValueError naming the file and the fields at fault."""
-    return validated(path, _REPORT, read_json(path, below=path.parent, most=RECORD_BYTES, controls=True))
+def read(path: Path, *, below: Path | None = None) -> Report:
+    """A report from a file that may be hostile; `below` as in `records.stored`.
+
+    Raises ValueError naming the file and the fields at fault.
+    """
+    value = read_json(path, below=below or path.parent, most=RECORD_BYTES, controls=True)
+    return validated(path, _REPORT, value)
 
 
 def symmetry(
@@ -101,8 +104,9 @@ def symmetry(
     train, validation = (_nets(made, split, target) for split in ("train", "validation"))
     true, rows = made.columns[target].to_numpy(np.float64), []
     for name, metanet in found.items():
-        known, held = (Examples(metanet.features(nets), true[nets.index]) for nets in (train, validation))
-        fitted = metanet.fit(known, held, training=training, seed=seed)
+        known, held = (Examples(metanet.features(nets), true[nets.index], nets.layout) for nets in (train, validation))
+        with named(name, seed):
+            fitted = metanet.fit(known, held, training=training, seed=seed)
         before = fitted.predict(held.features)
         if not np.isfinite(before).all():
             raise ValueError(f"{name} on {zoo_folder}: predictions are not finite; expected a number for each net")

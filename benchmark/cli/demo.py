@@ -8,8 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 import zoo as zoos
-from benchmark.leaderboard.leaderboard import Leaderboard, from_paths
+from benchmark.leaderboard.leaderboard import Leaderboard, from_records
 from benchmark.leaderboard.plots import predicted_against_true
+from benchmark.records import records
 from benchmark.scoring.score import score
 from metanets import Training
 from metanets.table import METANETS
@@ -43,7 +44,7 @@ def demo(
     report: Callable[[str, Status], None] = lambda name, status: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Demo:
-    """Builds both zoos, scores all metanets and floors, draws pictures; what exists in `out` is kept."""
+    """Builds both zoos, scores all metanets and baselines, draws pictures; what exists in `out` is kept."""
     folders = []
     for family in FAMILIES:
         spec = zoos.load(f"digits-resnet8-{family}", {"nets": nets})
@@ -51,7 +52,7 @@ def demo(
         say(f"zoo {spec.name}: {nets} nets")
         zoos.build(spec, folder, workers=workers, overwrite=overwrite, report=partial(report, spec.name))
         folders.append(folder)
-    say(f"scoring {len(METANETS)} metanets and floors on both, {seeds} seeds each")
+    say(f"scoring {len(METANETS)} metanets and baselines on both, {seeds} seeds each")
     paths = score(
         folders,
         ["all"],
@@ -64,13 +65,14 @@ def demo(
         command=command,
         report=say,
     )
+    found = [records.stored(path) for path in paths]
     opened = [zoos.open(folder) for folder in folders]
     pictures = [
         plots.save(plots.histograms(opened, TARGET), out / "histograms.png"),
         plots.save(plots.against_hyper_parameters(opened, TARGET), out / "hyper_parameters.png"),
-        plots.save(predicted_against_true(paths, folders), out / "predicted.png"),
+        plots.save(predicted_against_true(found, folders), out / "predicted.png"),
     ]
-    board = from_paths(paths)
+    board = from_records(found)
     return Demo(board, pictures, sentence(board.cells))
 
 
@@ -89,12 +91,12 @@ def sentence(cells: pd.DataFrame) -> str:
     scores = [f"{row['r2_mean']:.2f} (tau {row['tau_mean']:.2f}) on {name} nets" for name, row in mlp.items()]
     parts = [f"The MLP on the plain vector of weights has R² {' and '.join(scores)}: {verdict}."]
     for name, board in boards.items():
-        metanet, floor = (board[board["floor"] == kind].iloc[-1] for kind in (False, True))
-        lead = metanet["r2_mean"] - floor["r2_mean"]
-        level = abs(lead) <= 2 * max(metanet["r2_std"], floor["r2_std"])
+        metanet, baseline = (board[board["baseline"] == kind].iloc[-1] for kind in (False, True))
+        lead = metanet["r2_mean"] - baseline["r2_mean"]
+        level = abs(lead) <= 2 * max(metanet["r2_std"], baseline["r2_std"])
         relation = "level with" if level else "above" if lead > 0 else "below"
         parts.append(
-            f"On {name} nets the best metanet, {metanet.name} ({metanet['r2_mean']:.2f}), is {relation} the best floor, "
-            f"{floor.name} ({floor['r2_mean']:.2f})."
+            f"On {name} nets the best metanet, {metanet.name} ({metanet['r2_mean']:.2f}), is {relation} the best baseline, "
+            f"{baseline.name} ({baseline['r2_mean']:.2f})."
         )
     return " ".join(parts)

@@ -29,7 +29,9 @@ from benchmark.cli.terminal import (
 @app.command(rich_help_panel="Scores")
 def score(
     zoo_folders: Folders,
-    metanet: Annotated[list[str], typer.Option(help="A metanet's name, `package.module:NAME`, or all; may be repeated.")],
+    metanet: Annotated[
+        list[str], typer.Option(help="A name, package.module:NAME, path/to/file.py:NAME, or all; may be repeated.")
+    ],
     target: TargetOption = "test_accuracy",
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 5,
     out: Annotated[Path, typer.Option(help="Where the records go.")] = Path("data/results"),
@@ -82,7 +84,9 @@ def score(
 @app.command(rich_help_panel="Scores")
 def symmetry(
     zoo_folder: Folder,
-    metanet: Annotated[list[str], typer.Option(help="A metanet's name, `package.module:NAME`, or all; may be repeated.")],
+    metanet: Annotated[
+        list[str], typer.Option(help="A name, package.module:NAME, path/to/file.py:NAME, or all; may be repeated.")
+    ],
     target: TargetOption = "test_accuracy",
     seed: Annotated[int, typer.Option(help="Of the metanets and of the symmetries.")] = 0,
     out: Annotated[Path | None, typer.Option(help="A folder of records, to keep the report for `metazoo page`.")] = None,
@@ -151,7 +155,7 @@ def compare(
     metric: Annotated[str, typer.Option(help="r2, tau, spearman, mae or worst_decile.")] = "r2",
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Say by how much metanet A is above B on each zoo that both were scored on, and whether that can be told."""
+    """Say by how much metanet A is above B on each zoo that both were scored on, and whether that is significant."""
     from benchmark.leaderboard.compare import compare
     from zoo.messages import plain
 

@@ -221,7 +221,7 @@ def audit(
     seed: Annotated[int, typer.Option(help="Shuffles the labels.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Look for leaks: floors fitted to shuffled labels, nets or seeds met twice, bad labels."""
+    """Look for leaks: baselines fitted to shuffled labels, nets or seeds met twice, bad labels."""
     from benchmark.analyses.audit import audit
 
     found = audit(zoo_folder, target, seed=seed)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.leaderboard.leaderboard import Result, from_paths
+from benchmark.leaderboard.leaderboard import Result, from_records, key_of
 from benchmark.records import records
 from benchmark.statistics.intervals import difference
 from benchmark.statistics.metrics import METRICS
@@ -27,8 +27,8 @@ LEVEL = 0.95
 class Comparison:
     """The score of `one` less that of `other` on a zoo's test nets, its 95% interval and p (see `difference`).
 
-    `seeds` are the numbers of seeds of both; `blind` says that a metanet that is no floor has but one, so that the interval
-    knows nothing of how much its training differs.
+    `seeds` are the numbers of seeds of both; `blind` says that a metanet that is no baseline has but one, so that the
+    interval knows nothing of how much its training differs.
     """
 
     zoo: str
@@ -54,9 +54,9 @@ class Comparison:
 
     def _verdict(self) -> str:
         if self.p > 1 - LEVEL:
-            return "not told apart"
+            return "no significant difference"
         better = self.one if (self.value > 0) != (self.metric in LOWER_IS_BETTER) else self.other
-        return f"told apart, {better} is better"
+        return f"{better} is significantly better"
 
     def to_json(self) -> dict[str, Any]:
         """The fields, as JSON values."""
@@ -71,24 +71,22 @@ def compare(
     Raises FileNotFoundError without records, ValueError on a name that none of them has, or where no zoo has both.
     """
     choose(METRICS, metric, "metric")
-    found = [(path, records.read(path)) for path in records.paths(folder)]
-    _check("task", task, (record.task.name() for _, record in found))
-    of_task = [(path, record) for path, record in found if record.task.name() == task]
+    found = records.load(folder)
+    _check("task", task, (key_of(given.record)[0] for given in found))
+    of_task = [given for given in found if key_of(given.record)[0] == task]
     for name in (one, other):
-        _check(f"metanet on {task}", name, (record.metanet.name for _, record in of_task))
+        _check(f"metanet on {task}", name, (given.record.metanet.name for given in of_task))
     if one == other:
-        raise ValueError(f"{one} is not to be told from itself; give two metanets")
-    zoos = [{record.task.test_zoo.label() for _, record in of_task if record.metanet.name == name} for name in (one, other)]
+        raise ValueError(f"{one} is not compared with itself; give two metanets")
+    keys = {key_of(given.record) for given in of_task}
+    zoos = [{zoo for _, zoo, metanet in keys if metanet == name} for name in (one, other)]
     if not zoos[0] & zoos[1]:
         has = " and ".join(f"{name} on {', '.join(sorted(on))}" for name, on in zip((one, other), zoos, strict=True))
         raise ValueError(f"no zoo has records of both on {task}: {has}")
-    wanted = [
-        path
-        for path, record in of_task
-        if record.metanet.name in (one, other) and record.task.test_zoo.label() in zoos[0] & zoos[1]
-    ]
-    at = {result.key[1:]: result for result in from_paths(wanted).results}
-    return [_comparison(at[zoo, one], at[zoo, other], metric) for zoo in sorted(zoos[0] & zoos[1])]
+    both = zoos[0] & zoos[1]
+    wanted = [given for given in of_task if key_of(given.record)[1] in both and key_of(given.record)[2] in (one, other)]
+    at = {result.key[1:]: result for result in from_records(wanted).results}
+    return [_comparison(at[zoo, one], at[zoo, other], metric) for zoo in sorted(both)]
 
 
 def _check(what: str, name: str, names: Any) -> None:
@@ -112,5 +110,5 @@ def _comparison(one: Result, other: Result, metric: str) -> Comparison:
         p=found.p,
         nets=len(one.target),
         seeds=(len(one.records), len(other.records)),
-        blind=any(len(result.records) == 1 and not result.records[0].metanet.floor for result in (one, other)),
+        blind=any(len(result.records) == 1 and not result.records[0].metanet.baseline for result in (one, other)),
     )

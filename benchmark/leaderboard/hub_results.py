@@ -17,8 +17,9 @@ import pandas as pd
 import yaml
 
 from benchmark.leaderboard.latex_csv import escape_latex
-from benchmark.leaderboard.leaderboard import Leaderboard, from_paths
+from benchmark.leaderboard.leaderboard import Leaderboard, from_records
 from benchmark.records import records
+from benchmark.records.corrections import SUBMISSION
 from benchmark.records.records import Record, ZooReference
 from benchmark.submissions.submission import read_submission
 from zoo.storage import files
@@ -47,14 +48,14 @@ def emit(folder: Path, out: Path, *, namespace: str = "metazoo", source: str | N
         out/models/METANET/.eval_results/ZOO.yaml           the means over seeds
         out/citations.bib                                   metazoo, the paper, each zoo, each record
 
-    `namespace` is who owns the data sets on the hub, `source` the address of the leaderboard. Raises as `from_paths`, and
+    `namespace` is who owns the data sets on the hub, `source` the address of the leaderboard. Raises as `from_records`, and
     ValueError where a submission is none or two names would be written under one.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", namespace):
         raise ValueError(f"{namespace!r} is no owner of data sets; expected letters, digits, and . _ - between them")
-    paths = records.paths(folder)
-    found = {path: records.read(path) for path in paths}
-    board = from_paths(paths)
+    stored = records.load(folder)
+    found = {one.path: one.record for one in stored}
+    board = from_records(stored)
     contents = {out / "citations.bib": bibtex(found)}
     for zoo, cells in board.cells.groupby("zoo", sort=False):
         _add(
@@ -66,8 +67,7 @@ def emit(folder: Path, out: Path, *, namespace: str = "metazoo", source: str | N
             path = out / "models" / slug(str(name)) / ".eval_results" / f"{zoo}.yaml"
             _add(contents, path, _yaml(eval_results(board, own, namespace=namespace, source=source)))
     for path, text in contents.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files.write(path, text.encode())
+        files.write(path, text.encode(), below=out)
     return list(contents)
 
 
@@ -106,7 +106,7 @@ def _notes(row: pd.Series, of_cell: tuple[Record, ...], metric: str, words: str)
     spread = "" if pd.isna(row[f"{metric}_std"]) else f", standard deviation {row[f'{metric}_std']:.6f}"
     parts = [
         f"{words}, mean of {len(of_cell)} seed{'s' * (len(of_cell) > 1)}{spread}",
-        f"{first.metanet.name} version {first.metanet.version}{' (floor)' * first.metanet.floor}",
+        f"{first.metanet.name} version {first.metanet.version}{' (baseline)' * first.metanet.baseline}",
         *([] if first.metanet.parameters is None else [f"{first.metanet.parameters} parameters"]),
         f"{row['test_nets']} test nets, fitted on {row['train_nets']} nets of {row['fitted_on']}",
         f"manifest {first.task.test_zoo.manifest_sha256}",
@@ -141,7 +141,7 @@ def _zoo_fields(zoo: ZooReference, found: Iterable[Record]) -> dict[str, str]:
 
 
 def _record_fields(path: Path, record: Record) -> dict[str, str]:
-    submission = path.with_name(records.SUBMISSION)
+    submission = path.with_name(SUBMISSION)
     if submission.exists():  # by others, who say how to cite them
         whose = {"howpublished": escape_latex(read_submission(submission).citation)}
     else:

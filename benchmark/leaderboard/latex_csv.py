@@ -35,18 +35,22 @@ def escape_latex(text: str) -> str:
 def to_latex(cells: pd.DataFrame) -> str:
     """A board as a LaTeX table with booktabs, laid out as in Lim et al. 2024 (arXiv:2405.20231).
 
-    A row a metanet and under it, behind a rule, the floors, each by their mean R²; R² and tau for each family, as mean ± sd
-    over seeds with three decimals. Nothing is set in bold: which differences are real, the table cannot tell.
+    A row a metanet and under it, behind a rule, the baselines, each by their mean R²; R² and tau for each family, as mean
+    ± sd over seeds with three decimals. Nothing is set in bold: which differences are real, the table cannot tell.
     """
     names = cells.drop_duplicates("zoo").set_index("zoo")["family"]
     zoos = {zoo: family if (names == family).sum() == 1 else zoo for zoo, family in names.items()}
-    order = cells.groupby("metanet").agg(floor=("floor", "first"), r2=("r2_mean", "mean")).sort_values("r2", ascending=False)
+    order = (
+        cells.groupby("metanet")
+        .agg(baseline=("baseline", "first"), r2=("r2_mean", "mean"))
+        .sort_values("r2", ascending=False)
+    )
     at = {(row["zoo"], row["metanet"]): row for _, row in cells.iterrows()}
     bodies = []
     for kind in (False, True):
         rows = [
             [str(name), *(_text(at.get((zoo, name)), metric) for zoo in zoos for metric in SHOWN)]
-            for name in order.index[order["floor"] == kind]
+            for name in order.index[order["baseline"] == kind]
         ]
         if rows:
             bodies.append("\n".join(" & ".join([escape_latex(row[0]), *row[1:]]) + r" \\" for row in rows))
@@ -74,9 +78,9 @@ def to_latex(cells: pd.DataFrame) -> str:
 
 def _caption(cells: pd.DataFrame) -> str:
     seeds = "/".join(map(str, sorted(set(cells["seeds"]))))
-    floors = " Below the rule: floors." if cells["floor"].any() and not cells["floor"].all() else ""
+    baselines = " Below the rule: baselines." if cells["baseline"].any() and not cells["baseline"].all() else ""
     note = r" ${}^{*}$: the prediction is constant and ranks nothing; $\tau$ is set to 0." if cells["constant"].any() else ""
-    return rf"{escape_latex(about(cells))}: mean $\pm$ standard deviation over seeds ({seeds}).{floors}{note}"
+    return rf"{escape_latex(about(cells))}: mean $\pm$ standard deviation over seeds ({seeds}).{baselines}{note}"
 
 
 def _text(row: pd.Series | None, metric: str) -> str:

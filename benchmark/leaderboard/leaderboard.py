@@ -1,5 +1,6 @@
 """The leaderboard: what records and their predictions say together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
@@ -8,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from benchmark.records import records
-from benchmark.records.records import Record
+from benchmark.records.records import Record, Stored
 from benchmark.statistics.intervals import difference, interval, pairs
 from benchmark.statistics.metrics import METRICS, r2
 
-FLOOR = "trees_hyper_parameters"  # what can be told without the weights: a metanet's gain is over this
+BASELINE = "trees_hyper_parameters"  # what can be told without the weights: a metanet's gain is over this
 METRIC_NAMES = (*METRICS, "r2_recalibrated")
 PAIRS = ["one", "other", "difference", "low", "high", "p", "p_holm", "task", "zoo"]  # columns of `Leaderboard.pairs`
 
@@ -35,11 +36,11 @@ class Result:
 class Leaderboard:
     """What all records say, derived from them and their predictions.
 
-    `cells` has a row for each (task, zoo, metanet): the zoo it was fitted on and the one it was tested on, floor,
+    `cells` has a row for each (task, zoo, metanet): the zoo it was fitted on and the one it was tested on, baseline,
     parameters, seeds, nets; each metric's mean and std over seeds (unbiased; NaN for one seed); the 95% interval of R² over
-    test nets and seeds, `r2_low` and `r2_high`; and the `gain` in R² over FLOOR on the same nets, with its interval (NaN
-    for FLOOR itself and where it has no record). Intervals are NaN where a metanet has one seed, which says nothing of how
-    much training differs.
+    test nets and seeds, `r2_low` and `r2_high`; and the `gain` in R² over BASELINE on the same nets, with its interval
+    (NaN for BASELINE itself and where it has no record). Intervals are NaN where a metanet has one seed, which says
+    nothing of how much training differs.
     """
 
     results: tuple[Result, ...]
@@ -69,17 +70,22 @@ class Leaderboard:
 
 
 def leaderboard(folder: Path) -> Leaderboard:
-    """The leaderboard of all records under a folder. Raises as `records.paths` and `from_paths` do."""
-    return from_paths(records.paths(folder))
+    """The leaderboard of all records under a folder. Raises as `records.load` and `from_records` do."""
+    return from_records(records.load(folder))
 
 
 def from_paths(paths: list[Path]) -> Leaderboard:
+    """The leaderboard of the records in these files. Raises as `records.stored` and `from_records` do."""
+    return from_records([records.stored(path) for path in paths])
+
+
+def from_records(found: Sequence[Stored]) -> Leaderboard:
     """The leaderboard of these records. Raises ValueError where one is damaged, there twice, or tested on other nets."""
-    results = _results(paths)
+    results = _results(found)
     cells = []
-    for found in _grouped(results).values():
-        floor = next((result for result in found if result.key[2] == FLOOR), None)
-        cells += [_cell(result, floor) for result in found]
+    for group in _grouped(results).values():
+        baseline = next((result for result in group if result.key[2] == BASELINE), None)
+        cells += [_cell(result, baseline) for result in group]
     return Leaderboard(results, pd.DataFrame(cells))
 
 
@@ -88,12 +94,12 @@ def key_of(record: Record) -> tuple[str, str, str]:
     return record.task.name(), record.task.test_zoo.label(), record.metanet.name
 
 
-def _results(paths: list[Path]) -> tuple[Result, ...]:
+def _results(found: Sequence[Stored]) -> tuple[Result, ...]:
     grouped: dict[tuple[str, str, str], dict[int, tuple[Path, Record, pd.DataFrame]]] = {}
     nets: dict[tuple[str, str], tuple[Path, pd.DataFrame]] = {}  # of each task and zoo: what is compared was tested alike
-    for path in paths:
-        record = records.read(path)
-        tested, key = _tested(path, record), key_of(record)
+    for one in found:
+        path, record = one.path, one.record
+        tested, key = _tested(one), key_of(record)
         first, others = nets.setdefault(key[:2], (path, tested[["index", "target"]]))
         if not tested[["index", "target"]].equals(others):
             raise ValueError(f"{path}: its test nets or their targets are not those of {first}")
@@ -104,12 +110,12 @@ def _results(paths: list[Path]) -> tuple[Result, ...]:
     return tuple(_result([seeds[seed] for seed in sorted(seeds)]) for seeds in grouped.values())
 
 
-def _tested(path: Path, record: Record) -> pd.DataFrame:
+def _tested(one: Stored) -> pd.DataFrame:
     """The test nets of a record in order, with their predictions. Raises ValueError where these cannot be scored."""
-    if lacking := [name for name in METRIC_NAMES if name not in record.test]:
+    path = one.path
+    if lacking := [name for name in METRIC_NAMES if name not in one.record.test]:
         raise ValueError(f"{path}: no test score {', '.join(lacking)}; expected {', '.join(METRIC_NAMES)}")
-    frame = records.read_predictions(path, record)
-    frame = frame[frame["split"] == "test"].sort_values("index", ignore_index=True)
+    frame = one.frame[one.frame["split"] == "test"].sort_values("index", ignore_index=True)
     numbers = frame[["target", "prediction"]].to_numpy()
     if not len(frame) or frame["index"].duplicated().any() or not np.isfinite(numbers).all():
         raise ValueError(f"{path}: its predictions are not one finite number for each test net; see `metazoo check`")
@@ -135,13 +141,17 @@ def _grouped(results: tuple[Result, ...]) -> dict[tuple[str, str], list[Result]]
     return found
 
 
-def _cell(result: Result, floor: Result | None) -> dict[str, object]:
+def _cell(result: Result, baseline: Result | None) -> dict[str, object]:
     first = result.records[0]
     task, metanet, name = first.task, first.metanet, first.task.name()
     scores = pd.DataFrame([record.test for record in result.records])
-    told = metanet.floor or len(result.records) > 1  # as Leaderboard says
+    told = metanet.baseline or len(result.records) > 1  # as Leaderboard says
     sure = interval(result.target, result.predicted, r2)
-    gain = None if floor is None or floor is result else difference(result.target, result.predicted, floor.predicted, r2)
+    gain = (
+        None
+        if baseline is None or baseline is result
+        else difference(result.target, result.predicted, baseline.predicted, r2)
+    )
     return {
         "task": name,
         "plain_task": name.split(",from=")[0],
@@ -151,7 +161,7 @@ def _cell(result: Result, floor: Result | None) -> dict[str, object]:
         "zoo": task.test_zoo.label(),
         "family": task.test_zoo.family,
         "metanet": metanet.name,
-        "floor": metanet.floor,
+        "baseline": metanet.baseline,
         "parameters": metanet.parameters,
         "train_nets": task.nets["train"],
         "test_nets": task.nets["test"],

@@ -1,6 +1,7 @@
 """Pictures of results: predicted against true, and scores against the number of training nets."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,23 +9,22 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import zoo as zoos
-from benchmark.records import records
+from benchmark.records.records import Stored
 
 
-def predicted_against_true(paths: list[Path], zoo_folders: list[Path]) -> Figure:
+def predicted_against_true(found: Sequence[Stored], zoo_folders: list[Path]) -> Figure:
     """A panel for each zoo (row) and metanet (column): each test net's true target and its prediction.
 
-    `paths` are records on one target; of several seeds the first is drawn. Raises ValueError where a record's zoo is
+    `found` are records on one target; of several seeds the first is drawn. Raises ValueError where a record's zoo is
     not among `zoo_folders`.
     """
     opened = {zoo.manifest_sha256: zoo for zoo in map(zoos.open, zoo_folders)}
-    drawn: dict[tuple[str, str], tuple[Path, records.Record]] = {}
-    found = [(path, records.read(path)) for path in sorted(paths)]
-    for path, record in sorted(found, key=lambda pair: pair[1].metanet.floor):  # floors to the right
-        zoo = record.task.test_zoo
+    drawn: dict[tuple[str, str], Stored] = {}
+    for one in sorted(found, key=lambda one: (one.record.metanet.baseline, one.path)):  # baselines to the right
+        zoo = one.record.task.test_zoo
         if zoo.manifest_sha256 not in opened:
-            raise ValueError(f"{path} is of zoo {zoo.label()}, which is not among those given")
-        drawn.setdefault((zoo.manifest_sha256, record.metanet.name), (path, record))
+            raise ValueError(f"{one.path} is of zoo {zoo.label()}, which is not among those given")
+        drawn.setdefault((zoo.manifest_sha256, one.record.metanet.name), one)
     rows = list(dict.fromkeys(zoo for zoo, _ in drawn))
     columns = list(dict.fromkeys(name for _, name in drawn))
     figure = Figure(figsize=(2.4 * len(columns) + 0.6, 2.6 * len(rows) + 0.4), layout="constrained")
@@ -35,8 +35,7 @@ def predicted_against_true(paths: list[Path], zoo_folders: list[Path]) -> Figure
             if (digest, name) not in drawn:
                 axes.set_axis_off()
                 continue
-            path, record = drawn[digest, name]
-            frame = records.read_predictions(path, record)
+            record, frame = drawn[digest, name].record, drawn[digest, name].frame
             frame = frame[frame["split"] == "test"]
             true = frame["target"].to_numpy()
             ends = [float(np.min(true)), float(np.max(true))]
@@ -47,7 +46,7 @@ def predicted_against_true(paths: list[Path], zoo_folders: list[Path]) -> Figure
             axes.set_title(f"{name}\nR² {record.test['r2']:.2f}, tau {record.test['tau']:.2f}", fontsize="small")
         panels[row, 0].set_ylabel(f"{opened[digest].spec.family}\npredicted", fontsize="small")
     for axes in panels[-1]:
-        axes.set_xlabel(f"true {next(iter(drawn.values()))[1].task.target.replace('_', ' ')}", fontsize="small")
+        axes.set_xlabel(f"true {next(iter(drawn.values())).record.task.target.replace('_', ' ')}", fontsize="small")
     return figure
 
 
@@ -68,7 +67,7 @@ def sample_efficiency(cells: pd.DataFrame) -> Figure:
     for axes, ((curve, zoo), found) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         for name, line in found.groupby("metanet", sort=False):
             line = line.sort_values("train_nets")
-            style = "--" if line["floor"].iloc[0] else "-"
+            style = "--" if line["baseline"].iloc[0] else "-"
             (drawn,) = axes.plot(line["train_nets"], line["r2_mean"], style, marker="o", markersize=3, label=name)
             axes.fill_between(line["train_nets"], line["r2_low"], line["r2_high"], alpha=0.12, color=drawn.get_color())
         axes.set_xscale("log")

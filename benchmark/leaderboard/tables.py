@@ -8,7 +8,7 @@ import pandas as pd
 from rich.markup import escape
 from rich.table import Table
 
-from benchmark.leaderboard.leaderboard import FLOOR, from_paths
+from benchmark.leaderboard.leaderboard import BASELINE, from_records
 from benchmark.records import records
 from benchmark.statistics.intervals import mean_ranks
 from zoo.messages import plain
@@ -24,8 +24,12 @@ def about(cells: pd.DataFrame) -> str:
 
 def legend(cells: pd.DataFrame) -> str:
     """What a board's numbers mean."""
-    told = FLOOR in set(cells["metanet"])
-    gain = f"; gain: in R² over {FLOOR}" if told else f"; not scored: the floor {FLOOR}, so what the weights add is unknown"
+    told = BASELINE in set(cells["metanet"])
+    gain = (
+        f"; gain: in R² over {BASELINE}"
+        if told
+        else f"; not scored: the baseline {BASELINE}, so what the weights add is unknown"
+    )
     note = f"; {NOTE}" if cells["constant"].any() else ""
     return f"mean±standard deviation over seeds [95% interval over test nets and seeds]{gain}{note}"
 
@@ -37,9 +41,9 @@ def families(cells: pd.DataFrame) -> dict[str, str]:
 
 
 def ordered(cells: pd.DataFrame) -> list[str]:
-    """The metanets of a board by mean R², then the floors."""
-    order = cells.groupby("metanet").agg(floor=("floor", "first"), r2=("r2_mean", "mean"))
-    return [str(name) for name in order.sort_values(["floor", "r2"], ascending=[True, False]).index]
+    """The metanets of a board by mean R², then the baselines."""
+    order = cells.groupby("metanet").agg(baseline=("baseline", "first"), r2=("r2_mean", "mean"))
+    return [str(name) for name in order.sort_values(["baseline", "r2"], ascending=[True, False]).index]
 
 
 def to_table(cells: pd.DataFrame) -> Table:
@@ -52,7 +56,7 @@ def to_table(cells: pd.DataFrame) -> Table:
         else:
             table.add_column(escape(head), justify="right", min_width=len("0.000±0.000 *") if " " in head else None)
     for row in rows:
-        table.add_row(*map(escape, row), style="dim" if row[0].endswith("(floor)") else None)
+        table.add_row(*map(escape, row), style="dim" if row[0].endswith("(baseline)") else None)
     return table
 
 
@@ -79,17 +83,19 @@ def markdown_of(folder: Path, manifests: Collection[str]) -> str:
 
     Transfer from other zoos is left out, since the card describes these.
     """
-    found = []
-    for path in records.paths(folder) if any(folder.glob("**/seed-*.json")) else []:
-        task = records.read(path).task
-        if {task.zoo.manifest_sha256, task.test_zoo.manifest_sha256} <= set(manifests):
-            found.append(path)
-    return "\n".join(map(to_markdown, from_paths(found).boards())) if found else ""
+    if not any(folder.glob("**/seed-*.json")):
+        return ""
+    of_these = [
+        one
+        for one in records.load(folder)
+        if {one.record.task.zoo.manifest_sha256, one.record.task.test_zoo.manifest_sha256} <= set(manifests)
+    ]
+    return "\n".join(map(to_markdown, from_records(of_these).boards())) if of_these else ""
 
 
 def _columns(cells: pd.DataFrame, shown_as: Callable[[str], str]) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows of a board: metanets by mean R², then floors; a few columns a zoo, and the mean rank over zoos."""
-    floor = cells.groupby("metanet")["floor"].first()
+    """Heads and rows of a board: metanets by mean R², then baselines; a few columns a zoo, and the mean rank over zoos."""
+    baseline = cells.groupby("metanet")["baseline"].first()
     zoos = families(cells)
     ranks = _ranks(cells)
     shown = [name for name in HEADS if name != "gain" or cells["gain"].notna().any()]
@@ -102,7 +108,7 @@ def _columns(cells: pd.DataFrame, shown_as: Callable[[str], str]) -> tuple[list[
         values = ["" if cell is None else _text(cell, kind) for cell in found for kind in shown]
         seeds = "/".join(map(str, sorted({int(cell["seeds"]) for cell in found if cell is not None})))
         rank = [ranks[name]] if ranks else []
-        rows.append([shown_as(name) + " (floor)" * bool(floor[name]), *values, *rank, seeds])
+        rows.append([shown_as(name) + " (baseline)" * bool(baseline[name]), *values, *rank, seeds])
     return heads, rows
 
 

@@ -13,9 +13,9 @@ def load_results(folder: str | Path = "data/results") -> pd.DataFrame:
     """A row for each record under a folder: what was predicted on which zoo, by what, every score and choice, and the path.
 
     Scores are `test_*` and `validation_*`, choices `chosen_*`; what a record does not have is NaN. Predictions are not
-    read: `records.read_predictions` does. Raises FileNotFoundError where there is no record, ValueError on a bad one.
+    read: `records.load` gives them. Raises FileNotFoundError where there is no record, ValueError on a bad one.
     """
-    rows = [_row(path, records.read(path)) for path in records.paths(Path(folder))]
+    rows = [_row(found.path, found.record) for found in records.load(Path(folder))]
     return pd.DataFrame(rows).astype({"parameters": "Int64"})  # not counted: NA, and the others stay whole numbers
 
 
@@ -30,7 +30,7 @@ def _row(path: Path, record: Record) -> dict[str, Any]:
         "zoo_sha256": task.test_zoo.manifest_sha256,
         "metanet": metanet.name,
         "version": metanet.version,
-        "floor": metanet.floor,
+        "baseline": metanet.baseline,
         "seed": record.seed,
         "parameters": metanet.parameters,
         "seconds": record.seconds,

@@ -1,34 +1,46 @@
 """Records: one JSON file for each (task, metanet, seed), with its predictions beside it as Parquet.
 
-The format is `record.schema.json`, a JSON Schema that is derived from the classes here. Records may come from strangers:
-all that is read here is bounded, and no link is followed.
+The format is `record.schema.json`, a JSON Schema that is derived from the classes here. Records of the version before are
+read too, in the words of this one; only this one is written. Records may come from strangers: all that is read here is
+bounded, and no link is followed.
 """
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import asdict, field
+from dataclasses import dataclass as plain_dataclass
+from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import pandas as pd
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from benchmark.records import version_2
+from benchmark.records.corrections import is_unfinished, superseded
 from benchmark.records.predictions import PREDICTIONS_BYTES, from_parquet, to_parquet
 from zoo.storage import files
 from zoo.untrusted.files import read_bytes
-from zoo.untrusted.json import read_json, strict_json
+from zoo.untrusted.json import strict_json
 
 _Loaded = TypeVar("_Loaded")
-SCHEMA: Literal["metazoo-record-2"] = "metazoo-record-2"
+SCHEMA: Literal["metazoo-record-3"] = "metazoo-record-3"
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 RECORD_BYTES = 10**6  # at most, in a file
-SUBMISSION = "submission.json"  # beside records: who submitted them, see `benchmark.submissions.submission`
 TEST_READ: Literal["once, after all choices"] = "once, after all choices"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Count = Annotated[int, Field(ge=0)]
+Amount = Annotated[float, Field(ge=0)]
+
+
+def _day(text: str) -> str:
+    return date.fromisoformat(text).isoformat()
+
+
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$"), AfterValidator(_day)]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -55,6 +67,8 @@ class Task:
     `zoo` has the nets of training and validation, `test_zoo` those of the test. With `shift`, a hyper-parameter, nets up to
     the median of the training nets are fitted on, and nets beyond it tested on. With `train_nets`, only so many are fitted
     on, and half as many validated on. `nets` counts those used of each split, `diverged_left_out` those that cannot be.
+    `derived`: each column used that an analysis added to the zoo -> the SHA-256 of its file. With `pairs`, the examples
+    are so many pairs of nets.
     """
 
     target: Name
@@ -65,6 +79,8 @@ class Task:
     train_nets: Count | None
     nets: dict[Literal["train", "validation", "test"], Count]
     diverged_left_out: Count
+    derived: dict[Name, Sha256] | None = None
+    pairs: Count | None = None
 
     def name(self) -> str:
         """The task's flat name: the target, and what sets it apart from the plain task of its test zoo."""
@@ -73,19 +89,42 @@ class Task:
             *["inputs=all"] * (self.inputs == "all"),
             *[f"shift={self.shift}"] * (self.shift is not None),
             *[f"nets={self.train_nets}"] * (self.train_nets is not None),
+            *[f"pairs={self.pairs}"] * (self.pairs is not None),
             *[f"from={self.zoo.label()}"] * (self.zoo != self.test_zoo),
         ]
         return ",".join(parts)
 
 
 @dataclass(frozen=True, config=STRICT)
+class Code:
+    """The file that defines a user's own metanet: its name, and the SHA-256 of its bytes when it was scored."""
+
+    file: Name
+    sha256: Sha256
+
+
+@dataclass(frozen=True, config=STRICT)
 class Method:
-    """Which metanet: its name in METANETS or `package.module:NAME`, its version, and how many parameters it trains."""
+    """Which metanet: its name in METANETS or `package.module:NAME`, its version, and how many parameters it trains.
+
+    `baseline`: whether it is a control of the suite, that any metanet must beat. `reads`: the kind of inputs that it is
+    given, such as vector, statistics or tensors. `code`: for a user's own, the file that defines it.
+    """
 
     name: Name
     version: Count
-    floor: bool
+    baseline: bool
     parameters: Count | None  # None: not counted
+    reads: Name | None = None  # None: not said
+    code: Code | None = None  # None: not said, or the suite's own
+
+
+@dataclass(frozen=True, config=STRICT)
+class Software:
+    """The metazoo that scored: its version, and its commit where it ran from a checkout."""
+
+    version: Name
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -101,10 +140,12 @@ class Record:
     """One result. Aggregates over records are always derived, never stored.
 
     `tuned`: what was tuned on validation, over which grid and with which seed; `chosen`: what came out. `validation` and
-    `test`: metric -> score. `test_split`: how the test nets were used.
+    `test`: metric -> score. `test_split`: how the test nets were used; `enforced`: whether fit and test were kept apart by
+    processes. `augment`: how the training nets were varied, such as permutation: their channels in other orders.
+    `cost`: what it took, by name, such as parameters, multiply-adds or ms per net. `metazoo`: which release scored.
     """
 
-    schema: Literal["metazoo-record-2"]
+    schema: Literal["metazoo-record-3"]
     task: Task
     metanet: Method
     seed: Count
@@ -116,9 +157,13 @@ class Record:
     constant_prediction: bool
     predictions: PredictionsFile
     command: str
-    seconds: float
-    date: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
+    seconds: Amount  # of fitting
+    date: Day
     environment: dict[str, Any]
+    augment: list[Name] = field(default_factory=list)
+    enforced: bool | None = None  # None: not said
+    cost: dict[Name, Amount] | None = None  # None: not measured
+    metazoo: Software | None = None  # None: not said
 
 
 _ADAPTER = TypeAdapter(Record)
@@ -140,23 +185,67 @@ def predictions_file(path: Path, predictions: pd.DataFrame) -> tuple[Predictions
     return PredictionsFile(file=path.with_suffix(".parquet").name, sha256=files.hash_of(data)), data
 
 
-def write(path: Path, record: Record, predictions: bytes) -> None:
-    """Writes the predictions, then the record."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path.with_name(record.predictions.file), predictions)
-    files.write_json(path, asdict(record))
+def write(path: Path, record: Record, predictions: bytes, *, below: Path | None = None) -> None:
+    """Writes the predictions, then the record; no link between `below`, its own folder by default, and it is followed."""
+    below = below or path.parent
+    files.write(path.with_name(record.predictions.file), predictions, below=below)
+    files.write_json(path, asdict(record), below=below)
 
 
-def read(path: Path) -> Record:
-    """One record. Raises ValueError that names the file and the fields at fault where it is none of this schema."""
-    return parse(path, read_bytes(path, RECORD_BYTES, below=path.parent))
+@plain_dataclass(frozen=True)
+class Stored:
+    """A record as it was read, once: with the bytes of its file, and its predictions, read when they are first asked for.
+
+    No link is followed below the folder `below`.
+    """
+
+    path: Path
+    below: Path
+    record: Record
+    data: bytes
+
+    @cached_property
+    def predictions(self) -> bytes:
+        """The bytes of its file of predictions. Raises ValueError where they are not those it was written with."""
+        return _predictions(self.path, self.record, self.below)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """Its predictions, a row a net. Raises ValueError where they are none of the record's nets."""
+        return _parsed(self.path, self.record, self.predictions)
+
+
+def stored(path: Path, *, below: Path | None = None) -> Stored:
+    """One record. Raises ValueError that names the file and the fields at fault where it is none that is read here.
+
+    `below` is the folder from which on no link is followed; None: its own.
+    """
+    below = below or path.parent
+    data = read_bytes(path, RECORD_BYTES, below=below)
+    return Stored(path, below, parse(path, data), data)
+
+
+def load(folder: Path) -> list[Stored]:
+    """All records under a folder that count, in the order of their paths, each file read once.
+
+    Raises FileNotFoundError where there is none, and ValueError naming the first that cannot be read.
+    """
+    return [stored(path, below=folder) for path in paths(folder)]
+
+
+def read(path: Path, *, below: Path | None = None) -> Record:
+    """One record alone. Raises as `stored` does."""
+    return stored(path, below=below).record
 
 
 def parse(path: Path, data: bytes) -> Record:
-    """The record that these bytes of the file at `path` are. Raises as `read` does."""
+    """The record that these bytes of the file at `path` are. Raises as `stored` does."""
     value = strict_json(path, data, controls=True)
-    if value.get("schema") != SCHEMA:
-        raise ValueError(f"{path}: record schema {value.get('schema')!r}, this release reads {SCHEMA!r}")
+    if value.get("schema") == version_2.SCHEMA:
+        value = version_2.upgraded(path, value, SCHEMA)
+    elif value.get("schema") != SCHEMA:
+        expected = f"{version_2.SCHEMA!r} and {SCHEMA!r}"
+        raise ValueError(f"{path}: record schema {value.get('schema')!r}, this release reads {expected}")
     return validated(path, _ADAPTER.validate_json, value)
 
 
@@ -173,53 +262,20 @@ def validated(path: Path, validate: Callable[..., _Loaded], value: dict[str, Any
 
 def read_predictions(path: Path, record: Record) -> pd.DataFrame:
     """A record's predictions. Raises ValueError where they are not those that it was written with, or no predictions."""
-    return parse_predictions(path, record, predictions_bytes(path, record))
+    return _parsed(path, record, _predictions(path, record, path.parent))
 
 
-def predictions_bytes(path: Path, record: Record) -> bytes:
-    """The bytes of a record's predictions, their SHA-256 checked. Raises ValueError on a mismatch."""
+def _predictions(path: Path, record: Record, below: Path) -> bytes:
     file = path.with_name(record.predictions.file)
-    data = read_bytes(file, PREDICTIONS_BYTES, below=path.parent)
+    data = read_bytes(file, PREDICTIONS_BYTES, below=below)
     if files.hash_of(data) != record.predictions.sha256:
         raise ValueError(f"{file} is not the file that {path.name} was written with")
     return data
 
 
-def parse_predictions(path: Path, record: Record, data: bytes) -> pd.DataFrame:
-    """The predictions that these bytes are. Raises ValueError where they are none of the record's nets."""
+def _parsed(path: Path, record: Record, data: bytes) -> pd.DataFrame:
     counts = {split: record.task.nets.get(split, 0) for split in ("validation", "test")}
     return from_parquet(path.with_name(record.predictions.file), data, counts)
-
-
-def stem(name: str) -> str:
-    """The name of a metanet's folder without the number of a correction."""
-    return re.sub(r"(?<=.)\.[0-9]+$", "", name)
-
-
-def corrects(folder: Path, name: str) -> bool:
-    """Whether this folder, METANET.2 and so on, can correct the one of that name beside it: METANET, or an earlier one."""
-    metanet = stem(folder.name)
-    if metanet == folder.name or stem(name) != metanet:
-        return False
-    return name == metanet or 2 <= int(name[len(metanet) + 1 :]) < int(folder.name[len(metanet) + 1 :])
-
-
-def superseded(folder: Path) -> set[Path]:
-    """The folders that a submission beside them corrects. Raises ValueError where a submission is no JSON object.
-
-    Of another metanet's folder, or its own, a submission takes nothing away, whatever it says.
-    """
-    found = set()
-    for path in folder.glob(f"**/{SUBMISSION}"):
-        name = read_json(path, below=path.parent, most=RECORD_BYTES, controls=True).get("supersedes")
-        if isinstance(name, str) and corrects(path.parent, name):
-            found.add(path.parent.with_name(name))
-    return found
-
-
-def is_unfinished(folder: Path) -> bool:
-    """Whether a folder of records is a correction, `<metanet>.2` and so on, whose submission was not written to its end."""
-    return re.fullmatch(r".+\.\d+", folder.name) is not None and not (folder / SUBMISSION).exists()
 
 
 def paths(folder: Path) -> list[Path]:

@@ -1,5 +1,6 @@
-"""The features of a split's nets, those that take long kept beside the zoo."""
+"""What metanets read of a split's nets; inputs that take long are kept beside the zoo."""
 
+import contextlib
 import functools
 import inspect
 import io
@@ -9,48 +10,54 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from metanets import Metanet
-from zoo import Zoo
+from metanets.inputs.batch import Batch
+from metanets.inputs.table import Input
+from zoo import Nets, Zoo
 from zoo.dataset.nets import Inputs
 from zoo.dataset.reader import ROWS_AT_ONCE
 from zoo.storage import files
 from zoo.storage.files import hash_of
+from zoo.untrusted.files import opened
 
 CACHE = "cache"  # in the zoo's folder; no part of the zoo, and never published
 
 
 def features(
     zoo: Zoo, metanet: Metanet, split: str, *, inputs: Inputs = "trained", hidden: str | None = None
-) -> tuple[np.ndarray, Float[Tensor, "net feature"]]:
-    """The indices of a split's nets that did not diverge, and their features for this metanet.
+) -> tuple[np.ndarray, Batch]:
+    """The indices of a split's nets that did not diverge, and what this metanet reads of them.
 
-    `hidden` is a hyper-parameter that the metanet must not see, because it is the target. Features of a metanet with
-    `cached` are computed once a zoo, and kept under the hash of its manifest and of the code that computed them, so they
-    are never stale. Raises ValueError where weights are not finite.
+    `hidden` is a hyper-parameter that the metanet must not see, because it is the target. Inputs that are `cached` are
+    computed once a zoo, and kept under the hash of its manifest and of the code that computed them, so they are never
+    stale. Raises ValueError where weights are not finite.
     """
     frame = zoo.columns[zoo.columns["split"] == split]
     index = frame.loc[~frame["diverged"], "index"].to_numpy()
-    path = _path(zoo, metanet, split, inputs) if metanet.cached else None
-    kept = None if path is None else _read(path, len(index))
+    path = _path(zoo, metanet.input, split, inputs) if metanet.input.cached else None
+    kept = None if path is None else _read(path, len(index), zoo.folder)
     if kept is not None:
         return index, kept
-    nets = zoo.nets(split, inputs=inputs)
-    if not all(bool(part.isfinite().all()) for part in nets.weights.split(ROWS_AT_ONCE)):
-        raise ValueError(f"{zoo.folder}: {split} nets have weights that are not finite; see `metazoo verify`")
-    nets = replace(nets, hyper_parameters=nets.hyper_parameters.drop(columns=hidden or [], errors="ignore"))
-    found = metanet.features(nets)
+    found = metanet.features(nets_of(zoo, metanet.input, split, inputs=inputs, hidden=hidden))
     if path is not None:
-        _keep(path, found)
+        _keep(path, found, zoo.folder)
     return index, found
 
 
-def _path(zoo: Zoo, metanet: Metanet, split: str, inputs: Inputs) -> Path:
-    source = Path(inspect.getsourcefile(metanet.features) or "")
+def nets_of(zoo: Zoo, read: Input, split: str, *, inputs: Inputs = "trained", hidden: str | None = None) -> Nets:
+    """A split's nets that did not diverge, as this input needs them. Raises ValueError where weights are not finite."""
+    nets = zoo.nets(split, inputs="all" if read.whole else inputs)
+    if not all(bool(part.isfinite().all()) for part in nets.weights.split(ROWS_AT_ONCE)):
+        raise ValueError(f"{zoo.folder}: {split} nets have weights that are not finite; see `metazoo verify`")
+    return replace(nets, hyper_parameters=nets.hyper_parameters.drop(columns=hidden or [], errors="ignore"))
+
+
+def _path(zoo: Zoo, read: Input, split: str, inputs: Inputs) -> Path:
+    source = Path(inspect.getsourcefile(read.read) or "")
     code = hash_of(source.read_bytes())[:12]
-    name = f"{zoo.manifest_sha256[:16]}-{metanet.features.__name__}-{code}-{inputs}-{split}"
+    name = f"{zoo.manifest_sha256[:16]}-{read.read.__name__}-{code}-{inputs}-{split}"
     return zoo.folder / CACHE / f"{name}-{hash_of(f'{_secret()} {name}'.encode())[:16]}.npy"
 
 
@@ -66,22 +73,20 @@ def _secret() -> str:
         return new
 
 
-def _read(path: Path, nets: int) -> Tensor | None:
+def _read(path: Path, nets: int, folder: Path) -> Tensor | None:
     """The features kept there, if they are whole."""
     try:
-        found = np.load(path, allow_pickle=False)
+        with opened(path, folder) as file:
+            found = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     whole = found.dtype == np.float32 and found.ndim == 2 and len(found) == nets and np.isfinite(found).all()
     return torch.from_numpy(found) if whole else None
 
 
-def _keep(path: Path, found: Tensor) -> None:
-    """Keeps features for the next time, where the folder can be written."""
+def _keep(path: Path, found: Tensor, folder: Path) -> None:
+    """Keeps features for the next time, where the zoo's folder can be written."""
     memory = io.BytesIO()
     np.save(memory, found.numpy(), allow_pickle=False)
-    try:
-        path.parent.mkdir(exist_ok=True)
-        files.write(path, memory.getvalue())
-    except OSError:
-        pass
+    with contextlib.suppress(OSError):
+        files.write(path, memory.getvalue(), below=folder)

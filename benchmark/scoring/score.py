@@ -15,7 +15,7 @@ import torch
 
 import zoo as zoos
 from benchmark.records import records
-from benchmark.scoring.fit import Job, Labelled, examples, find_metanet, fit, predict
+from benchmark.scoring.fit import Job, Labelled, examples, find_metanet, fit, name_of, predict
 from benchmark.scoring.task import check_task, opened, rows_of, task_of
 from benchmark.statistics.metrics import is_constant, recalibrated_r2, scores
 from metanets import Metanet, Training
@@ -48,7 +48,7 @@ def score(
 ) -> list[Path]:
     """Scores each metanet on each zoo; returns the paths of the records, one for each (task, metanet, seed).
 
-    `metanets` are names of METANETS, `package.module:NAME`, or `all`. With `transfer` each is tested on every one of the
+    `metanets` are names that `find_metanet` takes, or `all`. With `transfer` each is tested on every one of the
     zoos; `shift` and `train_nets` (one task for each number) are those of `records.Task`. Records that exist are kept,
     unless `overwrite`; so a stopped run goes on where it was. The result does not depend on `workers`. Raises ValueError
     on a zoo that is damaged, too small, or without the target, before anything is trained.
@@ -120,7 +120,9 @@ def run(job: Job) -> list[Path]:
     tests = [zoos.open(folder) for folder in job.tests]
     tasks = [task_of(zoo, test, job.target, job.inputs, job.shift, job.train_nets) for test in tests]
     paths = {
-        (i, seed): records.path_of(job.out, tasks[i], job.metanet, seed) for i in range(len(tests)) for seed in job.seeds
+        (i, seed): records.path_of(job.out, tasks[i], name_of(job.metanet), seed)
+        for i in range(len(tests))
+        for seed in job.seeds
     }
     kept = set() if job.overwrite else {key for key, path in paths.items() if path.exists()}
     for key in kept:
@@ -147,13 +149,15 @@ def _check_same(path: Path, job: Job) -> None:
 
     What a record does not say, because it is older than that setting, is the default.
     """
-    record, version = records.read(path), find_metanet(job.metanet).version
+    record, version = records.read(path, below=job.out), find_metanet(job.metanet).version
     if record.metanet.version != version:
         told = f"{path} was made with version {record.metanet.version} of {job.metanet}; this is version {version}"
         raise FileExistsError(f"{told}. Give another --out, or --overwrite")
     made, asked = record.tuned.get("training"), _tuned(job)["training"]
-    if (_settings(Training()) | made if isinstance(made, dict) else made) != asked:
-        raise FileExistsError(f"{path} was made with {made}; now asked for {asked}. Give another --out, or --overwrite")
+    made = _settings(Training()) | made if isinstance(made, dict) else made
+    if made != asked or record.augment != _augment(job):
+        told = f"{path} was made with {made}, augmented by {record.augment}; now asked for {asked}, {_augment(job)}"
+        raise FileExistsError(f"{told}. Give another --out, or --overwrite")
 
 
 def _tuned(job: Job) -> dict[str, Any]:
@@ -161,8 +165,13 @@ def _tuned(job: Job) -> dict[str, Any]:
     return {"training": training, "with_seed": job.seeds[0], "on": "validation"}
 
 
+def _augment(job: Job) -> list[str]:
+    return ["permutation"] * (job.training.permute and find_metanet(job.metanet).trained_by_gradient)
+
+
 def _settings(training: Training) -> dict[str, Any]:
-    return {**asdict(training), "learning_rates": list(training.learning_rates)}
+    settings = {**asdict(training), "learning_rates": list(training.learning_rates)}
+    return {name: value for name, value in settings.items() if name != "permute"}  # a record's `augment`
 
 
 def _record(
@@ -191,7 +200,13 @@ def _record(
     record = records.Record(
         schema=records.SCHEMA,
         task=task,
-        metanet=records.Method(name=job.metanet, version=metanet.version, floor=metanet.floor, parameters=fitted.parameters),
+        metanet=records.Method(
+            name=name_of(job.metanet),
+            version=metanet.version,
+            baseline=metanet.baseline,
+            parameters=fitted.parameters,
+            reads=metanet.reads if isinstance(metanet.reads, str) else None,
+        ),
         seed=seed,
         tuned=_tuned(job),
         chosen=fitted.chosen,
@@ -204,8 +219,9 @@ def _record(
         seconds=round(seconds, 3),
         date=time.strftime("%Y-%m-%d", time.gmtime()),
         environment=environment(),
+        augment=_augment(job),
     )
-    records.write(path, record, data)
+    records.write(path, record, data, below=job.out)
 
 
 def _scores(job: Job, seed: int, split: str, part: Labelled, predicted: np.ndarray) -> dict[str, float]:

@@ -1,17 +1,20 @@
-"""What stands on each page of the site: the values for its template, and the pictures that these need."""
+"""What stands on each page of the site: the values for its template, and the files that these need beside it."""
 
 import json
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from benchmark.leaderboard.tables import about, families, legend, ordered
+from benchmark.records.records import Record
 from benchmark.scoring.task import reference
 from benchmark.site import pictures
 from benchmark.site.site_data import TIERS, Source
-from benchmark.site.svg import slug
+from benchmark.site.svg import Picture, slug
 from zoo.dataset.reader import Zoo
 from zoo.dataset.summary import QUANTILES, summary
 from zoo.spec.imported import Imported
@@ -19,29 +22,44 @@ from zoo.spec.spec import SPECS, to_json
 from zoo.storage import files
 
 
-def index(source: Source, made: dict[str, bytes]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Page:
+    """The values for a page's template, and the name and bytes of each file that it shows or leads to."""
+
+    values: dict[str, Any]
+    files: tuple[tuple[str, bytes], ...]
+
+
+def _page(values: dict[str, Any], drawn: Iterable[Picture], *more: tuple[str, bytes]) -> Page:
+    return Page(values, (*(picture.named() for picture in drawn), *more))
+
+
+def index(source: Source) -> Page:
     """The first page: a board for each task and architecture, transfer, sample efficiency."""
     boards = sorted(source.board.boards(), key=lambda cells: _place(cells["task"].iloc[0]))
     tasks: dict[str, list[dict[str, Any]]] = {}
     for cells in boards:
-        tasks.setdefault(cells["task"].iloc[0], []).append(_board(cells, source, made))
+        tasks.setdefault(cells["task"].iloc[0], []).append(_board(cells, source))
     cells = source.board.cells
     counts = {
         "tasks": len(tasks),
         "zoos": len(set(cells["zoo"])),
-        "metanets": len(set(cells.loc[~cells["floor"], "metanet"])),
-        "floors": len(set(cells.loc[cells["floor"], "metanet"])),
+        "metanets": len(set(cells.loc[~cells["baseline"], "metanet"])),
+        "baselines": len(set(cells.loc[cells["baseline"], "metanet"])),
         "records": int(cells["seeds"].sum()),
     }
     latest = max(record.date for result in source.results.values() for record in result.records)
-    return {
+    matrices, curves = pictures.matrices(source.board), pictures.curves(cells)
+    drawn = [picture for found in tasks.values() for board in found for picture in board["pictures"]]
+    values = {
         "tasks": tasks,
         "counts": counts,
         "latest": latest,
         "tiers": TIERS,
-        "matrices": pictures.matrices(source.board, made),
-        "curves": pictures.curves(cells, made),
+        "matrices": matrices,
+        "curves": curves,
     }
+    return _page(values, [*drawn, *(picture for _, _, picture in matrices), *curves])
 
 
 def _place(task: str) -> tuple[int, str, int]:
@@ -50,18 +68,18 @@ def _place(task: str) -> tuple[int, str, int]:
     return task.count(",") + (nets is not None), re.sub(r"\d+", "", task), int(nets[1][:9]) if nets else 0
 
 
-def _board(cells: pd.DataFrame, source: Source, made: dict[str, bytes]) -> dict[str, Any]:
+def _board(cells: pd.DataFrame, source: Source) -> dict[str, Any]:
     names = ordered(cells)
     labels = families(cells)
     title = about(cells)
     rows = [_row(name, cells[cells["metanet"] == name], labels, source) for name in names]
-    drawn = [pictures.forest(cells, names, labels, title, made)]
+    drawn = [pictures.forest(cells, names, labels, title)]
     if "nets=" not in cells["task"].iloc[0] and cells.loc[cells["parameters"] > 1, "metanet"].nunique() > 1:
-        drawn.append(pictures.against_parameters(cells, labels, title, made))
+        drawn.append(pictures.against_parameters(cells, labels, title))
     given = [source.opened[label] for label in labels if label in source.opened]
     target = cells["target"].iloc[0]
     if given and cells["task"].iloc[0] == target and all(target in zoo.targets for zoo in given):
-        drawn.append(pictures.histograms(given, target, made))
+        drawn.append(pictures.histograms(given, target))
     shown = ["r2", "tau", *["gain"] * bool(cells["gain"].notna().any())]
     return {
         "id": slug(title),
@@ -72,7 +90,7 @@ def _board(cells: pd.DataFrame, source: Source, made: dict[str, bytes]) -> dict[
         "shown": shown,
         "rows": rows,
         "pictures": drawn,
-        "floors": bool(cells["floor"].any()),
+        "baselines": bool(cells["baseline"].any()),
     }
 
 
@@ -82,7 +100,7 @@ def _row(name: str, cells: pd.DataFrame, labels: dict[str, str], source: Source)
     found = list(at.values())
     return {
         "metanet": name,
-        "floor": found[0]["floor"],
+        "baseline": found[0]["baseline"],
         "zoos": [at.get(zoo) for zoo in labels],
         "parameters": sorted({cell["parameters"] for cell in found if cell["parameters"] is not None}),
         "seconds": float(np.mean([cell["seconds"] for cell in found])),
@@ -100,7 +118,7 @@ def _cell(row: dict[Any, Any], source: Source) -> dict[str, Any]:
     return {**values, "tier": source.tiers[key], "seconds": seconds}
 
 
-def metanet(name: str, source: Source, made: dict[str, bytes]) -> dict[str, Any]:
+def metanet(name: str, source: Source) -> Page:
     """A metanet's page: its results, who submitted them, and how to have them again."""
     cells = source.board.cells
     results = [
@@ -108,23 +126,31 @@ def metanet(name: str, source: Source, made: dict[str, bytes]) -> dict[str, Any]
     ]
     found = [record for result in results for record in result.records]
     rows = [_cell(row, source) for row in cells[cells["metanet"] == name].to_dict("records")]
-    return {
+    drawn = [pictures.predicted_against_true(result) for result in results]
+    values = {
         "metanet": found[0].metanet,
         "versions": sorted({record.metanet.version for record in found}),
         "rows": sorted(rows, key=lambda row: (_place(row["task"]), row["zoo"])),
-        "results": [(result, pictures.predicted_against_true(result, made)) for result in results],
+        "results": list(zip(results, drawn, strict=True)),
         "commands": list(dict.fromkeys(record.command for record in found)),
         "environments": _distinct([record.environment for record in found]),
         "submissions": _distinct(source.submissions.get(name, [])),
-        "tuned": _distinct([{k: v for k, v in record.tuned.items() if k != "with_seed"} for record in found]),
+        "tuned": _distinct([_tuned(record) for record in found]),
     }
+    return _page(values, drawn)
+
+
+def _tuned(record: Record) -> dict[str, Any]:
+    """How a record's metanet was trained, whatever the seed."""
+    tuned = {name: value for name, value in record.tuned.items() if name != "with_seed"}
+    return tuned | ({"augmented by": ", ".join(record.augment)} if record.augment else {})
 
 
 def _distinct(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list({json.dumps(value, sort_keys=True): value for value in values}.values())
 
 
-def zoo(label: str, source: Source, made: dict[str, bytes]) -> dict[str, Any]:
+def zoo(label: str, source: Source) -> Page:
     """A zoo's page: its results and symmetries, and where the zoo itself is given, what it holds."""
     tasks = [record.task for result in source.results.values() for record in result.records]
     references = [zoo for task in tasks for zoo in (task.zoo, task.test_zoo) if zoo.label() == label]
@@ -137,30 +163,29 @@ def zoo(label: str, source: Source, made: dict[str, bytes]) -> dict[str, Any]:
         "name": references[0].name,
         "family": references[0].family,
         "hashes": sorted({zoo.manifest_sha256 for zoo in references}),
-        "rows": sorted(rows, key=lambda row: (_place(row["task"]), row["floor"], -row["r2_mean"])),
+        "rows": sorted(rows, key=lambda row: (_place(row["task"]), row["baseline"], -row["r2_mean"])),
         "built_in": references[0].name in SPECS,
         "symmetries": source.symmetries.get(label, []),
         "summary": None,
         "imported": None,
     }
-    return values if opened is None else {**values, **_opened(label, opened, {row["target"] for row in rows}, made)}
+    return Page(values, ()) if opened is None else _opened(label, opened, {row["target"] for row in rows}, values)
 
 
-def _opened(label: str, zoo: Zoo, targets: set[str], made: dict[str, bytes]) -> dict[str, Any]:
-    """What is known of a zoo whose folder is there. Its spec is put beside its page, to build it again."""
+def _opened(label: str, zoo: Zoo, targets: set[str], values: dict[str, Any]) -> Page:
+    """The page with what is known of a zoo whose folder is there; its spec is put beside it, to build the zoo again."""
     drawn = [name for name in zoo.targets if name in targets | {"test_accuracy", "generalisation_gap"}] or zoo.targets[:1]
     first = "test_accuracy" if "test_accuracy" in drawn else drawn[0] if drawn else None
     has_others = any(name in zoo.targets and name != first for name in zoo.hyper_parameters)  # an imported zoo may have none
     spec = f"{slug(label)}.spec.json"
-    made[f"zoos/{spec}"] = files.to_json(to_json(zoo.spec))
-    return {
+    shown = [pictures.histograms([zoo], name) for name in drawn]
+    shown += [pictures.against_hyper_parameters(zoo, first)] if first and has_others else []
+    known = {
         "summary": summary(zoo) | {"folder": ""},  # where it lies here is nobody's business
         "quantile_names": [f"q{quantile:g}" for quantile in QUANTILES],
         "spec": zoo.spec,
         "spec_file": spec,
         "imported": zoo.spec.provenance if isinstance(zoo.spec, Imported) else None,
-        "pictures": [
-            *(pictures.histograms([zoo], name, made) for name in drawn),
-            *([pictures.against_hyper_parameters(zoo, first, made)] if first and has_others else []),
-        ],
+        "pictures": shown,
     }
+    return _page({**values, **known}, shown, (f"zoos/{spec}", files.to_json(to_json(zoo.spec))))

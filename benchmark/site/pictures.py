@@ -26,7 +26,7 @@ def _bounds(row: Any) -> str:
     return "" if pd.isna(row["r2_low"]) else f" [{row['r2_low']:.2f}, {row['r2_high']:.2f}]"
 
 
-def forest(cells: pd.DataFrame, names: list[str], labels: dict[str, str], title: str, made: dict[str, bytes]) -> Picture:
+def forest(cells: pd.DataFrame, names: list[str], labels: dict[str, str], title: str) -> Picture:
     """R² with its interval, a line a metanet and zoo. What is below LOWEST is an arrow at the edge."""
     at = {(row["metanet"], row["zoo"]): row for row in cells.to_dict("records")}
 
@@ -42,11 +42,11 @@ def forest(cells: pd.DataFrame, names: list[str], labels: dict[str, str], title:
                 ends = np.clip([row["r2_low"], row["r2_high"]], lowest, 1)
                 axes.plot(ends, [y, y], color=colour, linewidth=1.6)
                 marker = "<" if row["r2_mean"] < lowest else "o"
-                face = "none" if row["floor"] else colour
+                face = "none" if row["baseline"] else colour
                 axes.plot(max(row["r2_mean"], lowest), y, marker, color=colour, markerfacecolor=face, markersize=6)
             axes.plot([], [], "o-", color=colour, label=drawn(family))
-        if any(row["floor"] for row in at.values()):
-            axes.plot([], [], "o", color=INK, markerfacecolor="none", label="floor")
+        if any(row["baseline"] for row in at.values()):
+            axes.plot([], [], "o", color=INK, markerfacecolor="none", label="baseline")
         axes.set_yticks(range(len(names)), [drawn(name) for name in names])
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.set_xlim(lowest - 0.03, 1.02)
@@ -56,10 +56,10 @@ def forest(cells: pd.DataFrame, names: list[str], labels: dict[str, str], title:
         return figure
 
     told = [f"{name} on {labels[zoo]} {row['r2_mean']:.3f}{_bounds(row)}" for (name, zoo), row in at.items()]
-    return picture(("forest", title), draw, f"R² and 95% intervals, {title}: {'; '.join(told)}.", made)
+    return picture(("forest", title), draw, f"R² and 95% intervals, {title}: {'; '.join(told)}.")
 
 
-def against_parameters(cells: pd.DataFrame, labels: dict[str, str], title: str, made: dict[str, bytes]) -> Picture:
+def against_parameters(cells: pd.DataFrame, labels: dict[str, str], title: str) -> Picture:
     """R² against trained parameters, where they were counted."""
     counted = cells[cells["parameters"] > 1]
     marks = dict(zip(counted["metanet"].unique(), cycle("os^DvPX*<>ph"), strict=False))
@@ -69,7 +69,7 @@ def against_parameters(cells: pd.DataFrame, labels: dict[str, str], title: str, 
         axes = figure.subplots()
         colours = {zoo: COLOURS[number % len(COLOURS)] for number, zoo in enumerate(labels)}
         for row in counted.to_dict("records"):
-            face = "none" if row["floor"] else colours[row["zoo"]]
+            face = "none" if row["baseline"] else colours[row["zoo"]]
             mark, colour = marks[row["metanet"]], colours[row["zoo"]]
             axes.plot(row["parameters"], max(row["r2_mean"], LOWEST), mark, color=colour, markerfacecolor=face)
         for zoo, family in labels.items():
@@ -90,10 +90,10 @@ def against_parameters(cells: pd.DataFrame, labels: dict[str, str], title: str, 
         f"{row['metanet']} on {labels[row['zoo']]}: {int(row['parameters']):,} parameters, R² {row['r2_mean']:.3f}"
         for row in counted.to_dict("records")
     ]
-    return picture(("parameters", title), draw, f"R² against parameters, {title}: {'; '.join(told)}.", made)
+    return picture(("parameters", title), draw, f"R² against parameters, {title}: {'; '.join(told)}.")
 
 
-def predicted_against_true(result: Result, made: dict[str, bytes]) -> Picture:
+def predicted_against_true(result: Result) -> Picture:
     """The first seed's predictions of the test nets against the truth."""
     first = result.records[0]
     step = -(-len(result.target) // MOST_POINTS)
@@ -117,10 +117,10 @@ def predicted_against_true(result: Result, made: dict[str, bytes]) -> Picture:
         f"Predicted against true {first.task.target} of {nets}, seed {first.seed}: {score}; "
         f"true from {true.min():.3g} to {true.max():.3g}, predicted from {predicted.min():.3g} to {predicted.max():.3g}."
     )
-    return picture(("predicted", *result.key), draw, alt, made)
+    return picture(("predicted", *result.key), draw, alt)
 
 
-def matrices(board: Leaderboard, made: dict[str, bytes]) -> list[tuple[str, str, Picture]]:
+def matrices(board: Leaderboard) -> list[tuple[str, str, Picture]]:
     """(task, metanet, heat map) of each transfer matrix, less the zoos between which there is no transfer."""
     found = []
     for (task, metanet), matrix in board.matrices().items():
@@ -128,11 +128,11 @@ def matrices(board: Leaderboard, made: dict[str, bytes]) -> list[tuple[str, str,
         labels = sorted({label for pair in off for label in pair})
         part = matrix.reindex(index=labels, columns=labels)
         cells = board.cells[board.cells["zoo"].isin(labels)]
-        found.append((task, metanet, _heat_map(task, metanet, part, families(cells), made)))
+        found.append((task, metanet, _heat_map(task, metanet, part, families(cells))))
     return found
 
 
-def _heat_map(task: str, metanet: str, matrix: pd.DataFrame, short: dict[str, str], made: dict[str, bytes]) -> Picture:
+def _heat_map(task: str, metanet: str, matrix: pd.DataFrame, short: dict[str, str]) -> Picture:
     values = matrix.to_numpy(float)
     told = [
         f"fitted on {fitted}, tested on {tested}: {values[i, j]:.2f}"
@@ -157,10 +157,10 @@ def _heat_map(task: str, metanet: str, matrix: pd.DataFrame, short: dict[str, st
         axes.set(xlabel="tested on", ylabel="fitted on")
         return figure
 
-    return picture(("transfer", task, metanet), draw, f"R² of {metanet}, {task}: {'; '.join(told)}.", made)
+    return picture(("transfer", task, metanet), draw, f"R² of {metanet}, {task}: {'; '.join(told)}.")
 
 
-def curves(cells: pd.DataFrame, made: dict[str, bytes]) -> list[Picture]:
+def curves(cells: pd.DataFrame) -> list[Picture]:
     """R² against the number of training nets, one picture for each task and zoo that was scored with several."""
     found = []
     cells = cells[~cells["task"].str.contains("shift=")]
@@ -176,11 +176,11 @@ def curves(cells: pd.DataFrame, made: dict[str, bytes]) -> list[Picture]:
             for _, row in part.iterrows()
         ]
         alt = f"R² against training nets, {base} of {zoo}: {'; '.join(told)}."
-        found.append(picture(("curve", base, zoo), partial(sample_efficiency, named), alt, made))
+        found.append(picture(("curve", base, zoo), partial(sample_efficiency, named), alt))
     return found
 
 
-def histograms(given: list[Zoo], target: str, made: dict[str, bytes]) -> Picture:
+def histograms(given: list[Zoo], target: str) -> Picture:
     """A target's distribution in each zoo."""
     told = []
     for zoo in given:
@@ -196,10 +196,10 @@ def histograms(given: list[Zoo], target: str, made: dict[str, bytes]) -> Picture
         figure.axes[0].margins(y=0.08 + 0.08 * len(given))  # room for the legend
         return figure
 
-    return picture(key, draw, alt, made, names=False)
+    return picture(key, draw, alt, names=False)
 
 
-def against_hyper_parameters(zoo: Zoo, target: str, made: dict[str, bytes]) -> Picture:
+def against_hyper_parameters(zoo: Zoo, target: str) -> Picture:
     """A target against each hyper-parameter of a zoo."""
     names = [name for name in zoo.hyper_parameters if name in zoo.targets and name != target]
     settled = zoo.columns[~zoo.columns["diverged"]]
@@ -207,4 +207,4 @@ def against_hyper_parameters(zoo: Zoo, target: str, made: dict[str, bytes]) -> P
     told = ", ".join(f"{name} undefined" if pd.isna(ranks[name]) else f"{name} {ranks[name]:+.2f}" for name in names)
     alt = f"{target} of {len(settled)} nets against each hyper-parameter; rank correlations: {told}."
     key = ("hyper-parameters", target, zoo.manifest_sha256)
-    return picture(key, lambda: plots.against_hyper_parameters([zoo], target), alt, made, names=False)
+    return picture(key, lambda: plots.against_hyper_parameters([zoo], target), alt, names=False)

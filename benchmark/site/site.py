@@ -16,14 +16,16 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmark.leaderboard.latex_csv import to_csv
-from benchmark.leaderboard.leaderboard import FLOOR
+from benchmark.leaderboard.leaderboard import BASELINE
 from benchmark.site import pages as contents
 from benchmark.site.site_data import Source, gathered
 from benchmark.site.svg import slug
 from zoo.storage import files
+from zoo.untrusted.files import read_bytes, remove
 
 TEMPLATES = Path(__file__).parent / "templates"
 ASSETS = ("style.css", "page.js")
+MOST_BYTES = 2**30  # of a page that is there already
 GENERATOR = '<meta name="generator" content="metazoo page">'  # marks a site that --overwrite may replace
 
 
@@ -36,30 +38,38 @@ def write(results: Path, out: Path, *, zoo_folders: list[Path] | None = None, ov
     made = site(results, zoo_folders or [])
     index = out / "index.html"
     if out.exists() and any(out.iterdir()) and not _is_begun(out, made):
-        if not (index.is_file() and GENERATOR in index.read_text(errors="replace")):
+        if not _is_site(index):
             raise FileExistsError(f"{out} holds something other than a site of `metazoo page`; give another folder")
         if not overwrite:
             raise FileExistsError(f"{out} has a site; --overwrite replaces it")
         for pattern in ("metanets/*.html", "zoos/*.html", "zoos/*.json", "pictures/*.svg"):
             for old in out.glob(pattern):
-                old.unlink()
+                remove(old, below=out)
     for pattern in (files.TEMPORARY, f"*/{files.TEMPORARY}"):
         for left in out.glob(pattern):
-            left.unlink()
+            remove(left, below=out)
     for name in sorted(made, key=index.name.__eq__):  # the index last: with it the site is whole
-        (out / name).parent.mkdir(parents=True, exist_ok=True)
-        files.write(out / name, made[name])
+        files.write(out / name, made[name], below=out)
     return index
+
+
+def _is_site(index: Path) -> bool:
+    """Whether this is the first page of a site; a link is none."""
+    try:
+        return GENERATOR.encode() in read_bytes(index, MOST_BYTES, below=index.parent)
+    except ValueError:
+        return False
 
 
 def _is_begun(out: Path, made: dict[str, bytes]) -> bool:
     """Whether the folder holds nothing but what this very site's writing leaves where it is stopped."""
     found = [path for path in out.rglob("*") if path.is_symlink() or not path.is_dir()]
-    if out / "index.html" in found:
+    if out / "index.html" in found or any(path.is_symlink() for path in found):
         return False
     known = {out / name: data for name, data in made.items()}
-    return not any(path.is_symlink() for path in found) and all(
-        path.match(files.TEMPORARY) or (path in known and path.read_bytes() == known[path]) for path in found
+    return all(
+        path.match(files.TEMPORARY) or (path in known and read_bytes(path, MOST_BYTES, below=out) == known[path])
+        for path in found
     )
 
 
@@ -67,19 +77,24 @@ def site(results: Path, zoo_folders: list[Path]) -> dict[str, bytes]:
     """The site's files by their path in it. Raises as `leaderboard` and `zoo.open` do."""
     source = gathered(results, zoo_folders)
     cells = source.board.cells
-    made = {name: (TEMPLATES / name).read_bytes() for name in ASSETS}
-    made |= {"cells.csv": to_csv(cells).encode(errors="replace"), "cells.json": _json(cells)}
-    pages = [("index.html", "index.html", "", contents.index(source, made))]
+    pages = [("index.html", "index.html", "", contents.index(source))]
     for name in cells["metanet"].unique():
-        pages.append((f"metanets/{slug(name)}.html", "metanet.html", "../", contents.metanet(name, source, made)))
+        pages.append((f"metanets/{slug(name)}.html", "metanet.html", "../", contents.metanet(name, source)))
     for label, file in _zoo_pages(source).items():
-        pages.append((file, "zoo.html", "../", contents.zoo(label, source, made)))
+        pages.append((file, "zoo.html", "../", contents.zoo(label, source)))
+    names = [file for file, *_ in pages]
+    if twice := [file for file in names if names.count(file) > 1]:  # eight digits of a hash can be had by trying
+        raise ValueError(f"{twice[0]} would be two pages: two names have the same slug; remove the records of one")
     environment = _environment(source)
-    for file, template, root, values in pages:
-        if file in made:  # eight digits of a hash can be had by trying
-            raise ValueError(f"{file} would be two pages: two names have the same slug; remove the records of one")
-        made[file] = environment.get_template(template).render(root=root, **values).encode(errors="replace")
-    return made
+    beside = [named for *_, page in pages for named in page.files]
+    rendered = [(file, _rendered(environment, template, root, page)) for file, template, root, page in pages]
+    assets = [(name, (TEMPLATES / name).read_bytes()) for name in ASSETS]
+    downloads = [("cells.csv", to_csv(cells).encode(errors="replace")), ("cells.json", _json(cells))]
+    return dict([*assets, *downloads, *beside, *rendered])
+
+
+def _rendered(environment: Environment, template: str, root: str, page: contents.Page) -> bytes:
+    return environment.get_template(template).render(root=root, **page.values).encode(errors="replace")
 
 
 def _environment(source: Source) -> Environment:
@@ -89,7 +104,7 @@ def _environment(source: Source) -> Environment:
     )
     environment.finalize = lambda value: printable(value) if type(value) is str else value  # Markup is no plain str
     environment.filters |= {"slug": slug, "url": web_address, "in_words": in_words, "shell": shlex.quote}
-    environment.globals |= {"generator": GENERATOR, "floor_name": FLOOR, "labels": _zoo_pages(source)}
+    environment.globals |= {"generator": GENERATOR, "baseline_name": BASELINE, "labels": _zoo_pages(source)}
     return environment
 
 

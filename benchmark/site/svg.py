@@ -29,12 +29,17 @@ STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Picture:
-    """An SVG of the site, its size in pixels, and its numbers in words for who cannot see it."""
+    """An SVG of the site: its file's name and bytes, its size in pixels, and its numbers in words for who cannot see it."""
 
     file: str
+    data: bytes
     alt: str
     width: int
     height: int
+
+    def named(self) -> tuple[str, bytes]:
+        """The name and the bytes of its file."""
+        return self.file, self.data
 
 
 def slug(name: str) -> str:
@@ -43,9 +48,7 @@ def slug(name: str) -> str:
     return f"{words or 'x'}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
 
 
-def picture(
-    key: tuple[str, ...], draw: Callable[[], Figure], alt: str, made: dict[str, bytes], *, names: bool = True
-) -> Picture:
+def picture(key: tuple[str, ...], draw: Callable[[], Figure], alt: str, *, names: bool = True) -> Picture:
     """Draws an SVG that is the same each time, and whose ink is dark on light pages and light on dark ones.
 
     `names`: has texts of others, in which a $ begins no formula.
@@ -56,10 +59,9 @@ def picture(
         figure.savefig(memory, format="svg", metadata={"Date": None, "Creator": None})
     css = f"svg{{color:{INK}}}@media(prefers-color-scheme:dark){{svg{{color:{INK_IN_THE_DARK}}}}}"
     text = memory.getvalue().decode().replace(INK, "currentColor")
-    file = f"pictures/{slug(json.dumps(key))}.svg"
-    made[file] = text.replace('<style type="text/css">', f'<style type="text/css">{css}', 1).encode()
+    data = text.replace('<style type="text/css">', f'<style type="text/css">{css}', 1).encode()
     width, height = figure.get_size_inches() * 96
-    return Picture(file, alt, round(width), round(height))
+    return Picture(f"pictures/{slug(json.dumps(key))}.svg", data, alt, round(width), round(height))
 
 
 def drawn(name: str) -> str:

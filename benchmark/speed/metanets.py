@@ -116,9 +116,10 @@ def _ours(queue: Any, start: Any, name: str, count: int, epochs: int, seed: int)
     one_thread_that_keeps_its_memory()
     metanet = METANETS[name]
     shared, weights = drawn(count + count // 2)
-    segments = tuple((entry.name, entry.slice) for entry in shared.layout)
     begun = time.perf_counter()
-    features = metanet.features(Nets(np.arange(len(weights)), weights, pd.DataFrame(index=range(len(weights))), segments))
+    columns = pd.DataFrame(index=range(len(weights)))
+    nets = Nets(np.arange(len(weights)), weights, columns, shared.layout, shared.trained, shared.fixed)
+    features = metanet.features(nets)
     preparing = time.perf_counter() - begun
     target = np.random.default_rng(0).random(len(weights))
     train, validation = (Examples(features[part], target[part]) for part in (slice(0, count), slice(count, None)))

@@ -135,13 +135,14 @@ def engine(spec: Spec, images: ImageSet, device: torch.device, clock: Clock) -> 
     """What a worker of `metazoo build` does, on nets that would train for ever."""
     one_thread_that_keeps_its_memory()
     device = machine.ready(device.type)
-    nets = range(nets_a_unit(spec, device.type))
+    shared = blueprint(spec)
+    nets = range(nets_a_unit(spec, shared.layout, device.type))
 
     def after_epoch(active: int) -> None:
         machine.wait_for(device)
         clock.count(active * len(images.train))
 
-    train(spec, blueprint(spec), images.to(device), nets, after_epoch=after_epoch)
+    train(spec, shared, images.to(device), nets, after_epoch=after_epoch)
 
 
 def contenders(spec: Spec) -> dict[str, tuple[int, Callable[..., None], dict[str, Any]]]:

@@ -14,10 +14,11 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.records import records
-from benchmark.records.records import SUBMISSION, stem
+from benchmark.records.corrections import SUBMISSION, corrects, is_unfinished, stem
+from benchmark.records.records import Stored
 from benchmark.scoring.task import opened
 from benchmark.submissions.cross_checks import at_odds, other_nets, together
-from benchmark.submissions.record_checks import Found, examined, is_known
+from benchmark.submissions.record_checks import examined, is_known
 from benchmark.submissions.submission import read_submission
 from benchmark.submissions.verification import VERIFICATION, tier
 from zoo.messages import plain
@@ -44,12 +45,12 @@ def check(folder: Path, zoo_folders: Sequence[Path] = ()) -> Checked:
     if not homes:
         raise FileNotFoundError(f"{folder}: no records there; `metazoo score` writes them")
     for home in homes:
-        here, wrong = examined(sorted(home.glob("seed-*.json")), known)
+        here, wrong = examined(sorted(home.glob("seed-*.json")), known, below=folder)
         for one in here:
             wrong += [f"{one.path}: {line}" for line in (*_misplaced(one), *at_odds(one, seen), *other_nets(one, tasks))]
-        problems += wrong + _home_problems(home, here)
+        problems += wrong + _home_problems(home, here, folder)
         found += [one.record for one in here]
-    problems += _rivals(homes)
+    problems += _rivals(homes, folder)
     labelled = sum(is_known(record, known) for record in found)
     return Checked(tuple(map(plain, problems)), len(found), labelled)
 
@@ -60,7 +61,7 @@ def _links(folder: Path) -> list[str]:
     return [f"{path} is a link; expected files and folders only" for path in sorted(found) if path.is_symlink()]
 
 
-def _misplaced(found: Found) -> Iterator[str]:
+def _misplaced(found: Stored) -> Iterator[str]:
     """Whether a record lies elsewhere than where the leaderboard's folders have it."""
     expected = records.path_of(Path(), found.record.task, found.record.metanet.name, found.record.seed).parent
     home = found.path.absolute().parent
@@ -68,7 +69,7 @@ def _misplaced(found: Found) -> Iterator[str]:
         yield f"expected it in {expected}"
 
 
-def _home_problems(home: Path, found: list[Found]) -> list[str]:
+def _home_problems(home: Path, found: list[Stored], below: Path) -> list[str]:
     """What is wrong with one folder beside its records one by one."""
     is_submitted = (home / SUBMISSION).exists()
     lines = together(found, submitted=is_submitted)
@@ -78,14 +79,14 @@ def _home_problems(home: Path, found: list[Found]) -> list[str]:
             path.stem not in stems or path.suffix not in (".json", ".parquet")
         ):
             lines.append(f"{path} belongs to no record here; remove it")
-    if records.is_unfinished(home):
+    if is_unfinished(home):
         lines.append(f"{home}: a correction without {SUBMISSION}, which does not count; submit it again or remove it")
     if (is_submitted or (home / VERIFICATION).exists()) and not stems:
         lines.append(f"{home}: a submission without records")
     try:
         if is_submitted:
-            lines += _bad_supersession(home, read_submission(home / SUBMISSION).supersedes)
-        tier(home)
+            lines += _bad_supersession(home, read_submission(home / SUBMISSION, below=below).supersedes)
+        tier(home, found, below=below)
     except ValueError as error:
         lines.append(str(error))
     return lines
@@ -94,22 +95,22 @@ def _home_problems(home: Path, found: list[Found]) -> list[str]:
 def _bad_supersession(home: Path, supersedes: str | None) -> Iterator[str]:
     if (supersedes is None) != (stem(home.name) == home.name):
         yield f"{home / SUBMISSION}: supersedes {supersedes}, but only a folder NAME.2, NAME.3 and so on is a correction"
-    elif supersedes is not None and not (records.corrects(home, supersedes) and home.with_name(supersedes).is_dir()):
+    elif supersedes is not None and not (corrects(home, supersedes) and home.with_name(supersedes).is_dir()):
         yield f"{home / SUBMISSION}: supersedes {supersedes}, expected an earlier folder of the same metanet beside it"
 
 
-def _rivals(homes: Iterable[Path]) -> list[str]:
+def _rivals(homes: Iterable[Path], below: Path) -> list[str]:
     """Folders of one metanet on one task that count both: a correction that does not supersede the newest."""
     counting: dict[Path, list[str]] = {}
-    gone = {home.with_name(name) for home in homes if (name := _supersedes(home)) and records.corrects(home, name)}
+    gone = {home.with_name(name) for home in homes if (name := _supersedes(home, below)) and corrects(home, name)}
     for home in homes:
-        if home not in gone and not records.is_unfinished(home):
+        if home not in gone and not is_unfinished(home):
             counting.setdefault(home.with_name(stem(home.name)), []).append(home.name)
     return [f"{plain.parent}: {' and '.join(names)} both count" for plain, names in counting.items() if len(names) > 1]
 
 
-def _supersedes(home: Path) -> str | None:
+def _supersedes(home: Path, below: Path) -> str | None:
     try:
-        return read_submission(home / SUBMISSION).supersedes
+        return read_submission(home / SUBMISSION, below=below).supersedes
     except ValueError:  # none there, or named as a problem already
         return None

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.submissions.record_checks import Found, some
+from benchmark.records.records import Stored
+from benchmark.submissions.record_checks import some
 from metanets.table import METANETS
 
-FEWEST_SEEDS = 5  # of a submission; a floor may have fewer, since most do not depend on the seed
+FEWEST_SEEDS = 5  # of a submission; a baseline may have fewer, since most do not depend on the seed
 
 
-def together(found: Sequence[Found], *, submitted: bool) -> list[str]:
+def together(found: Sequence[Stored], *, submitted: bool) -> list[str]:
     """What is wrong with records as those of one metanet on one task; fewer seeds are enough where nothing is submitted."""
     if not found:
         return []
@@ -23,15 +24,17 @@ def together(found: Sequence[Found], *, submitted: bool) -> list[str]:
         lines.append(f"{first.path.parent}: seeds {sorted(seeds)}, expected each once")
     if submitted:
         name = first.record.metanet.name
-        floor = name in METANETS and METANETS[name].floor
-        if len(set(seeds)) < FEWEST_SEEDS and not floor:
+        baseline = name in METANETS and METANETS[name].baseline
+        if len(set(seeds)) < FEWEST_SEEDS and not baseline:
             lines.append(f"{first.path.parent}: {len(set(seeds))} seed(s), a submission has {FEWEST_SEEDS} or more")
-        if any(one.record.metanet.floor != floor for one in found):
-            lines.append(f"{first.path.parent}: {name} is {'' if floor else 'not '}among the suite's floors; records differ")
+        if any(one.record.metanet.baseline != baseline for one in found):
+            lines.append(
+                f"{first.path.parent}: {name} is {'' if baseline else 'not '}among the suite's baselines; records differ"
+            )
     return lines
 
 
-def at_odds(found: Found, seen: dict[tuple[str, str], tuple[Path, pd.Series]]) -> Iterator[str]:
+def at_odds(found: Stored, seen: dict[tuple[str, str], tuple[Path, pd.Series]]) -> Iterator[str]:
     """Compares the labels with those of the records `seen` before of the same zoo and target, and adds them."""
     task = found.record.task
     for split, zoo in (("validation", task.zoo), ("test", task.test_zoo)):
@@ -46,7 +49,7 @@ def at_odds(found: Found, seen: dict[tuple[str, str], tuple[Path, pd.Series]]) -
         seen[key] = path, others
 
 
-def other_nets(found: Found, tasks: dict[tuple[str, str, str], tuple[Path, pd.DataFrame]]) -> Iterator[str]:
+def other_nets(found: Stored, tasks: dict[tuple[str, str, str], tuple[Path, pd.DataFrame]]) -> Iterator[str]:
     """Compares the nets with those of the first record of the same task: scores on others would not compare."""
     task, columns = found.record.task, ["split", "index", "target"]
     nets = found.frame[columns].sort_values(columns, ignore_index=True)

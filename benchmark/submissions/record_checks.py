@@ -6,41 +6,20 @@ Labels are compared with the zoo's where the zoo is given. Where it is not, thos
 import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from benchmark.records import records
-from benchmark.records.records import RECORD_BYTES, Record
+from benchmark.records.records import Record, Stored
 from benchmark.scoring.task import rows_of, task_of
 from benchmark.statistics.metrics import is_constant, recalibrated_r2, scores
 from zoo import Zoo
 from zoo.messages import unknown
-from zoo.untrusted.files import read_bytes
 
 TOLERANCE = 1e-6  # between a score and the one recomputed; where scores are enormous, what rounding gives
 SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=-]{0,199}")  # a task's or metanet's name as a folder's name
-
-
-@dataclass(frozen=True)
-class Found:
-    """A record that could be read, with its predictions; and the bytes of both files, as they were checked."""
-
-    path: Path
-    record: Record
-    frame: pd.DataFrame
-    data: bytes
-    predictions: bytes
-
-
-def read(path: Path) -> Found:
-    """A record and its predictions from files that may be hostile. Raises ValueError naming the file."""
-    data = read_bytes(path, RECORD_BYTES, below=path.parent)
-    record = records.parse(path, data)
-    predictions = records.predictions_bytes(path, record)
-    return Found(path, record, records.parse_predictions(path, record, predictions), data, predictions)
 
 
 def is_known(record: Record, known: dict[str, Zoo]) -> bool:
@@ -48,12 +27,13 @@ def is_known(record: Record, known: dict[str, Zoo]) -> bool:
     return {record.task.zoo.manifest_sha256, record.task.test_zoo.manifest_sha256} <= known.keys()
 
 
-def examined(paths: Iterable[Path], known: dict[str, Zoo]) -> tuple[list[Found], list[str]]:
-    """Those records that can be read, and all that is wrong with any."""
+def examined(paths: Iterable[Path], known: dict[str, Zoo], *, below: Path | None = None) -> tuple[list[Stored], list[str]]:
+    """Those records that can be read, `below` as in `records.stored`, and all that is wrong with any."""
     found, problems = [], []
     for path in paths:
         try:
-            one = read(path)
+            one = records.stored(path, below=below)
+            _ = one.frame  # reads its predictions
         except ValueError as error:
             problems.append(str(error))
             continue
@@ -62,7 +42,7 @@ def examined(paths: Iterable[Path], known: dict[str, Zoo]) -> tuple[list[Found],
     return found, problems
 
 
-def _problems(found: Found, known: dict[str, Zoo]) -> list[str]:
+def _problems(found: Stored, known: dict[str, Zoo]) -> list[str]:
     """What is wrong with one record."""
     lines = [*_bad_names(found), *_bad_zoos(found), *_bad_rows(found)]
     if not lines:
@@ -70,7 +50,7 @@ def _problems(found: Found, known: dict[str, Zoo]) -> list[str]:
     return lines + (list(_bad_labels(found, known)) if is_known(found.record, known) else [])
 
 
-def _bad_names(found: Found) -> Iterator[str]:
+def _bad_names(found: Stored) -> Iterator[str]:
     record, stem = found.record, f"seed-{found.record.seed}"
     for what, name in (("task", record.task.name()), ("metanet", record.metanet.name.replace(":", "."))):
         if not SAFE.fullmatch(name) or re.search(r"\.\d+$", name):
@@ -79,13 +59,13 @@ def _bad_names(found: Found) -> Iterator[str]:
         yield f"expected the files {stem}.json and {stem}.parquet, found the second named {record.predictions.file}"
 
 
-def _bad_zoos(found: Found) -> Iterator[str]:
+def _bad_zoos(found: Stored) -> Iterator[str]:
     zoo, test = found.record.task.zoo, found.record.task.test_zoo
     if zoo != test and zoo.manifest_sha256 == test.manifest_sha256:
         yield f"one zoo by its hash, but {zoo.name} ({zoo.family}) and {test.name} ({test.family}); expected one name"
 
 
-def _bad_rows(found: Found) -> Iterator[str]:
+def _bad_rows(found: Stored) -> Iterator[str]:
     nets, frame = found.record.task.nets, found.frame
     if strange := sorted(set(frame["split"]) - {"validation", "test"}):
         yield f"predictions of the splits {str(strange)[:100]}, expected validation and test"
@@ -101,7 +81,7 @@ def _bad_rows(found: Found) -> Iterator[str]:
             yield f"{count} {column}(s) are not finite, expected a number for each net"
 
 
-def _bad_scores(found: Found) -> Iterator[str]:
+def _bad_scores(found: Stored) -> Iterator[str]:
     """Compares the scores with those recomputed from the predictions."""
     record = found.record
     known, held = (found.frame[found.frame["split"] == split] for split in ("validation", "test"))
@@ -120,7 +100,7 @@ def _bad_scores(found: Found) -> Iterator[str]:
         yield f"constant_prediction is said to be {record.constant_prediction}, but the predictions are not so"
 
 
-def _bad_labels(found: Found, known: dict[str, Zoo]) -> Iterator[str]:
+def _bad_labels(found: Stored, known: dict[str, Zoo]) -> Iterator[str]:
     """Compares task, nets and targets with those of the zoos."""
     task = found.record.task
     zoo, test = known[task.zoo.manifest_sha256], known[task.test_zoo.manifest_sha256]

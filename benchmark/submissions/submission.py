@@ -4,15 +4,12 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass as strict_dataclass
 
-from benchmark.records.records import RECORD_BYTES, STRICT, SUBMISSION, validated
+from benchmark.records.corrections import SUBMISSION, SUBMISSION_BYTES
+from benchmark.records.records import STRICT, Day, validated
 from zoo.untrusted.json import read_json
-
-
-def _day(text: str) -> str:
-    return date.fromisoformat(text).isoformat()
 
 
 def words(longest: int) -> Any:
@@ -20,7 +17,6 @@ def words(longest: int) -> Any:
     return Field(min_length=1, max_length=longest, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$")
 
 
-Day = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$"), AfterValidator(_day)]
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$")]
 
 
@@ -60,6 +56,7 @@ def submission(**fields: object) -> Submission:
     return validated(Path(SUBMISSION), _SUBMISSION, plain | fields)
 
 
-def read_submission(path: Path) -> Submission:
-    """A `submission.json`. Raises ValueError that names the file and the fields at fault."""
-    return validated(path, _SUBMISSION, read_json(path, below=path.parent, most=RECORD_BYTES, controls=True))
+def read_submission(path: Path, *, below: Path | None = None) -> Submission:
+    """A `submission.json`; `below` as in `records.stored`. Raises ValueError naming the file and the fields at fault."""
+    value = read_json(path, below=below or path.parent, most=SUBMISSION_BYTES, controls=True)
+    return validated(path, _SUBMISSION, value)

@@ -11,15 +11,16 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.records import records
+from benchmark.records.corrections import SUBMISSION, stem, superseded
 from benchmark.records.predictions import PREDICTIONS_BYTES
-from benchmark.records.records import SUBMISSION, Record, stem
+from benchmark.records.records import Record, Stored
 from benchmark.scoring.task import opened
 from benchmark.submissions.cross_checks import other_nets, together
-from benchmark.submissions.record_checks import Found, examined, is_known
+from benchmark.submissions.record_checks import examined, is_known
 from benchmark.submissions.submission import Submission
 from zoo.messages import plain
 from zoo.storage import files
-from zoo.untrusted.files import read_bytes
+from zoo.untrusted.files import read_bytes, remove
 
 
 def submit(
@@ -43,7 +44,7 @@ def submit(
         raise ValueError("\n  ".join([f"refused, {len(problems)} problem(s):", *map(plain, problems)]))
     folder = _destination(to, found[0].record, about.supersedes)
     contents = {name: data for one in found for name, data in _contents(one).items()}
-    return folder, _copied(folder, contents | {SUBMISSION: files.to_json(asdict(about))})
+    return folder, _copied(folder, to, contents | {SUBMISSION: files.to_json(asdict(about))})
 
 
 def _expanded(paths: Iterable[Path]) -> list[Path]:
@@ -53,7 +54,7 @@ def _expanded(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
-def _contents(found: Found) -> dict[str, bytes]:
+def _contents(found: Stored) -> dict[str, bytes]:
     """The predictions first: a record is there when they are."""
     return {found.record.predictions.file: found.predictions, found.path.name: found.data}
 
@@ -71,23 +72,20 @@ def _destination(to: Path, record: Record, supersedes: str | None) -> Path:
     old = plain.with_name(supersedes)
     if stem(supersedes) != plain.name or not any(old.glob("seed-*.json")):
         raise ValueError(f"no records of {plain.name} at {old}; --supersedes takes the name of a folder in {plain.parent}")
-    if old in records.superseded(plain.parent):
+    if old in superseded(plain.parent):
         raise ValueError(f"{old} is superseded already; name the newest folder of {plain.name} in {plain.parent}")
     return folder
 
 
-def _copied(folder: Path, contents: dict[str, bytes]) -> tuple[Path, ...]:
+def _copied(folder: Path, to: Path, contents: dict[str, bytes]) -> tuple[Path, ...]:
     """Writes these files, in order. Raises FileExistsError, before anything is written, where others are in the way."""
     for path in sorted(folder.iterdir()) if folder.exists() else []:
         if path.match(files.TEMPORARY):
-            path.unlink()  # of a copy that was stopped
-        elif path.name not in contents or read_bytes(path, PREDICTIONS_BYTES, below=folder) != contents[path.name]:
+            remove(path, below=to)  # of a copy that was stopped
+        elif path.name not in contents or read_bytes(path, PREDICTIONS_BYTES, below=to) != contents[path.name]:
             raise FileExistsError(f"{path} is there already and is not of this submission; --supersedes adds a correction")
-    folder.mkdir(parents=True, exist_ok=True)
     for name, data in contents.items():
-        if (
-            not files.publish(folder / name, data, below=folder)
-            and read_bytes(folder / name, PREDICTIONS_BYTES, below=folder) != data
-        ):
-            raise FileExistsError(f"{folder / name}: another submission was written at the same time; try again")
+        path = folder / name
+        if not files.publish(path, data, below=to) and read_bytes(path, PREDICTIONS_BYTES, below=to) != data:
+            raise FileExistsError(f"{path}: another submission was written at the same time; try again")
     return tuple(folder / name for name in contents)

@@ -1,10 +1,11 @@
-"""How far records are to be trusted: what maintainers found when they ran them again, and zoos that nobody knew.
+"""Verification of records: what maintainers found when they ran them again, and zoos that nobody knew.
 
 What was found lies beside a submission, in a `verification.json`, and holds for the very records that it names. The
 labels of a public zoo are public; only a zoo that did not exist before (`fresh`) is unseen.
 """
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,12 +14,12 @@ from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass as strict_dataclass
 
 import zoo as zoos
-from benchmark.records.records import RECORD_BYTES, STRICT, Sha256, validated
-from benchmark.submissions.submission import Day, words
+from benchmark.records.corrections import SUBMISSION_BYTES
+from benchmark.records.records import STRICT, Day, Sha256, Stored, validated
+from benchmark.submissions.submission import words
 from zoo import Spec
 from zoo.dataset import zoo_json
 from zoo.storage import files
-from zoo.untrusted.files import read_bytes
 from zoo.untrusted.json import read_json
 
 VERIFICATION = "verification.json"  # beside a submission: what maintainers found
@@ -40,17 +41,18 @@ class Verification:
 _VERIFICATION = TypeAdapter(Verification).validate_json
 
 
-def read_verification(path: Path) -> Verification:
+def read_verification(path: Path, *, below: Path | None = None) -> Verification:
     """A `verification.json`. Raises as `read_submission` does."""
-    return validated(path, _VERIFICATION, read_json(path, below=path.parent, most=RECORD_BYTES, controls=True))
+    value = read_json(path, below=below or path.parent, most=SUBMISSION_BYTES, controls=True)
+    return validated(path, _VERIFICATION, value)
 
 
-def tier(folder: Path) -> Tier:
-    """How far the records in a folder are to be trusted. Raises ValueError where they are not those that were verified."""
+def tier(folder: Path, held: Iterable[Stored], *, below: Path | None = None) -> Tier:
+    """The tier of the records `held` in a folder. Raises ValueError where they are not those that were verified."""
     if not (folder / VERIFICATION).exists():
         return "self-reported"
-    found = read_verification(folder / VERIFICATION)
-    now = {path.name: files.hash_of(read_bytes(path, RECORD_BYTES, below=folder)) for path in folder.glob("seed-*.json")}
+    found = read_verification(folder / VERIFICATION, below=below)
+    now = {one.path.name: files.hash_of(one.data) for one in held}
     if found.records != now:
         differing = sorted(name for name in found.records.keys() | now.keys() if found.records.get(name) != now.get(name))
         raise ValueError(f"{folder / VERIFICATION}: {', '.join(differing)} differ(s) from what was verified; verify anew")

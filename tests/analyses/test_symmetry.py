@@ -34,7 +34,7 @@ def test_metanets_on_flat_weights_are_blind_to_neither(report, metanet):
 
 
 @pytest.mark.parametrize("metanet", ["mean", "trees_hyper_parameters"])
-def test_floors_that_read_no_weights_never_move(report, metanet):
+def test_baselines_that_read_no_weights_never_move(report, metanet):
     assert all(report.loc[metanet, kind] == 0 for kind in KINDS)
     assert np.isnan(report.loc["mean", "permutation_relative"])
 

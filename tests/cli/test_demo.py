@@ -7,25 +7,25 @@ from metanets import Training
 from metanets.table import METANETS
 
 
-def cells(standard: float, asymmetric: float, floor: float, std: float = 0.01) -> pd.DataFrame:
+def cells(standard: float, asymmetric: float, baseline: float, std: float = 0.01) -> pd.DataFrame:
     rows = [
-        {"family": family, "metanet": name, "floor": name == "ridge", "r2_mean": r2, "r2_std": std, "tau_mean": 0.5}
+        {"family": family, "metanet": name, "baseline": name == "ridge", "r2_mean": r2, "r2_std": std, "tau_mean": 0.5}
         for family, mlp in (("standard", standard), ("w_asymmetric", asymmetric))
-        for name, r2 in (("mlp", mlp), ("ridge", floor))
+        for name, r2 in (("mlp", mlp), ("ridge", baseline))
     ]
     return pd.DataFrame(rows)
 
 
 @pytest.mark.parametrize(
-    ("standard", "asymmetric", "floor", "verdict", "relation"),
+    ("standard", "asymmetric", "baseline", "verdict", "relation"),
     [
         (0.3, 0.6, 0.1, "as the paper found", "above"),
         (0.6, 0.3, 0.9, "opposite of what the paper found", "below"),
         (0.5, 0.51, 0.505, "does not show the paper's finding", "level with"),
     ],
 )
-def test_the_sentence_says_what_came_out_whatever_it_is(standard, asymmetric, floor, verdict, relation):
-    text = sentence(cells(standard, asymmetric, floor))
+def test_the_sentence_says_what_came_out_whatever_it_is(standard, asymmetric, baseline, verdict, relation):
+    text = sentence(cells(standard, asymmetric, baseline))
     assert verdict in text
     assert relation in text
     assert f"{standard:.2f}" in text

@@ -12,8 +12,8 @@ import zoo
 from zoo.hub.card import About
 from zoo.hub.croissant import CONTEXT, LICENCES, croissant
 from zoo.hub.release import index, release
-from zoo.storage import files
 from zoo.untrusted.files import sha256
+from zoo.untrusted.json import read_json
 
 pytestmark = [  # of what mlcroissant 1.1.1 calls in rdflib 7.6 and pandas 3.1
     pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning"),
@@ -33,7 +33,7 @@ def folder(standard, asymmetric, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def metadata(folder):
-    return files.read_json(folder / "croissant.json")
+    return read_json(folder / "croissant.json")
 
 
 def test_mlcroissant_finds_nothing_wrong(folder):
@@ -93,7 +93,7 @@ def test_files_are_named_with_their_sha256_and_every_shard_lies_in_one_set(folde
 
 
 def test_every_field_has_its_type_and_says_what_it_is(metadata, standard):
-    texts = files.read_json(standard / "zoo.json")["columns"]
+    texts = read_json(standard / "zoo.json")["columns"]
     fields = {field["name"]: field for field in metadata["recordSet"][0]["field"]}
     for name, field in fields.items():
         assert field["description"] != name

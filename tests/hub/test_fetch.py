@@ -11,14 +11,14 @@ from stores import DIED, QUIET, REPO, bucket_at, bundle, contents, die_at, hub_a
 
 import zoo
 from zoo.hub import address as remotes
-from zoo.hub import huggingface, remote, s3
+from zoo.hub import download, folder, huggingface, s3
 from zoo.hub.download import BREAKS
 from zoo.hub.fetch import SOURCE, fetch, open_remote
 from zoo.hub.publish import publish
 from zoo.hub.release import Release
-from zoo.hub.remote_manifest import names
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST
+from zoo.untrusted.manifest import digests_of
 
 pytestmark = QUIET
 LINES: list[str] = []
@@ -224,7 +224,7 @@ def test_a_branch_a_tag_and_a_commit_are_revisions(hub, one, standard, asymmetri
 
 def read_in_parts(monkeypatch, size):
     """Lets every place be read in parts of so many bytes."""
-    for place in (remote, s3, huggingface):
+    for place in (download, folder, s3, huggingface):
         monkeypatch.setattr(place, "CHUNK", size)
 
 
@@ -292,7 +292,7 @@ def test_a_connection_that_always_breaks_ends_with_what_to_do_and_no_zoo(hub, on
 def test_wrong_bytes_are_asked_for_once_more_and_then_refused(hub, one, standard, tmp_path, unvetted):
     publish(one, REPO, report=quiet)
     hub.fault("GET", f"/resolve/.*{TRAIN}", body="wrong", times=2)
-    with pytest.raises(ValueError, match=r"train-00000-of-00001\.h5: received SHA-256 [0-9a-f]{64}, .* twice wrong"):
+    with pytest.raises(ValueError, match=r"train-00000-of-00001\.h5: downloaded SHA-256 [0-9a-f]{64}, .* twice wrong"):
         fetch(REPO, tmp_path / "back")
     assert not (tmp_path / "back").exists()
     assert not list(tmp_path.glob(".back.fetching/data/train*"))
@@ -406,22 +406,22 @@ EVIL = [
 @pytest.mark.parametrize("name", EVIL)
 def test_a_name_that_could_leave_the_folder_is_refused(name):
     with pytest.raises(ValueError, match="refused"):
-        names(f"{'0' * 64}  {name}\n".encode(), "there")
+        digests_of(f"{'0' * 64}  {name}\n".encode(), "there")
 
 
 @pytest.mark.parametrize("pair", [("a", "A"), ("data/x.h5", "Data/x.h5"), ("a", "a/b"), ("a", "a")])
 def test_names_that_are_one_file_on_some_systems_are_refused(pair):
     with pytest.raises(ValueError, match="one file on some file systems"):
-        names("".join(f"{'0' * 64}  {name}\n" for name in pair).encode(), "there")
+        digests_of("".join(f"{'0' * 64}  {name}\n" for name in pair).encode(), "there")
 
 
 @pytest.mark.parametrize("text", [b"", b"no manifest", b"\xff\xfe\n", b"0" * 63 + b"  a\n", b"0" * 64 + b"  a"])
 def test_a_manifest_that_is_damaged_is_refused(text):
     if text:
         with pytest.raises(ValueError, match=r"damaged|refused"):
-            names(text, "there")
+            digests_of(text, "there")
     else:
-        assert names(text, "there") == {}
+        assert digests_of(text, "there") == {}
 
 
 @pytest.mark.parametrize(

@@ -467,7 +467,7 @@ def test_half_a_commit_is_no_commit(hub, repo):
 
 
 def test_large_text_is_an_object_too(hub, api, repo, monkeypatch):
-    monkeypatch.setattr("hub.repositories.LFS_BYTES", 100)
+    monkeypatch.setattr("hub_server.repositories.LFS_BYTES", 100)
     for size in (100, 101):
         name = f"{size}.txt"
         api.upload_file(path_or_fileobj=b"x" * size, path_in_repo=name, repo_id=repo, repo_type="dataset")

@@ -1,4 +1,5 @@
 import contextlib
+import importlib
 import sys
 import traceback
 from dataclasses import replace
@@ -10,7 +11,7 @@ from stores import CARD, DIED, QUIET, REPO, Stopping, bucket_at, bundle, content
 
 import zoo
 from zoo.hub import address as remotes
-from zoo.hub import remote as places
+from zoo.hub import store as places
 from zoo.hub.fetch import fetch
 from zoo.hub.publish import publish
 from zoo.hub.release import Release, release
@@ -142,14 +143,13 @@ def test_bytes_that_are_not_the_releases_are_not_published(tmp_path, one):
 
 def test_a_place_that_spoils_a_file_is_found_by_reading_back(place, one, monkeypatch):
     spoilt = type(remotes.locate(place))
-    whole = spoilt.copy
+    whole = spoilt.as_delivered
 
-    def copy(self, name, folder, *, commit):
-        path = folder / "copy"
-        path.write_bytes(whole(self, name, folder, commit=commit).read_bytes() + b"!" * name.endswith(".parquet"))
-        return path
+    def as_delivered(self, name, *, commit):
+        yield from whole(self, name, commit=commit)
+        yield b"!" * name.endswith(".parquet")
 
-    monkeypatch.setattr(spoilt, "copy", copy)
+    monkeypatch.setattr(spoilt, "as_delivered", as_delivered)
     with pytest.raises(ValueError, match=r"index\.parquet came back with SHA-256"):
         put(one, place)
 
@@ -284,7 +284,7 @@ def test_a_tag_of_the_same_release_is_kept_and_that_of_another_is_not_moved(hub,
 
 
 def test_data_goes_before_what_describes_it_in_commits_of_limited_size(hub, one, monkeypatch):
-    monkeypatch.setattr(sys.modules["zoo.hub.publish"], "FILES_AT_ONCE", 2)
+    monkeypatch.setattr(importlib.import_module("zoo.hub.publish"), "FILES_AT_ONCE", 2)
     put(one, REPO)
     repo, states = hub.repo("user/zoos"), []
     oid = repo.branches["main"]

@@ -12,10 +12,11 @@ from stores import lay_out
 
 import zoo
 from zoo.hub.release import Release, _check_paths, _named, _pictures, index, release
-from zoo.hub.remote import RELEASE
+from zoo.hub.store import RELEASE
 from zoo.storage import files, shards
 from zoo.storage.manifest import check_bytes, read_manifest
 from zoo.untrusted.files import sha256
+from zoo.untrusted.json import read_json
 
 
 def bits(values) -> bytes:
@@ -98,7 +99,7 @@ def test_digests_and_sizes_are_those_of_the_files(released, folder):
 
 
 def test_zoo_json_says_which_zoos_these_are(folder, at_home):
-    about = files.read_json(folder / "zoo.json")
+    about = read_json(folder / "zoo.json")
     assert about["format"] == RELEASE
     assert [config["name"] for config in about["configs"]] == CONFIGS
     for config in about["configs"]:

@@ -101,7 +101,7 @@ def test_a_dry_run_names_files_and_sizes_and_writes_nothing(metazoo, standard, t
 def test_the_card_has_the_scores_of_the_zoos_that_are_published(metazoo, standard, asymmetric, tmp_path):
     scored(standard, tmp_path / "results")
     assert metazoo("publish", standard, "--to", tmp_path / "one", "--results", tmp_path / "results")[0] == 0
-    assert "trees_statistics (floor)" in (tmp_path / "one/README.md").read_text()
+    assert "trees_statistics (baseline)" in (tmp_path / "one/README.md").read_text()
     assert metazoo("publish", asymmetric, "--to", tmp_path / "other", "--results", tmp_path / "results")[0] == 0
     assert "trees_statistics" not in (tmp_path / "other/README.md").read_text()
 

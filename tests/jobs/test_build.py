@@ -1,6 +1,7 @@
 import contextlib
 import dataclasses
 import fcntl
+import importlib
 import json
 import os
 import signal
@@ -103,7 +104,7 @@ def test_shards_hold_their_split_in_order(standard):
 
 
 def test_many_small_shards_hold_the_same_nets_as_one(standard, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules["zoo.jobs.build"], "SHARD_BYTES", 20_000)
+    monkeypatch.setattr(importlib.import_module("zoo.jobs.build"), "SHARD_BYTES", 20_000)
     many, one = zoo.open(zoo.build(small(), tmp_path / "zoo")), zoo.open(standard)
     assert len(many.parts["train"]) > 3
     assert (many.nets("train").weights == one.nets("train").weights).all()

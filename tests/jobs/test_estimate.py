@@ -11,6 +11,7 @@ from zoo.jobs.estimate import estimate, image_counts, random_images
 from zoo.messages import duration
 from zoo.nets.layout import total
 from zoo.spec.resolve import layout_of
+from zoo.untrusted.json import read_json
 
 
 def test_the_estimate_is_about_what_a_build_takes(tmp_path):
@@ -20,7 +21,7 @@ def test_the_estimate_is_about_what_a_build_takes(tmp_path):
     folder = zoo.build(spec, tmp_path / "zoo", workers=1)
     seconds = time.perf_counter() - begun
     assert found.seconds / 4 < seconds  # not a speed test: other units or a slip by a power of ten would show
-    trained = sum(zoo.storage.files.read_json(path)["seconds"] for path in folder.glob("units/?????.json"))
+    trained = sum(read_json(path)["seconds"] for path in folder.glob("units/?????.json"))
     assert found.seconds / 6 < trained < found.seconds * 6
     shards = sum(path.stat().st_size for path in folder.glob("data/*.h5"))
     assert shards < found.disk_bytes < 3 * shards

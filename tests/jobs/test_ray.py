@@ -12,7 +12,8 @@ from conftest import ROOT, small
 
 import zoo
 from zoo.jobs import plan
-from zoo.storage import files
+from zoo.storage.manifest import read_manifest
+from zoo.untrusted.json import read_json
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 pytest.importorskip("ray", reason="Ray is not installed; pip install 'metazoo[ray]' brings it")
@@ -62,7 +63,7 @@ def until(folder: Path, done: int, process: subprocess.Popen) -> dict[Path, byte
 
 
 def content(folder: Path) -> dict[str, str]:
-    return zoo.manifest.read_manifest(folder)
+    return read_manifest(folder)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,7 @@ def test_a_node_dies_and_every_unit_is_done_once(cluster, tmp_path, undisturbed)
     assert process.wait(timeout=120) == 0
     assert content(folder) == undisturbed
     assert all(path.read_bytes() == data for path, data in receipts.items())
-    done = [files.read_json(path)["nets"] for path in sorted(folder.glob("units/?????.json"))]
+    done = [read_json(path)["nets"] for path in sorted(folder.glob("units/?????.json"))]
     assert done == [[start, start + 4] for start in range(0, 96, 4)]
     assert plan.units(folder) == []
 

@@ -1,5 +1,6 @@
 """Workers on a shared folder: whatever is killed, and whenever, every unit is done once and the bytes are the same."""
 
+import importlib
 import json
 import multiprocessing
 import os
@@ -7,12 +8,11 @@ import random
 import shutil
 import signal
 import socket
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from conftest import small
+from conftest import ALL_OF_ZOO, small
 
 import zoo
 from zoo.jobs import leases, plan, units
@@ -20,6 +20,7 @@ from zoo.jobs.leases import Holder
 from zoo.jobs.units import ATTEMPTS, Workshop
 from zoo.jobs.workers import check_failures
 from zoo.storage import files
+from zoo.untrusted.json import read_json
 
 SPEC = small(nets=24)
 KILLS = 20
@@ -52,12 +53,12 @@ def undisturbed(prepared, tmp_path_factory):
 def server():
     """Starts processes in which everything is imported already, without the hazards of forking this one."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["zoo", "test_workers"])
+    context.set_forkserver_preload([*ALL_OF_ZOO, "test_workers"])
     return context
 
 
 def rows(folder: Path) -> dict[str, str]:
-    receipts = {unit.number: files.read_json(unit.receipt(folder)) for unit in plan.units(folder)}
+    receipts = {unit.number: read_json(unit.receipt(folder)) for unit in plan.units(folder)}
     for unit in plan.units(folder):
         assert unit.is_done(folder)
         unit.read(folder)  # checks the bytes
@@ -177,7 +178,7 @@ def test_of_two_commits_the_first_wins(folder, capsys):
     unit.commit(folder, b"second", {})
     assert "trained twice, with different results" in capsys.readouterr().err
     assert [path.read_bytes() for path in folder.glob("units/*.h5")] == [b"first"]
-    assert files.read_json(unit.receipt(folder))["sha256"] == files.hash_of(b"first")
+    assert read_json(unit.receipt(folder))["sha256"] == files.hash_of(b"first")
 
 
 def test_a_unit_that_fails_is_tried_three_times_and_the_others_go_on(folder, monkeypatch):
@@ -199,7 +200,7 @@ def test_a_unit_that_fails_is_tried_three_times_and_the_others_go_on(folder, mon
     assert (found.done, found.failed, found.running, found.units) == (3, 1, 0, 4)
     with pytest.raises(RuntimeError, match=r"1 unit\(s\) failed 3 times(?s:.)*nets 6 to 11: ArithmeticError: no luck"):
         check_failures(folder)
-    monkeypatch.setattr(sys.modules["zoo.jobs.build"], "run", lambda folder, **_: zoo.work(folder))
+    monkeypatch.setattr(importlib.import_module("zoo.jobs.build"), "run", lambda folder, **_: zoo.work(folder))
     with pytest.raises(RuntimeError, match="failed 3 times"):  # a build tries again, and says so too
         zoo.build(SPEC, folder, workers=1)
     assert len(tried) == 9
@@ -283,7 +284,7 @@ def test_rows_that_vanish_during_a_build_are_an_error_not_a_zoo_without_them(fol
         zoo.work(folder)
         next(folder.glob("units/00001.*.h5")).unlink()
 
-    monkeypatch.setattr(sys.modules["zoo.jobs.build"], "run", vanish)
+    monkeypatch.setattr(importlib.import_module("zoo.jobs.build"), "run", vanish)
     with pytest.raises(RuntimeError, match=r"1 unit\(s\) that were done are gone"):
         zoo.build(SPEC, folder, workers=1)
     monkeypatch.undo()

@@ -9,7 +9,7 @@ import zoo
 from benchmark.cli import main
 from benchmark.cli.watch import is_over, line, watch
 from benchmark.leaderboard.compare import Comparison, compare
-from benchmark.leaderboard.leaderboard import FLOOR, from_paths
+from benchmark.leaderboard.leaderboard import BASELINE, from_paths
 from benchmark.records import records
 from benchmark.scoring.score import score
 from benchmark.statistics.intervals import difference
@@ -21,9 +21,9 @@ QUICK = Training(epochs=2, batch=8, learning_rates=(1e-3, 1e-2))
 
 @pytest.fixture(scope="module")
 def results(standard, asymmetric, tmp_path_factory):
-    """Records of two floors on both zoos, of a metanet on one and of another floor on the other."""
+    """Records of two baselines on both zoos, of a metanet on one and of another baseline on the other."""
     out = tmp_path_factory.mktemp("results")
-    score([standard, asymmetric], ["mean", FLOOR], "test_accuracy", out=out, seeds=2)
+    score([standard, asymmetric], ["mean", BASELINE], "test_accuracy", out=out, seeds=2)
     score([standard], ["statnn"], "test_accuracy", out=out, seeds=1, training=QUICK)
     score([asymmetric], ["ridge"], "test_accuracy", out=out, seeds=1)
     return out
@@ -47,26 +47,26 @@ def metazoo(monkeypatch, capsys):
 
 
 def test_names_of_others_cannot_steer_the_terminal(results, metazoo, tmp_path):
-    for number, path in enumerate(path for path in records.paths(results) if path.parent.name in ("mean", FLOOR)):
+    for number, path in enumerate(path for path in records.paths(results) if path.parent.name in ("mean", BASELINE)):
         record = records.read(path)
         method = dataclasses.replace(record.metanet, name=f"\x1b]0;{record.metanet.name}\x07")
         to = tmp_path / f"seed-{number}.json"
         reference, data = records.predictions_file(to, records.read_predictions(path, record))
         records.write(to, dataclasses.replace(record, metanet=method, predictions=reference), data)
-    code, out, err = metazoo("compare", f"\x1b]0;{FLOOR}\x07", "\x1b]0;mean\x07", "--results", tmp_path)
+    code, out, err = metazoo("compare", f"\x1b]0;{BASELINE}\x07", "\x1b]0;mean\x07", "--results", tmp_path)
     assert (code, "\\x1b]0;mean" in out, "\x1b" in out) == (0, True, False)
-    code, out, err = metazoo("compare", "mean", FLOOR, "--results", tmp_path)
+    code, out, err = metazoo("compare", "mean", BASELINE, "--results", tmp_path)
     assert (code, "\\x1b]0;mean" in err, "\x1b" in err) == (1, True, False)
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_comparison_on_each_zoo_is_the_paired_difference(results, metric):
-    found = compare(FLOOR, "mean", results, metric=metric)
+    found = compare(BASELINE, "mean", results, metric=metric)
     at = {result.key[1:]: result for result in from_paths(records.paths(results)).results}
     assert [one.zoo for one in found] == sorted({zoo for zoo, _ in at})
     for one in found:
-        target = at[one.zoo, FLOOR].target
-        expected = difference(target, at[one.zoo, FLOOR].predicted, at[one.zoo, "mean"].predicted, METRICS[metric])
+        target = at[one.zoo, BASELINE].target
+        expected = difference(target, at[one.zoo, BASELINE].predicted, at[one.zoo, "mean"].predicted, METRICS[metric])
         assert (one.value, one.low, one.high, one.p) == (expected.value, expected.low, expected.high, expected.p)
         assert (one.nets, one.seeds, one.blind) == (len(target), (2, 2), False)
 
@@ -78,13 +78,14 @@ def test_the_comparison_on_each_zoo_is_the_paired_difference(results, metric):
             "r2",
             0.0231,
             0.2,
-            "a is above b by 0.023 in R² (95% interval of the difference -0.077 to +0.123, p = 0.200): not told apart",
+            "a is above b by 0.023 in R² (95% interval of the difference -0.077 to +0.123, p = 0.200): "
+            "no significant difference",
         ),
-        ("r2", 0.5, 0.01, "told apart, a is better"),
-        ("tau", -0.5, 0.01, "told apart, b is better"),
+        ("r2", 0.5, 0.01, "a is significantly better"),
+        ("tau", -0.5, 0.01, "b is significantly better"),
         ("mae", 0.5, 0.01, "a is above b by 0.500 in mean absolute error"),
-        ("mae", 0.5, 0.01, "told apart, b is better"),
-        ("worst_decile", -0.5, 0.05, "told apart, a is better"),
+        ("mae", 0.5, 0.01, "b is significantly better"),
+        ("worst_decile", -0.5, 0.05, "a is significantly better"),
         ("spearman", 0.0, 1.0, "a is level with b in Spearman's rho"),
     ],
 )
@@ -92,7 +93,7 @@ def test_the_sentence_says_which_is_better_and_whether_that_can_be_told(metric, 
     found = Comparison("zoo", "a", "b", metric, value, value - 0.1, value + 0.1, p, nets=60, seeds=(5, 5), blind=False)
     assert said in found.sentence()
     assert found.sentence().startswith("On zoo, a is ")
-    assert ("not told apart" in found.sentence()) == (p > 0.05)
+    assert ("no significant difference" in found.sentence()) == (p > 0.05)
 
 
 def test_only_zoos_that_both_were_scored_on_count_and_one_seed_is_said(results):
@@ -102,11 +103,11 @@ def test_only_zoos_that_both_were_scored_on_count_and_one_seed_is_said(results):
 
 
 def test_the_command_prints_sentences_or_json(metazoo, results):
-    code, out, _ = metazoo("compare", FLOOR, "mean", "--results", results, "--metric", "tau")
+    code, out, _ = metazoo("compare", BASELINE, "mean", "--results", results, "--metric", "tau")
     assert (code, len(out.splitlines())) == (0, 2)
-    assert out.splitlines() == [found.sentence() for found in compare(FLOOR, "mean", results, metric="tau")]
-    code, out, _ = metazoo("compare", FLOOR, "mean", "--results", results, "--json")
-    assert [row["one"] for row in json.loads(out)] == [FLOOR, FLOOR]
+    assert out.splitlines() == [found.sentence() for found in compare(BASELINE, "mean", results, metric="tau")]
+    code, out, _ = metazoo("compare", BASELINE, "mean", "--results", results, "--json")
+    assert [row["one"] for row in json.loads(out)] == [BASELINE, BASELINE]
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from huggingface_hub import eval_result_entries_to_yaml, parse_eval_result_entri
 
 from benchmark.cli import main
 from benchmark.leaderboard.hub_results import bibtex, emit, record_key, slug
-from benchmark.leaderboard.leaderboard import FLOOR, leaderboard
+from benchmark.leaderboard.leaderboard import BASELINE, leaderboard
 from benchmark.records import records
+from benchmark.records.corrections import SUBMISSION
 from benchmark.scoring.score import score
 from benchmark.submissions.submission import submission
 from zoo.storage import files
@@ -20,9 +21,9 @@ EVIL = "pkg.mod:a{b}%\\x \"'#: [1]\n- y: &z é"
 
 @pytest.fixture(scope="module")
 def results(standard, asymmetric, tmp_path_factory):
-    """Records of two floors on two zoos, each fitted on both."""
+    """Records of two baselines on two zoos, each fitted on both."""
     out = tmp_path_factory.mktemp("results")
-    score([standard, asymmetric], ["mean", FLOOR], "test_accuracy", out=out, seeds=2, transfer=True)
+    score([standard, asymmetric], ["mean", BASELINE], "test_accuracy", out=out, seeds=2, transfer=True)
     return out
 
 
@@ -103,11 +104,11 @@ def test_a_submissions_own_citation_is_kept(results, tmp_path):
     record = records.read(path)
     assert "author" in fields(bibtex({path: record}))[record_key(record)]
     about = submission(code_url="https://a.org", commit="0" * 40, contact="us", citation="@article{x, title={T}}")
-    files.write_json(tmp_path / records.SUBMISSION, dataclasses.asdict(about))
+    files.write_json(tmp_path / SUBMISSION, dataclasses.asdict(about))
     entry = fields(bibtex({tmp_path / path.name: record}))[record_key(record)]
     assert "author" not in entry
     assert "T" in entry["howpublished"]
-    os.truncate(tmp_path / records.SUBMISSION, 10**9)
+    os.truncate(tmp_path / SUBMISSION, 10**9)
     with pytest.raises(ValueError, match=r"submission\.json has 1,000,000,000 bytes"):
         bibtex({tmp_path / path.name: record})
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import benchmark
 from benchmark.cli import main
 from benchmark.leaderboard.latex_csv import LATEX, escape_latex, to_csv, to_latex
-from benchmark.leaderboard.leaderboard import FLOOR, from_paths
+from benchmark.leaderboard.leaderboard import BASELINE, from_paths
 from benchmark.records import records
 from benchmark.records.load_results import load_results
 from benchmark.scoring.score import score
@@ -29,9 +29,9 @@ EVIL = "[1em] \\input{/etc/passwd} % & #1_{a}^b ~ $x$ \n\\\\*"
 
 @pytest.fixture(scope="module")
 def results(standard, asymmetric, tmp_path_factory):
-    """A folder of records of a metanet and two floors on two zoos."""
+    """A folder of records of a metanet and two baselines on two zoos."""
     out = tmp_path_factory.mktemp("results")
-    score([standard, asymmetric], ["statnn", "mean", FLOOR], "test_accuracy", out=out, seeds=2, training=QUICK)
+    score([standard, asymmetric], ["statnn", "mean", BASELINE], "test_accuracy", out=out, seeds=2, training=QUICK)
     return out
 
 

@@ -14,10 +14,11 @@ from conftest import ROOT
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from benchmark.leaderboard.leaderboard import FLOOR, from_paths, leaderboard
+from benchmark.leaderboard.leaderboard import BASELINE, from_paths, leaderboard
 from benchmark.leaderboard.plots import sample_efficiency
 from benchmark.leaderboard.tables import frame_table, to_markdown, to_table
 from benchmark.records import records
+from benchmark.records.corrections import SUBMISSION
 from benchmark.records.records import json_schema
 from benchmark.scoring.score import score
 from benchmark.statistics.intervals import difference, interval
@@ -30,13 +31,13 @@ QUICK = Training(epochs=2, batch=8, learning_rates=(1e-3, 1e-2))
 
 @pytest.fixture(scope="module")
 def scored(standard, tmp_path_factory) -> list[Path]:
-    """Records of a metanet and two floors on one zoo."""
+    """Records of a metanet and two baselines on one zoo."""
     out = tmp_path_factory.mktemp("results")
-    return score([standard], ["statnn", "mean", FLOOR], "test_accuracy", out=out, seeds=3, training=QUICK)
+    return score([standard], ["statnn", "mean", BASELINE], "test_accuracy", out=out, seeds=3, training=QUICK)
 
 
 def test_the_published_schema_is_that_of_the_code():
-    published = json.loads((ROOT / "benchmark/record.schema.json").read_text())
+    published = json.loads((ROOT / "benchmark/records/record.schema.json").read_text())
     assert published == json_schema()
 
 
@@ -51,19 +52,19 @@ def test_cells_are_what_the_records_and_their_predictions_say(scored):
     at = {result.key[2]: result for result in board.results}
     sure = interval(at["statnn"].target, at["statnn"].predicted, r2)
     assert (cells.loc["statnn", "r2_low"], cells.loc["statnn", "r2_high"]) == (sure.low, sure.high)
-    gain = difference(at["statnn"].target, at["statnn"].predicted, at[FLOOR].predicted, r2)
+    gain = difference(at["statnn"].target, at["statnn"].predicted, at[BASELINE].predicted, r2)
     assert cells.loc["statnn", "gain"] == gain.value
-    assert np.isnan(cells.loc[FLOOR, "gain"])
+    assert np.isnan(cells.loc[BASELINE, "gain"])
 
 
-def test_tables_have_metanets_before_floors_and_a_line_each(scored):
+def test_tables_have_metanets_before_baselines_and_a_line_each(scored):
     (board,) = from_paths(scored).boards()
     text = to_markdown(board)
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in lines}) == 1
     order = [line.split("|")[1].strip() for line in lines[2:]]
     assert order[0] == "statnn"
-    assert set(order[1:]) == {f"{FLOOR} (floor)", "mean (floor)"}
+    assert set(order[1:]) == {f"{BASELINE} (baseline)", "mean (baseline)"}
     assert to_table(board).row_count == 3
 
 
@@ -154,11 +155,11 @@ def test_a_record_that_is_there_twice_is_refused(scored, tmp_path):
 
 
 def test_metanets_that_were_tested_on_other_nets_are_not_compared(scored, tmp_path):
-    floor, other = (next(path for path in scored if path.parent.name == name) for name in (FLOOR, "statnn"))
+    baseline, other = (next(path for path in scored if path.parent.name == name) for name in (BASELINE, "statnn"))
     frame = records.read_predictions(other, records.read(other))
     frame.loc[frame["split"] == "test", "index"] += 1
     with pytest.raises(ValueError, match=r"seed-1\.json: its test nets or their targets are not those of"):
-        from_paths([floor, changed(other, tmp_path / "seed-1.json", frame)])
+        from_paths([baseline, changed(other, tmp_path / "seed-1.json", frame)])
 
 
 @pytest.mark.parametrize(
@@ -237,7 +238,7 @@ def test_a_file_that_is_made_to_harm_its_reader_is_refused_by_name(scored, tmp_p
 
 def test_a_submission_that_is_a_link_is_not_read(scored, tmp_path):
     folder = shutil.copytree(next(path.parent for path in scored), tmp_path / "results")
-    (folder / records.SUBMISSION).symlink_to("/etc/hostname")
+    (folder / SUBMISSION).symlink_to("/etc/hostname")
     with pytest.raises(ValueError, match=r"submission\.json.*links are not followed"):
         leaderboard(tmp_path)
 
@@ -245,7 +246,7 @@ def test_a_submission_that_is_a_link_is_not_read(scored, tmp_path):
 def test_scores_are_drawn_against_the_number_of_training_nets(standard, scored, tmp_path):
     with pytest.raises(ValueError, match="--train-nets"):
         sample_efficiency(from_paths(scored).cells)
-    score([standard], ["mean", FLOOR], "test_accuracy", out=tmp_path, seeds=1, train_nets=[8, 16])
+    score([standard], ["mean", BASELINE], "test_accuracy", out=tmp_path, seeds=1, train_nets=[8, 16])
     (axes,) = sample_efficiency(leaderboard(tmp_path).cells).axes
     assert [list(line.get_xdata()) for line in axes.lines] == [[8, 16], [8, 16]]
     score([standard], ["mean"], "test_accuracy", out=tmp_path, seeds=1, train_nets=[8, 16], inputs="all")

@@ -21,14 +21,18 @@ from metanets.mlp import MLP
 from metanets.statnn import StatNN
 from metanets.table import METANETS
 from zoo.nets import resnet
+from zoo.nets.layout import from_shapes
+from zoo.spec import HYPER_PARAMETERS
 
 QUICK = Training(epochs=3, batch=8, learning_rates=(1e-3, 1e-2))
 
 
 def nets(weights: torch.Tensor) -> zoo.Nets:
     """Nets of one tensor."""
-    columns = pd.DataFrame({name: np.linspace(0.1, 1, len(weights)) for name in zoo.spec.HYPER_PARAMETERS})
-    return zoo.Nets(np.arange(len(weights)), weights, columns, (("weight", slice(0, weights.shape[1])),))
+    columns = pd.DataFrame({name: np.linspace(0.1, 1, len(weights)) for name in HYPER_PARAMETERS})
+    layout = from_shapes([("weight", (weights.shape[1],), "linear", (None,))])
+    trained = torch.ones(weights.shape[1], dtype=torch.bool)
+    return zoo.Nets(np.arange(len(weights)), weights, columns, layout, trained, torch.zeros(weights.shape[1]))
 
 
 def examples(rows: int, *, seed: int = 0, width: int = 300) -> Examples:
@@ -251,7 +255,7 @@ def test_a_metanet_whose_every_epoch_is_nan_predicts_nan():
     assert np.isnan(fitted.predict(train.features)).all()
 
 
-def test_the_mean_floor_predicts_the_training_mean():
+def test_the_mean_baseline_predicts_the_training_mean():
     train, validation = examples(30), examples(20, seed=1)
     fitted = METANETS["mean"].fit(train, validation, training=QUICK, seed=0)
     np.testing.assert_array_equal(fitted.predict(validation.features), np.full(20, train.target.mean()))

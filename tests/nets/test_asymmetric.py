@@ -77,7 +77,7 @@ def test_every_kind_of_mask_builds_a_zoos_net(kind):
 
 def test_masks_values_and_gates_do_not_depend_on_the_process():
     code = (
-        "import zoo; from zoo.nets.asymmetric import *; from zoo.nets.blueprint import layout_of\n"
+        "import zoo; from zoo.nets.asymmetric import *; from zoo.spec import layout_of\n"
         "s = zoo.load('cifar10-resnet8-w_asymmetric')\n"
         "print(masks_digest(draw_masks(layout_of(s), kind='filters', n_fix=8, seed=3)))\n"
         "print(draw_gates({'nonlin1': 16}, seed=3)['nonlin1'].double().sum().item())"

@@ -21,6 +21,7 @@ from benchmark.scoring.score import run, score
 from benchmark.scoring.task import FEWEST, rows_of
 from benchmark.statistics.metrics import recalibrated_r2, scores
 from metanets import Training
+from metanets.inputs.table import Input
 from metanets.mlp import MLP
 from metanets.table import METANETS
 from zoo.importers.source_zoo import write as write_zoo
@@ -142,7 +143,7 @@ def test_a_metanet_of_the_users_own_is_a_module_or_a_metanet(standard, tmp_path,
         "class Linear(nn.Module):\n"
         "    def __init__(self, weights):\n        super().__init__()\n        self.layer = nn.Linear(weights, 1)\n"
         "    def forward(self, weights):\n        return self.layer(weights).squeeze(-1)\n"
-        "FLOOR = metanets.METANETS['mean']\nNUMBER = 3\n"
+        "BASELINE = metanets.METANETS['mean']\nNUMBER = 3\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
@@ -150,7 +151,7 @@ def test_a_metanet_of_the_users_own_is_a_module_or_a_metanet(standard, tmp_path,
     assert path.parts[-2] == "mine.Linear"
     assert path.parts[-3] == "test_accuracy"
     assert records.read(path).metanet.parameters == zoo.open(standard).nets("test").weights.shape[1] + 1
-    assert find_metanet("mine:FLOOR") is METANETS["mean"]
+    assert find_metanet("mine:BASELINE") is METANETS["mean"]
     for wrong in ("mine:NUMBER", "mine:NOTHING", "nowhere:NAME"):
         with pytest.raises(ValueError, match=wrong):
             find_metanet(wrong)
@@ -240,13 +241,14 @@ def test_damaged_records_are_refused_by_name(standard, tmp_path):
 
 def test_predicted_against_true_draws_a_panel_for_each_zoo_and_metanet(standard, asymmetric, tmp_path):
     paths = [path for folder in (standard, asymmetric) for path in run(job(folder, tmp_path))]
-    figure = predicted_against_true(paths, [standard, asymmetric])
+    found = [records.stored(path) for path in paths]
+    figure = predicted_against_true(found, [standard, asymmetric])
     drawn = [axes for axes in figure.axes if axes.collections]
     assert len(drawn) == 2
     made = zoo.open(standard)
     assert len(drawn[0].collections[0].get_offsets()) == len(made.nets("test"))
     with pytest.raises(ValueError, match="not among those given"):
-        predicted_against_true(paths, [standard])
+        predicted_against_true(found, [standard])
 
 
 def test_the_recalibrated_score_is_that_of_the_stored_predictions(standard, tmp_path):
@@ -362,7 +364,7 @@ def test_a_target_is_hidden_from_permuted_nets_too(standard, tmp_path, monkeypat
         seen.append(set(nets.hyper_parameters))
         return nets.weights.float()
 
-    monkeypatch.setitem(METANETS, "mlp", dataclasses.replace(METANETS["mlp"], features=features))
+    monkeypatch.setitem(METANETS, "mlp", dataclasses.replace(METANETS["mlp"], reads=features))
     permuting = dataclasses.replace(QUICK, permute=True)
     run(job(standard, tmp_path, metanet="mlp", target="learning_rate", seeds=range(1), training=permuting))
     assert len(seen) > 3
@@ -409,7 +411,8 @@ def test_features_are_kept_beside_the_zoo_until_zoo_or_code_change(standard, tmp
     assert list(index) == list(made.nets("train").index)
     (kept,) = (folder / "cache").iterdir()
     calls = []
-    counting = dataclasses.replace(metanet, features=lambda nets: calls.append(1) or metanet.features(nets))
+    reads = Input(lambda nets: calls.append(1) or metanet.features(nets), cached=True)
+    counting = dataclasses.replace(metanet, reads=reads)
     monkeypatch.setattr("benchmark.scoring.feature_cache._path", lambda *_: kept)
     assert (features(made, counting, "train")[1] == first).all()
     assert not calls

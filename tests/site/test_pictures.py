@@ -13,9 +13,8 @@ CELLS = next(iter(leaderboard(ROOT / "data/results").boards()))
 
 def drawn() -> tuple[str, bytes]:
     """The alternative text of a forest plot of real records, and the picture."""
-    made: dict[str, bytes] = {}
-    picture = forest(CELLS, list(dict.fromkeys(CELLS["metanet"])), families(CELLS), "a title", made)
-    return picture.alt, made[picture.file]
+    picture = forest(CELLS, list(dict.fromkeys(CELLS["metanet"])), families(CELLS), "a title")
+    return picture.alt, picture.data
 
 
 def test_a_picture_tells_its_numbers_in_words():
@@ -29,10 +28,10 @@ def test_a_picture_of_some_nets_tells_of_all():
     first = leaderboard(ROOT / "data/results").results[0]
     true = np.linspace(0, 1, 2500)
     many = dataclasses.replace(first, target=true, predicted=np.stack([np.append(true[:-1], 7.0)] * len(first.records)))
-    alt = predicted_against_true(many, {}).alt
+    alt = predicted_against_true(many).alt
     assert "of 2500 test nets, one in 3 drawn, seed 0" in alt
     assert "predicted from 0 to 7." in alt
-    assert f"of {len(first.target)} test nets, seed 0" in predicted_against_true(first, {}).alt
+    assert f"of {len(first.target)} test nets, seed 0" in predicted_against_true(first).alt
 
 
 def test_the_same_picture_has_the_same_bytes_and_no_ink_of_its_own():

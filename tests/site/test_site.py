@@ -15,7 +15,7 @@ from imported_zoo import foreign
 import zoo as zoos
 from benchmark.analyses import symmetry
 from benchmark.cli import main
-from benchmark.leaderboard.leaderboard import FLOOR, leaderboard
+from benchmark.leaderboard.leaderboard import BASELINE, leaderboard
 from benchmark.records import records
 from benchmark.records.records import Method, Record, Task, ZooReference
 from benchmark.site import pages as contents
@@ -30,7 +30,7 @@ from zoo.untrusted.files import sha256
 
 EVIL, CLIMBING, MATHS = "<img src=x onerror=alert(1)>", "../../../etc/passwd", "_$\\frac{"
 NETS = 40
-SIZES = {"statnn": 119297, "deepsets": 8897, FLOOR: None, EVIL: 17, CLIMBING: 2, MATHS: 3}
+SIZES = {"statnn": 119297, "deepsets": 8897, BASELINE: None, EVIL: 17, CLIMBING: 2, MATHS: 3}
 STANDARD = ZooReference(name="digits-resnet8-standard", family="standard", manifest_sha256="a" * 64)
 ASYMMETRIC = ZooReference(name="digits-resnet8-w_asymmetric", family="w_asymmetric", manifest_sha256="b" * 64)
 VOID = {"meta", "link", "img", "input", "br"}
@@ -47,9 +47,9 @@ def put(folder: Path, metanet: str, zoo=STANDARD, *, fitted_on=None, train_nets=
         path = folder / zoo.label() / slug(task.name()) / slug(metanet) / f"seed-{seed}.json"
         reference, data = records.predictions_file(path, frame)
         record = Record(
-            schema="metazoo-record-2",
+            schema=records.SCHEMA,
             task=task,
-            metanet=Method(metanet, 1, metanet == FLOOR, SIZES[metanet]),
+            metanet=Method(metanet, 1, metanet == BASELINE, SIZES[metanet]),
             seed=seed,
             tuned={"code": "https://example.org/code", "bad": "javascript:alert(1)"},
             chosen={"learning_rate": 0.001},
@@ -241,9 +241,9 @@ def test_no_page_is_written_over_another(tmp_path, monkeypatch):
 
 
 def test_the_first_page_counts_what_there_is(results):
-    counts = contents.index(gathered(results, []), {})["counts"]
+    counts = contents.index(gathered(results, [])).values["counts"]
     assert counts["records"] == len(list(results.glob("**/seed-*.json")))
-    assert (counts["metanets"], counts["floors"], counts["zoos"]) == (len(SIZES) - 1, 1, 2)
+    assert (counts["metanets"], counts["baselines"], counts["zoos"]) == (len(SIZES) - 1, 1, 2)
 
 
 def test_records_of_several_metanets_in_one_folder_have_their_pages(tmp_path):
@@ -480,12 +480,12 @@ def test_a_click_or_a_key_sorts_a_table_and_says_so(made, visit):
     assert names(page) != before
     assert page.locator("[aria-sort]").count() == 1
     gain = first_table(page).locator("thead th").nth(3)
-    for _ in range(2):  # the floor's own gain is missing: last either way
+    for _ in range(2):  # the baseline's own gain is missing: last either way
         gain.get_by_role("button").click()
-        assert names(page)[-1] == FLOOR
+        assert names(page)[-1] == BASELINE
 
 
-def test_a_filter_hides_rows_and_floors_can_be_left_out(made, visit):
+def test_a_filter_hides_rows_and_baselines_can_be_left_out(made, visit):
     page = visit(made / "index.html")
     tools = page.locator(".tools").first
     tools.get_by_role("searchbox").fill("DEEP")
@@ -493,7 +493,7 @@ def test_a_filter_hides_rows_and_floors_can_be_left_out(made, visit):
     assert tools.locator("output").inner_text() == f"1 of {len(SIZES)} rows"
     tools.get_by_role("searchbox").fill("")
     tools.get_by_role("checkbox").uncheck()
-    assert set(names(page)) == SIZES.keys() - {FLOOR}
+    assert set(names(page)) == SIZES.keys() - {BASELINE}
 
 
 def test_an_injection_is_text_in_the_browser_too(made, visit):

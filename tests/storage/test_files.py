@@ -10,6 +10,7 @@ import zoo
 from zoo.messages import choose, unknown
 from zoo.storage import files
 from zoo.untrusted.files import sha256
+from zoo.untrusted.json import read_json
 
 
 @pytest.mark.parametrize("step", ["fsync", "write", "replace"])
@@ -17,15 +18,15 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     path = tmp_path / "file"
     path.write_bytes(b"old")
 
-    def full(*_):
+    def full(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     if step == "fsync":
         monkeypatch.setattr(os, "fsync", full)
     elif step == "replace":
-        monkeypatch.setattr(Path, "replace", full)
+        monkeypatch.setattr(os, "replace", full)
     else:
-        monkeypatch.setattr(Path, "open", full)
+        monkeypatch.setattr(os, "fdopen", full)
     with pytest.raises(OSError, match=r"cannot write .*file \(2,000 bytes needed\): No space left"):
         files.write(path, b"n" * 2000)
     monkeypatch.undo()
@@ -34,7 +35,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
 
 def test_a_file_size_limit_is_a_clean_error(tmp_path):
     code = (
-        "import resource, sys; from pathlib import Path; from zoo import files\n"
+        "import resource, sys; from pathlib import Path; from zoo.storage import files\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try: files.write(Path(sys.argv[1]), b'x' * 5000)\n"
         "except OSError as error: print(error.strerror)"
@@ -47,9 +48,9 @@ def test_a_file_size_limit_is_a_clean_error(tmp_path):
 
 
 def test_a_file_is_durable_before_it_has_its_name(tmp_path, monkeypatch):
-    steps, fsync, replace = [], os.fsync, Path.replace
+    steps, fsync, replace = [], os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda fd: (steps.append("fsync"), fsync(fd))[1])
-    monkeypatch.setattr(Path, "replace", lambda self, to: (steps.append("rename"), replace(self, to))[1])
+    monkeypatch.setattr(os, "replace", lambda *names, **at: (steps.append("rename"), replace(*names, **at))[1])
     files.write(tmp_path / "file", b"data")
     assert steps == ["fsync", "rename", "fsync"]
 
@@ -58,12 +59,12 @@ def test_a_file_is_durable_before_it_has_its_name(tmp_path, monkeypatch):
 def test_what_is_no_json_object_is_refused_by_name(tmp_path, text):
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(ValueError, match=r"x\.json is damaged"):
-        files.read_json(tmp_path / "x.json")
+        read_json(tmp_path / "x.json")
 
 
 def test_json_and_hashes_agree_with_themselves(tmp_path):
     files.write_json(tmp_path / "x.json", {"a": [1, "ü"]})
-    assert files.read_json(tmp_path / "x.json") == {"a": [1, "ü"]}
+    assert read_json(tmp_path / "x.json") == {"a": [1, "ü"]}
     assert sha256(tmp_path / "x.json") == files.hash_of((tmp_path / "x.json").read_bytes())
 
 

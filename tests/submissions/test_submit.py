@@ -19,18 +19,19 @@ import zoo
 from benchmark.cli import main
 from benchmark.leaderboard.leaderboard import leaderboard
 from benchmark.records import records
+from benchmark.records.corrections import corrects
 from benchmark.records.predictions import COLUMNS
+from benchmark.records.records import Stored
 from benchmark.scoring.score import score
 from benchmark.submissions.check import Checked, check
 from benchmark.submissions.cross_checks import FEWEST_SEEDS
-from benchmark.submissions.record_checks import read
 from benchmark.submissions.submission import read_submission, submission
 from benchmark.submissions.submit import submit
 from benchmark.submissions.verification import fresh, read_verification, tier
-from benchmark.untrusted import read_json
 from metanets import Training
 from zoo.storage import files
 from zoo.untrusted.files import sha256
+from zoo.untrusted.json import strict_json
 
 QUICK = Training(epochs=1, batch=8, learning_rates=(1e-3,))
 ABOUT = {
@@ -44,7 +45,7 @@ PLAIN = settings(max_examples=60, deadline=None)
 
 @pytest.fixture(scope="module")
 def scored(standard, tmp_path_factory) -> Path:
-    """Records of a metanet and a floor on one zoo; tests must not change them."""
+    """Records of a metanet and a baseline on one zoo; tests must not change them."""
     out = tmp_path_factory.mktemp("scored")
     score([standard], ["statnn", "mean"], "test_accuracy", out=out, seeds=5, training=QUICK)
     return out
@@ -76,6 +77,13 @@ def parquet(frame: pd.DataFrame) -> bytes:
 
 def predictions(path: Path) -> pd.DataFrame:
     return pd.read_parquet(path.with_suffix(".parquet"))
+
+
+def read(path: Path) -> Stored:
+    """A record with its predictions, both read."""
+    found = records.stored(path)
+    assert found.frame is not None
+    return found
 
 
 def given_in(folder: Path, to: Path, *zoos: Path, **fields: object) -> Path:
@@ -119,12 +127,12 @@ def test_all_kinds_of_tasks_agree_with_their_zoos(standard, asymmetric, tmp_path
     assert check(tmp_path, [standard]).labelled == 1 + 1 + 2
 
 
-def test_a_floor_may_have_fewer_seeds_but_no_other_may_call_itself_one(scored, mine, tmp_path):
-    floor = next(scored.glob("*/*/mean"))
-    submit([floor / "seed-0.json"], submission(**ABOUT), to=tmp_path / "results")
+def test_a_baseline_may_have_fewer_seeds_but_no_other_may_call_itself_one(scored, mine, tmp_path):
+    baseline = next(scored.glob("*/*/mean"))
+    submit([baseline / "seed-0.json"], submission(**ABOUT), to=tmp_path / "results")
     for path in mine.glob("*.json"):
-        rewrite(path, metanet={**json.loads(path.read_text())["metanet"], "floor": True})
-    with pytest.raises(ValueError, match="statnn is not among the suite's floors"):
+        rewrite(path, metanet={**json.loads(path.read_text())["metanet"], "baseline": True})
+    with pytest.raises(ValueError, match="statnn is not among the suite's baselines"):
         given_in(mine, tmp_path / "results")
 
 
@@ -161,11 +169,11 @@ def test_a_copy_that_was_stopped_goes_on_and_half_a_correction_does_not_count(
         for path in mine.glob("*.json"):
             rewrite(path, command="the right one")
 
-    def crashing(path, data):
+    def crashing(path, data, *, below):
         calls.append(path)
         if len(calls) == crash_at:
             raise KeyboardInterrupt
-        return publish(path, data)
+        return publish(path, data, below=below)
 
     about = {"supersedes": supersedes, "submitted": "2026-11-21"}
     monkeypatch.setattr("zoo.storage.files.publish", crashing)
@@ -618,7 +626,7 @@ def test_a_submission_in_place_of_another_metanets_is_found(scored, tmp_path):
     ],
 )
 def test_only_an_earlier_folder_of_the_same_metanet_can_be_corrected(folder, name, can):
-    assert records.corrects(Path("results") / folder, name) == can
+    assert corrects(Path("results") / folder, name) == can
 
 
 def test_a_link_in_the_way_is_not_written_through(mine, scored, tmp_path):
@@ -662,7 +670,7 @@ def test_submissions_of_another_form_are_refused(field, value):
 def test_a_tier_is_given_by_a_verification_of_these_very_records(scored, tmp_path):
     to = shutil.copytree(scored, tmp_path / "results")
     folder = given_in(next(to.glob("*/*/statnn")), to)
-    assert tier(folder) == "self-reported"
+    assert tier(folder, records.load(folder)) == "self-reported"
     found = {
         "schema": "metazoo-verification-1",
         "tier": "verified",
@@ -672,11 +680,11 @@ def test_a_tier_is_given_by_a_verification_of_these_very_records(scored, tmp_pat
         "note": "",
     }
     files.write_json(folder / "verification.json", found)
-    assert tier(folder) == "verified"
+    assert tier(folder, records.load(folder)) == "verified"
     assert check(to).problems == ()
     rewrite(folder / "seed-0.json", seconds=0.5)
     with pytest.raises(ValueError, match=r"seed-0.json differ\(s\) from what was verified"):
-        tier(folder)
+        tier(folder, records.load(folder))
     assert any("verify anew" in line for line in check(to).problems)
     rewrite(folder / "verification.json", tier="self-reported")
     assert any("verification.json does not fit its schema: tier" in line for line in check(to).problems)
@@ -730,7 +738,7 @@ def test_any_bytes_as_json_are_refused_by_name(scored, tmp_path_factory, noise):
     for one in (read, read_submission, read_verification):
         with pytest.raises(ValueError, match=r"seed-0\.json"):
             one(path)
-    found = refusal(lambda path: read_json(path, noise), path)
+    found = refusal(lambda path: strict_json(path, noise), path)
     assert found is None or "seed-0.json" in found
 
 

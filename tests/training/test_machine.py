@@ -62,11 +62,11 @@ def test_a_gpus_unit_is_as_large_as_its_free_memory_allows(monkeypatch):
     found = []
     for gigabytes in (1, 8, 16, 24, 140):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=gigabytes: (free * 10**9, 2 * free * 10**9))
-        found.append(plan.nets_a_unit(spec, "cuda"))
+        found.append(plan.nets_a_unit(spec, layout_of(spec), "cuda"))
     assert found == [1, 9, 19, 28, plan.NETS_A_UNIT]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert plan.nets_a_unit(spec, "cuda") == 19  # planned where there is no GPU, for those that have one
-    assert plan.nets_a_unit(spec) == 1
+    assert plan.nets_a_unit(spec, layout_of(spec), "cuda") == 19  # planned where there is no GPU, for those that have one
+    assert plan.nets_a_unit(spec, layout_of(spec)) == 1
 
 
 def test_workers_share_out_the_gpus(monkeypatch):

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from zoo.untrusted import readers
+from zoo.untrusted.json import read_json
 
 
 class Evil:
@@ -351,7 +352,7 @@ def test_a_formula_in_a_table_is_text(tmp_path):
 def test_json_comes_back_and_nan_where_it_is_allowed(tmp_path):
     path = tmp_path / "a.json"
     path.write_text('{"a": [1, 2.5, null], "ü": {"b": "x\\n"}}')
-    assert readers.json_object(path) == {"a": [1, 2.5, None], "ü": {"b": "x\n"}}
+    assert read_json(path) == {"a": [1, 2.5, None], "ü": {"b": "x\n"}}
     path.write_text('{"a": 1}\n\n{"a": NaN, "b": -Infinity}\n')
     found = readers.json_lines(path, nan=True)
     assert found[0] == {"a": 1}
@@ -365,18 +366,18 @@ def test_json_comes_back_and_nan_where_it_is_allowed(tmp_path):
 )
 def test_json_that_could_do_harm_is_refused(tmp_path, text):
     (tmp_path / "a.json").write_bytes(text.encode("latin1"))
-    refusal(readers.json_object, tmp_path / "a.json")
+    refusal(read_json, tmp_path / "a.json")
     refusal(readers.json_lines, tmp_path / "a.json")
 
 
 def test_json_has_a_size_limit(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps({"a": "x" * 100}))
-    assert "has 109 bytes; such a file has 100 at most" in refusal(readers.json_object, tmp_path / "a.json", most=100)
+    assert "has 109 bytes; such a file has 100 at most" in refusal(read_json, tmp_path / "a.json", most=100)
 
 
 # All.
 
-READERS = [readers.tensors, readers.safetensors, readers.array, readers.table, readers.json_object, readers.json_lines]
+READERS = [readers.tensors, readers.safetensors, readers.array, readers.table, read_json, readers.json_lines]
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)

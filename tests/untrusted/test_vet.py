@@ -14,8 +14,8 @@ from strangers import SHARD, UTF8, about, nets, refusal, refusal_of_child, sign,
 import zoo
 from zoo.dataset import vet
 from zoo.storage.manifest import read_manifest
+from zoo.untrusted import files as opener
 from zoo.untrusted import vetting
-from zoo.untrusted.vetting import plain_files
 from zoo.untrusted.vetting.manifests import ABOUT, FIXED, MANIFEST
 
 
@@ -60,9 +60,10 @@ def test_a_zoo_with_text_curves_and_packed_columns_passes(copy):
 
 def test_a_shard_that_hangs_its_reader_is_refused(copy, tmp_path, monkeypatch):
     """The look is replaced by one that never ends: what makes HDF5 itself hang differs by its version."""
-    slow = tmp_path / "slow.py"
+    slow = tmp_path / "slow_look.py"
     slow.write_text("def check(folder, local):\n    while True:\n        pass\n")
-    monkeypatch.setattr("zoo.dataset.vet.vetting.__file__", str(slow))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("zoo.dataset.vet.CHECK", "slow_look:check")
     monkeypatch.setattr("zoo.dataset.vet.SECONDS", 0.5)
     assert "limit of 0.5" in refusal_of_child(copy)
 
@@ -148,10 +149,10 @@ def test_pipes_and_folders_are_refused_at_once(copy, name):
 
 
 def test_a_file_is_read_only_where_it_is_plain_and_small_enough(copy):
-    assert plain_files.read_bytes(copy / ABOUT, 10**6) == (copy / ABOUT).read_bytes()
+    assert opener.read_bytes(copy / ABOUT, 10**6) == (copy / ABOUT).read_bytes()
     for path, found in ((copy / ABOUT, "such a file has 10 at most"), (copy, "no plain file"), (copy / "none", "No such")):
         with pytest.raises(ValueError, match=found):
-            plain_files.read_bytes(path, 10)
+            opener.read_bytes(path, 10)
 
 
 @pytest.mark.parametrize("name", vetting.LOCAL)
@@ -166,7 +167,7 @@ def test_what_is_trusted_where_a_zoo_was_made_does_not_come_from_others(copy, na
 
 def test_a_zoo_is_vetted_once_and_again_when_it_changes(copy, monkeypatch):
     calls = []
-    monkeypatch.setattr("zoo.dataset.vet.limited.call", lambda *arguments, **keywords: calls.append(arguments))
+    monkeypatch.setattr("zoo.dataset.vet.child.call", lambda *arguments, **keywords: calls.append(arguments))
     for _ in range(3):
         vet.once(copy)
     assert len(calls) == 1
@@ -182,7 +183,7 @@ def test_a_zoo_is_vetted_once_and_again_when_it_changes(copy, monkeypatch):
     assert len(calls) == 3
     lines = (copy / MANIFEST).read_text()
     (copy / MANIFEST).write_text(f"x{lines[1:]}")
-    with pytest.raises(ValueError, match="is no `sha256  path`"):
+    with pytest.raises(ValueError, match="expected `sha256  name`"):
         vet.once(copy)
     (copy / MANIFEST).write_text(lines)
     vet.once(shutil.copytree(copy, copy.with_name("other")))
@@ -197,7 +198,7 @@ def test_a_refused_zoo_is_refused_every_time(copy):
 
 
 def test_a_remembered_zoo_is_not_vetted(standard, copy, monkeypatch):
-    monkeypatch.setattr("zoo.dataset.vet.limited.call", None)
+    monkeypatch.setattr("zoo.dataset.vet.child.call", None)
     vet.remember(copy)
     vet.once(copy)
     with pytest.raises(TypeError):
@@ -206,7 +207,7 @@ def test_a_remembered_zoo_is_not_vetted(standard, copy, monkeypatch):
 
 def test_without_a_place_to_remember_a_zoo_is_vetted_every_time(copy, monkeypatch, tmp_path):
     calls = []
-    monkeypatch.setattr("zoo.dataset.vet.limited.call", lambda *arguments, **keywords: calls.append(arguments))
+    monkeypatch.setattr("zoo.dataset.vet.child.call", lambda *arguments, **keywords: calls.append(arguments))
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     for _ in range(2):

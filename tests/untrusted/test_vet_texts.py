@@ -8,8 +8,8 @@ import safetensors.numpy
 from strangers import SECRET, about, refusal, sign, travelling
 
 from zoo.storage import files
-from zoo.untrusted.vetting import about as about_file
-from zoo.untrusted.vetting import tensors, texts
+from zoo.untrusted import json as texts
+from zoo.untrusted.vetting import tensors
 from zoo.untrusted.vetting.manifests import ABOUT, FIXED, MANIFEST
 
 
@@ -48,7 +48,7 @@ def test_paths_that_are_no_zoos_are_refused(copy, tmp_path, name):
     text = (copy / MANIFEST).read_text()
     (copy / MANIFEST).write_bytes(f"{text}{files.hash_of(SECRET)}  {name}\n".encode())
     message = refusal(copy)
-    assert "is no file of a zoo" in message
+    assert "is no file of a zoo" in message or ("is damaged: refused" in message and str(copy / MANIFEST) in message)
     assert message.isprintable()
 
 
@@ -90,11 +90,11 @@ def deep(levels: int) -> str:
         ("[" * 100_000, "nested"),
         ('{"a": "\\u001b[2J"}', "control characters"),
         ('{"\\ud800": 1}', "control characters"),
-        ('{"a": 1}\x00', "no strict JSON"),
+        ('{"a": 1}\x00', "not JSON"),
         ("[]", "expected a JSON object, found list"),
-        ("", "no strict JSON"),
+        ("", "not JSON"),
         ('{"a": [' + "1," * 1000 + "1]}", "more than 1,000 values"),
-        ('{"a": "' + "x" * about_file.ABOUT_BYTES + '"}', "such a file has"),
+        ('{"a": "' + "x" * texts.JSON_BYTES + '"}', "such a file has"),
     ],
 )
 def test_json_that_could_do_harm_is_refused(copy, text, found, monkeypatch):

@@ -1,28 +1,68 @@
-"""Nets as a metanet sees them."""
+"""Nets as a metanet sees them: their weights, what these are, and their hyper-parameters; no targets."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+
+from zoo.nets.layout import Layout, total, views
 
 Inputs = Literal["trained", "all"]
 
 
 @dataclass(frozen=True)
 class Nets:
-    """Some nets as a metanet sees them: weights and hyper-parameters, no targets; rows in order of `index`.
+    """Some nets, rows in order of `index`; `weights` are the vectors of their trained entries, or of all.
 
-    `segments` says where in the vector each tensor's entries stand; a tensor that is wholly fixed has none of the
-    trained ones.
+    `layout` says what a whole net consists of: each tensor's name, shape, role and axes. `trained` is True at the entries
+    that were trained, `fixed` has the values of the others (kappa * F of W-asymmetric nets), 0 at trained ones, and NaN at
+    those that differ from net to net without being trained, such as the running means of an imported net.
     """
 
     index: np.ndarray
     weights: Float[Tensor, "net weight"]
     hyper_parameters: pd.DataFrame
-    segments: tuple[tuple[str, slice], ...]
+    layout: Layout
+    trained: Bool[Tensor, " entry"]
+    fixed: Float[Tensor, " entry"]
 
     def __len__(self) -> int:
         return len(self.index)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether `weights` has every entry of a net, and not the trained ones alone."""
+        return self.weights.shape[1] == total(self.layout)
+
+    @property
+    def segments(self) -> tuple[tuple[str, slice], ...]:
+        """Where in `weights` each tensor's entries stand; a tensor that is wholly fixed has none of the trained ones."""
+        sizes = [entry.size if self.is_whole else int(self.trained[entry.slice].sum()) for entry in self.layout]
+        ends = np.cumsum(sizes).tolist()
+        return tuple((e.name, slice(end - size, end)) for e, size, end in zip(self.layout, sizes, ends, strict=True))
+
+    def whole(self) -> Float[Tensor, "net entry"]:
+        """Every entry of each net, fixed ones included: `weights` themselves where they are whole.
+
+        Raises ValueError where entries that differ from net to net are not in memory.
+        """
+        if self.is_whole:
+            return self.weights
+        if self.fixed.isnan().any():
+            raise ValueError(
+                "these nets have entries that were not trained and differ from net to net; open with inputs='all'"
+            )
+        nets = self.fixed.to(self.weights).repeat(len(self), 1)
+        nets[:, self.trained] = self.weights
+        return nets
+
+    def tensors(self) -> dict[str, Float[Tensor, "net ..."]]:
+        """Each tensor of the whole nets by name, [net, *shape], with the values that the nets compute with."""
+        return views(self.whole(), self.layout)
+
+    def masks(self) -> dict[str, Bool[Tensor, "..."]]:
+        """For each tensor, which of its entries were trained: in W-asymmetric nets not all, and the same in all nets."""
+        return {name: mask[0] for name, mask in views(self.trained.unsqueeze(0), self.layout).items()}

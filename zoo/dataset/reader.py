@@ -52,10 +52,9 @@ class Zoo:
         `hf://datasets/USER/NAME@COMMIT/CONFIG`; a folder's path says nothing to others, and is left out.
         """
         path = self.folder / SOURCE
-        try:
-            told = read_json(path, below=self.folder, most=SOURCE_BYTES)
-        except ValueError:  # there is none, or it is no such file: it is in no manifest, and says nothing then
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > SOURCE_BYTES:
             return None
+        told = read_json(path, below=self.folder, most=SOURCE_BYTES)
         where, commit, config = (str(told.get(name) or "") for name in ("source", "revision", "config"))
         text = where + f"@{commit}" * bool(commit) + f"/{config}" * bool(config)
         return plain(text)[:500] if "://" in where else None
@@ -101,11 +100,11 @@ class Zoo:
         """The nets of a split in memory, with trained entries only or all; without the diverged ones unless asked."""
         frame = self.columns[self.columns["split"] == split]
         keep = np.ones(len(frame), bool) if diverged else ~frame["diverged"].to_numpy()
-        trained = self.blueprint.trained.numpy()
-        whole = inputs == "all" or bool(trained.all())
-        weights = torch.from_numpy(self._gathered(self.arrays(split), keep, None if whole else np.flatnonzero(trained)))
-        hyper_parameters = frame.loc[keep, self.hyper_parameters]
-        return Nets(frame["index"].to_numpy()[keep], weights, hyper_parameters, self._segments(whole=whole))
+        shared = self.blueprint
+        entries = None if inputs == "all" or bool(shared.trained.all()) else np.flatnonzero(shared.trained.numpy())
+        weights = torch.from_numpy(self._gathered(self.arrays(split), keep, entries))
+        index, hyper_parameters = frame["index"].to_numpy()[keep], frame.loc[keep, self.hyper_parameters]
+        return Nets(index, weights, hyper_parameters, self.layout, shared.trained, shared.fixed)
 
     def _gathered(self, arrays: list[np.ndarray], keep: np.ndarray, entries: np.ndarray | None) -> np.ndarray:
         """The kept rows of a split's shards, all entries or these, in memory once; mapped where nothing is left out."""
@@ -122,12 +121,6 @@ class Zoo:
                 done += len(part)
             seen += len(array)
         return gathered
-
-    def _segments(self, *, whole: bool) -> tuple[tuple[str, slice], ...]:
-        trained = self.blueprint.trained.numpy()
-        sizes = [entry.size if whole else int(trained[entry.slice].sum()) for entry in self.layout]
-        ends = np.cumsum(sizes).tolist()
-        return tuple((e.name, slice(end - size, end)) for e, size, end in zip(self.layout, sizes, ends, strict=True))
 
     def _parts(self, split: str) -> tuple[shards.Shard, ...]:
         if split not in self.parts:

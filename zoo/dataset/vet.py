@@ -13,6 +13,7 @@ from zoo.storage import files
 from zoo.storage.files import cache
 from zoo.untrusted import child, vetting
 
+CHECK = "zoo.untrusted.vetting:check"
 MEMORY = 2**30
 SECONDS, BYTES_A_SECOND = 10.0, 50e6  # a tenth of what a disk and SHA-256 do
 
@@ -25,7 +26,7 @@ def vet(folder: Path, *, local: bool = False) -> None:
     """
     sizes = [(folder / name).lstat().st_size for name in vetting.manifest(folder) if os.path.lexists(folder / name)]
     child.call(
-        "untrusted.vetting:check",
+        CHECK,
         {"folder": str(folder), "local": local},
         seconds=SECONDS + sum(sizes) / BYTES_A_SECOND,
         memory=MEMORY,

@@ -22,7 +22,9 @@ from zoo.spec.imported import Imported
 from zoo.spec.spec import Spec, parse, to_json
 from zoo.storage import files
 from zoo.storage.shards import FORMAT
+from zoo.untrusted.files import read_bytes
 from zoo.untrusted.json import read_json
+from zoo.untrusted.vetting.tensors import FIXED_BYTES
 
 FILE, FIXED = "zoo.json", "fixed.safetensors"
 BUILT = {  # columns of zoos that are built here
@@ -77,10 +79,10 @@ def write(folder: Path, description: Description) -> None:
     shared = {"fixed": description.blueprint.fixed}
     for name, matrix in (description.blueprint.gate or {}).items():
         shared[f"{name}.F_mat"] = matrix
-    files.write(folder / FIXED, safetensors.torch.save(shared))
+    files.write(folder / FIXED, safetensors.torch.save(shared), below=folder)
     text = {"text": list(description.spec.text)} if description.spec.text else {}
     value = {"format": FORMAT, "columns": description.columns, **text, **attributes_of(description)}
-    files.write_json(folder / FILE, value)
+    files.write_json(folder / FILE, value, below=folder)
 
 
 def attributes_of(description: Description) -> dict[str, Any]:
@@ -138,7 +140,7 @@ def read(folder: Path, *, nets: int = 1) -> Description:
         layout = tuple(
             Entry(**{**entry, "shape": tuple(entry["shape"]), "axes": tuple(entry["axes"])}) for entry in value["layout"]
         )
-        shared = safetensors.torch.load((folder / FIXED).read_bytes())
+        shared = safetensors.torch.load(read_bytes(folder / FIXED, FIXED_BYTES, below=folder))
         fixed = shared.pop("fixed")
         if fixed.shape != (total(layout),):  # before memory is taken for what the layout claims
             raise ValueError(f"{folder}: {FIXED} has {len(fixed)} fixed values for {total(layout)} weights")

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from zoo.hub.folder import Folder
 from zoo.hub.huggingface import Hub
-from zoo.hub.remote import Remote
 from zoo.hub.s3 import Bucket
+
+Remote = Folder | Bucket | Hub
 
 HUB = re.compile(
     r"hf://datasets/(?P<repo>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[^/@\s]+))?(?:/(?P<folder>[\w./-]*))?", re.ASCII

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from zoo.dataset.reader import Zoo
 from zoo.dataset.summary import summary
 from zoo.dataset.zoo_json import Description
+from zoo.nets.families import FAMILIES
 from zoo.spec.columns import SPLITS
 from zoo.spec.imported import Imported
 
@@ -28,12 +29,6 @@ SIZES = {  # the hub's names -> nets below which they hold
     "1M<n<10M": 1e7,
     "10M<n<100M": 1e8,
     "100M<n<1B": 1e9,
-}
-FAMILIES = {  # family -> what sets it apart
-    "standard": "every weight is trained",
-    "smaller": "every weight is trained; 0.875 times as wide, so about as many weights as W-asymmetric nets train",
-    "w_asymmetric": "some weights are fixed at random values, the same in all nets, which removes permutation symmetries",
-    "sigma_asymmetric": "each ReLU is x * sigmoid(F x), with the same fixed matrices F in all nets",
 }
 
 
@@ -176,7 +171,7 @@ def card(zoos: dict[str, Zoo], about: About, *, pictures: dict[str, str], scores
         about=about,
         front=Markup(front_matter(zoos, about)),
         configs={name: _config(zoo) for name, zoo in zoos.items()},
-        families={zoo.spec.family: FAMILIES[zoo.spec.family] for zoo in zoos.values() if zoo.spec.family in FAMILIES},
+        families={zoo.spec.family: FAMILIES[zoo.spec.family].text for zoo in zoos.values() if zoo.spec.family in FAMILIES},
         columns=meanings(zoos),
         images={zoo.spec.image_task: IMAGES.get(zoo.spec.image_task, UNKNOWN) for zoo in zoos.values()},
         pictures=pictures,
@@ -191,7 +186,10 @@ def card(zoos: dict[str, Zoo], about: About, *, pictures: dict[str, str], scores
 
 
 def front_matter(zoos: dict[str, Zoo], about: About) -> str:
-    """The YAML at the head of the card: a config a zoo; the first entry decides the format of all (datasets 5.2)."""
+    """The YAML at the head of the card: a config a zoo; the first entry decides the format of all (datasets 5.2).
+
+    By yaml itself: `huggingface_hub.DatasetCardData` knows no configs and checks nothing, it would only dump this, folded.
+    """
     configs: list[dict[str, Any]] = []
     for config, zoo in zoos.items():
         splits = [split for split in SPLITS if zoo.parts[split]]

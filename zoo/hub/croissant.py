@@ -1,4 +1,7 @@
-"""The release for machines: Croissant 1.0 (mlcommons.org/croissant), a vocabulary of data sets in JSON-LD."""
+"""The release for machines: Croissant 1.0 (mlcommons.org/croissant), a vocabulary of data sets in JSON-LD.
+
+Written without `mlcroissant`, which brings rdflib, networkx and ten more; the tests read what is written by it.
+"""
 
 from typing import Any
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from zoo.dataset import reader, vet
 from zoo.dataset.reader import SOURCE, Zoo
-from zoo.hub.address import locate
-from zoo.hub.download import receive
-from zoo.hub.remote import Remote
-from zoo.hub.remote_manifest import Order, Report, ordered
+from zoo.hub.address import Remote, locate
+from zoo.hub.download import download
+from zoo.hub.remote_manifest import RemoteManifest, Report, remote_manifest
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST, check_bytes
 from zoo.untrusted.files import sha256
@@ -29,11 +28,11 @@ def fetch(
     FileExistsError where `out` holds something else; OSError where the disk is too small; PermissionError,
     FileNotFoundError, ConnectionError as the source answers.
     """
-    order = ordered(source, config=config, revision=revision, report=report)
-    if _is_there(order, out):
+    wanted = remote_manifest(source, config=config, revision=revision, report=report)
+    if _is_there(wanted, out):
         report(f"{out} holds this zoo already")
         return out
-    return _brought(order, out, report)
+    return _brought(wanted, out, report)
 
 
 def open(where: Path | str) -> Zoo:
@@ -54,10 +53,10 @@ def open_remote(
     remote = locate(source, revision=revision)
     commit = remote.pin()
     if commit is None or not (folder := _cached(remote, config, commit)).exists():
-        order = ordered(source, config=config, revision=commit, report=report)
-        folder = _cached(remote, config, commit or files.hash_of(order.manifest))
+        wanted = remote_manifest(source, config=config, revision=commit, report=report)
+        folder = _cached(remote, config, commit or files.hash_of(wanted.manifest))
         if not folder.exists():
-            _brought(order, folder, report)
+            _brought(wanted, folder, report)
     return folder
 
 
@@ -67,25 +66,25 @@ def _cached(remote: Remote, config: str | None, state: str) -> Path:
     return files.cache() / "zoos" / key
 
 
-def _is_there(order: Order, out: Path) -> bool:
+def _is_there(wanted: RemoteManifest, out: Path) -> bool:
     """Whether `out` holds this zoo. Raises FileExistsError where it holds another or anything else."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return False
-    if not (out / MANIFEST).is_file() or sha256(out / MANIFEST) != files.hash_of(order.manifest):
+    if not (out / MANIFEST).is_file() or sha256(out / MANIFEST, out) != files.hash_of(wanted.manifest):
         raise FileExistsError(f"{out} is not empty and not this zoo; fetch into another folder")
     if problems := list(check_bytes(out)):
         raise ValueError(f"{problems[0]}; delete {out} and fetch it again")
     return True
 
 
-def _brought(order: Order, out: Path, report: Report) -> Path:
+def _brought(wanted: RemoteManifest, out: Path, report: Report) -> Path:
     """The zoo in `out`, by way of a folder beside it that a killed fetch leaves and the next one goes on with."""
     _clear(out)
     staging = out.parent / f".{out.name}.fetching"
     with files.workplace(staging):
-        receive(order, staging, report)
+        download(wanted, staging, report)
         _vetted(staging)
-        files.write_json(staging / SOURCE, _source(order))
+        files.write_json(staging / SOURCE, _source(wanted), below=staging)
         staging.rename(out)
         files.sync_folder(out.parent)
         vet.remember(out)  # as it was vetted under the other name
@@ -101,12 +100,12 @@ def _clear(out: Path) -> None:
         raise FileExistsError(f"{out} cannot give way to a zoo ({error.strerror}); fetch into a new folder") from None
 
 
-def _source(order: Order) -> dict[str, str | None]:
+def _source(wanted: RemoteManifest) -> dict[str, str | None]:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return {
-        "source": order.remote.where,
-        "revision": order.commit,
-        "config": order.prefix.rstrip("/") or None,
+        "source": wanted.remote.where,
+        "revision": wanted.commit,
+        "config": wanted.prefix.rstrip("/") or None,
         "fetched": now,
     }
 

@@ -1,18 +1,22 @@
-"""Releases in a plain folder."""
+"""Releases in a plain folder, whose every file is whole or absent.
+
+fsspec's local file system follows links and writes in place; another may have laid this folder, so the opener reads it.
+"""
 
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-from zoo.hub.remote import CHUNK, CLAIM, Content, Entry, claim
+from zoo.hub.store import CHUNK, CLAIM, FILES, Content, Entry, Store, few
 from zoo.storage import files
-from zoo.untrusted.files import sha256
+from zoo.untrusted.files import opened, plain_files, remove, sha256, size
 
 
 @dataclass(frozen=True)
-class Folder:
-    """A plain folder; every file in it is whole or absent."""
+class Folder(Store):
+    """A folder in which no link is followed: where one stands, ValueError or FileExistsError names it."""
 
     path: Path
 
@@ -30,43 +34,29 @@ class Folder:
     def listing(self, commit: str | None, *, digests: Collection[str] = ()) -> dict[str, Entry]:
         """Its files by name, hidden ones left out; a digest costs reading the file."""
         found = {}
-        for path in sorted(self.path.rglob("*")):
+        for path in islice(plain_files(self.path), FILES + 1):
             name = path.relative_to(self.path).as_posix()
-            if path.is_file() and (name == CLAIM or not re.search(r"(^|/)\.", name)):
-                found[name] = Entry(path.stat().st_size, sha256(path) if name in digests else None)
+            if name == CLAIM or not re.search(r"(^|/)\.", name):
+                found[name] = Entry(size(path, self.path), sha256(path, self.path) if name in digests else None)
+        few(found, self.where)
         return found
 
     def read(self, name: str, *, commit: str | None, start: int = 0) -> Iterator[bytes]:
         """A file's bytes from `start` on."""
-        with (self.path / name).open("rb") as file:
+        with opened(self.path / name, self.path) as file:
             file.seek(start)
             while chunk := file.read(CHUNK):
                 yield chunk
 
-    def copy(self, name: str, folder: Path, *, commit: str | None) -> Path:
-        """The file where it lies: nothing stands between it and its users."""
-        return self.path / name
+    def create(self, name: str, data: bytes) -> bool:
+        """Writes a file unless it is there."""
+        return files.publish(self.path / name, data, below=self.path)
 
-    def begin(self, digest: str, *, private: bool) -> None:
-        """Makes the folder, and claims it."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        claim(self, digest, lambda data: files.publish(self.path / CLAIM, data))
+    def write(self, name: str, content: Content, digest: str) -> None:
+        """Writes the file aside and renames it."""
+        data = content if isinstance(content, bytes) else content.read_bytes()
+        files.write(self.path / name, data, below=self.path)
 
-    def put(
-        self, contents: dict[str, Content], *, digests: dict[str, str], remove: list[str], parent: str | None
-    ) -> str | None:
-        """Writes each file aside and renames it."""
-        for name, content in contents.items():
-            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
-            files.write(self.path / name, content if isinstance(content, bytes) else content.read_bytes())
-        for name in remove:
-            (self.path / name).unlink(missing_ok=True)
-        return None
-
-    def tags(self) -> dict[str, str]:
-        """None: a folder has no tags."""
-        return {}
-
-    def finish(self, commit: str | None, *, tag: str | None) -> None:
-        """Gives the claim back."""
-        (self.path / CLAIM).unlink(missing_ok=True)
+    def remove(self, name: str) -> None:
+        """Deletes a file."""
+        remove(self.path / name, self.path)

@@ -1,4 +1,9 @@
-"""Releases on a Hugging Face hub, by its own client."""
+"""Releases on a Hugging Face hub, by its own client.
+
+Files and listings are read by plain HTTP, with the client's headers, retries and errors, since its own ways do not do:
+`hf_hub_download` starts anew after a kill and takes all that a server sends; `HfFileSystem` asks a broken connection again
+unseen and keeps whatever answers a range in memory; `list_repo_tree` sends the token to wherever a next page is said to be.
+"""
 
 import os
 import re
@@ -9,9 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote, urljoin, urlsplit
 
-from zoo.hub.folder import Folder
-from zoo.hub.remote import CHUNK, Content, Entry
+from zoo.hub.store import CHUNK, PAGES, Content, Entry, few, small
+from zoo.untrusted.json import strict_json
 
 T = TypeVar("T")
 
@@ -45,17 +51,42 @@ class Hub:
             raise ImportError('hf:// needs the package huggingface_hub: pip install "metazoo[hub]"') from None
         return HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
 
-    def _ask(self, function: str, **arguments: Any) -> Any:
-        """Calls the hub, again while it is busy. For what the client itself does not ask again."""
-        api = self._api()
-        with _explained_hub(self, api.endpoint):
-            return _patiently(lambda: getattr(api, function)(repo_id=self.repo, repo_type="dataset", **arguments))
+    @contextmanager
+    def _answer(self, url: str, *, name: str = "", start: int = 0) -> Iterator[Any]:
+        """The hub's answer to a GET, to be read in parts; a busy hub is asked again, a broken connection is not."""
+        from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, http_stream_backoff
+
+        headers = {**build_hf_headers(), "Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if name else {})}
+        asked = http_stream_backoff("GET", url, headers=headers, retry_on_exceptions=(), max_retries=TRIES - 1)
+        with _explained(self, name), asked as answer:
+            if answer.status_code != 501 or not name:
+                hf_raise_for_status(answer)
+            yield answer
+
+    def _json(self, url: str) -> tuple[Any, str]:
+        """What the hub's JSON says, and the address of its next page or "".
+
+        Raises ConnectionError where it cannot be read, or the next page is at another host, which must not get the token.
+        """
+        with self._answer(url) as answer:
+            try:
+                value = strict_json(url, b'{"said": %b}' % small(answer.iter_bytes(CHUNK), url), controls=True)["said"]
+            except ValueError as error:
+                raise ConnectionError(f"{self.where}: {_struck(str(error))}; check HF_ENDPOINT") from None
+            following = urljoin(url, answer.links.get("next", {}).get("url", ""))
+        if urlsplit(following)[:2] != urlsplit(url)[:2]:
+            raise ConnectionError(f"{self.where}: the next page is at another host, {_struck(following)}; check HF_ENDPOINT")
+        return value, "" if following == url else following
+
+    def _about(self, what: str) -> str:
+        return f"{self._api().endpoint}/api/datasets/{self.repo}{what}"
 
     def pin(self) -> str | None:
         """The commit of the revision; a commit's own name is taken as it is. Raises ConnectionError where none is named."""
         if self.revision and COMMIT.fullmatch(self.revision):
             return self.revision
-        commit = self._ask("repo_info", revision=self.revision).sha
+        said, _ = self._json(self._about(f"/revision/{quote(self.revision, safe='')}" if self.revision else ""))
+        commit = said.get("sha") if isinstance(said, dict) else None
         if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
             found = f"found {str(commit)[:100]!r} for {self.revision or 'main'}"
             raise ConnectionError(
@@ -65,42 +96,45 @@ class Hub:
 
     def listing(self, commit: str | None, *, digests: Collection[str] = ()) -> dict[str, Entry]:
         """Its files by name: of those that LFS or Xet keeps with their SHA-256, of others with git's SHA-1."""
-        api, prefix = self._api(), self.folder + "/" if self.folder else ""
-        asked = {"repo_id": self.repo, "repo_type": "dataset", "revision": commit, "recursive": True}
-        with _explained_hub(self, api.endpoint):
-            tree = _patiently(lambda: list(api.list_repo_tree(path_in_repo=self.folder or None, **asked)))
-        found = {item.path.removeprefix(prefix): item for item in tree if hasattr(item, "size")}
-        return {n: Entry(i.size, i.lfs.sha256 if i.lfs else None, None if i.lfs else i.blob_id) for n, i in found.items()}
+        prefix, found, pages = self._path(""), {}, 0
+        url = self._about(f"/tree/{commit}{'/' + quote(self.folder, safe='') if self.folder else ''}?recursive=true")
+        while url:
+            page, url = self._json(url)
+            try:
+                for item in page:
+                    if item["type"] == "file":
+                        lfs = item.get("lfs")
+                        entry = Entry(int(item["size"]), lfs["oid"] if lfs else None, None if lfs else item["oid"])
+                        found[item["path"].removeprefix(prefix)] = entry
+            except (AttributeError, KeyError, TypeError, ValueError):
+                raise ConnectionError(f"{self.where}: the hub lists what is no file; check HF_ENDPOINT") from None
+            few(found, self.where)
+            if (pages := pages + 1) > PAGES:
+                raise ConnectionError(f"{self.where}: its listing goes on behind {PAGES:,} pages; check HF_ENDPOINT")
+        return found
 
     def read(self, name: str, *, commit: str | None, start: int = 0) -> Iterator[bytes]:
         """A file's bytes from `start` on, by plain HTTP and past all caches."""
         from huggingface_hub import hf_hub_url
-        from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, http_stream_backoff
 
-        api = self._api()
-        url = hf_hub_url(self.repo, self._path(name), repo_type="dataset", revision=commit, endpoint=api.endpoint)
-        headers = {**build_hf_headers(), "Accept-Encoding": "identity", "Range": f"bytes={start}-"}
-        # Broken connections are not asked again here: the caller knows how far it got.
-        asked = http_stream_backoff("GET", url, headers=headers, retry_on_exceptions=(), max_retries=TRIES - 1)
-        with _explained_hub(self, api.endpoint, name), asked as answer:
-            if answer.status_code != 501:
-                hf_raise_for_status(answer)
-                skip = start if answer.status_code == 200 else 0  # it took no notice of the range
-                for chunk in answer.iter_bytes(CHUNK):
-                    yield chunk[skip:]
-                    skip = max(0, skip - len(chunk))
-                return
-        with tempfile.TemporaryDirectory() as fresh:  # a hub that has the file in its Xet store only
-            yield from Folder(self.copy(name, Path(fresh), commit=commit).parent).read(
-                Path(name).name, commit=None, start=start
-            )
+        at = {"repo_type": "dataset", "revision": commit, "endpoint": self._api().endpoint}
+        with self._answer(hf_hub_url(self.repo, self._path(name), **at), name=name, start=start) as answer:
+            whole = answer.status_code in (200, 501)  # it took no notice of the range, or has the file in its Xet store only
+            skip = start if whole else 0
+            for chunk in self.as_delivered(name, commit=commit) if answer.status_code == 501 else answer.iter_bytes(CHUNK):
+                yield chunk[skip:]
+                skip = max(0, skip - len(chunk))
 
-    def copy(self, name: str, folder: Path, *, commit: str | None) -> Path:
-        """A file as the hub's own client downloads it into a new cache, by Xet where that is in use."""
+    def as_delivered(self, name: str, *, commit: str | None) -> Iterator[bytes]:
+        """A file's bytes as the hub's own client downloads it into a new cache, by Xet where that is in use."""
         api = self._api()
-        with _explained_hub(self, api.endpoint, name):
-            asked = {"repo_type": "dataset", "revision": commit, "cache_dir": folder}
-            return Path(api.hf_hub_download(self.repo, self._path(name), **asked))
+        with tempfile.TemporaryDirectory() as fresh:
+            with _explained(self, name):
+                asked = {"repo_type": "dataset", "revision": commit, "cache_dir": fresh}
+                path = api.hf_hub_download(self.repo, self._path(name), **asked)
+            with Path(path).open("rb") as file:
+                while chunk := file.read(CHUNK):
+                    yield chunk
 
     def begin(self, digest: str, *, private: bool) -> None:
         """Creates the repository if there is none."""
@@ -109,7 +143,7 @@ class Hub:
         try:
             self.pin()
         except FileNotFoundError:
-            self._ask("create_repo", private=private, exist_ok=True)
+            self._ask("create_repo", repo_id=self.repo, repo_type="dataset", private=private, exist_ok=True)
 
     def put(
         self, contents: dict[str, Content], *, digests: dict[str, str], remove: list[str], parent: str | None
@@ -117,24 +151,32 @@ class Hub:
         """Uploads what the hub has not, then commits it all at once."""
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-        api, at = self._api(), {"repo_id": self.repo, "repo_type": "dataset", "revision": self.revision or "main"}
+        at = {"repo_id": self.repo, "repo_type": "dataset", "revision": self.revision or "main"}
         added = [CommitOperationAdd(n, c if isinstance(c, bytes) else str(c)) for n, c in contents.items()]
-        operations = [*added, *(CommitOperationDelete(name) for name in remove)]
-        with _explained_hub(self, api.endpoint):
+        with _explained(self):
             # Done before the commit, and not within it: this part asks a busy hub again by itself, the commit does not.
-            api.preupload_lfs_files(additions=added, free_memory=False, **at)
-            message = f"metazoo publish: {len(added)} files" + (f", {len(remove)} removed" if remove else "")
-            asked = {"operations": operations, "commit_message": message, "parent_commit": parent}
-            return _patiently(lambda: api.create_commit(**asked, **at)).oid
+            self._api().preupload_lfs_files(additions=added, free_memory=False, **at)
+        message = f"metazoo publish: {len(added)} files" + (f", {len(remove)} removed" if remove else "")
+        operations = [*added, *(CommitOperationDelete(name) for name in remove)]
+        return self._ask("create_commit", operations=operations, commit_message=message, parent_commit=parent, **at).oid
 
     def tags(self) -> dict[str, str]:
         """The commit of each tag."""
-        return {tag.name: tag.target_commit for tag in self._ask("list_repo_refs").tags}
+        said, _ = self._json(self._about("/refs"))
+        try:
+            return {tag["name"]: tag["targetCommit"] for tag in said["tags"]}
+        except (KeyError, TypeError):
+            raise ConnectionError(f"{self.where}: the hub's list of tags cannot be read; check HF_ENDPOINT") from None
 
     def finish(self, commit: str | None, *, tag: str | None) -> None:
         """Sets the tag."""
         if tag is not None:
-            self._ask("create_tag", tag=tag, revision=commit)
+            self._ask("create_tag", repo_id=self.repo, repo_type="dataset", tag=tag, revision=commit)
+
+    def _ask(self, function: str, **arguments: Any) -> Any:
+        """Calls the hub, again while it is busy. For what the client itself does not ask again."""
+        with _explained(self):
+            return _patiently(lambda: getattr(self._api(), function)(**arguments))
 
 
 def _patiently(call: Callable[[], T]) -> T:
@@ -153,7 +195,7 @@ def _patiently(call: Callable[[], T]) -> T:
 
 
 @contextmanager
-def _explained_hub(hub: Hub, endpoint: str, name: str = "") -> Iterator[None]:
+def _explained(hub: Hub, name: str = "") -> Iterator[None]:
     """Lets the errors of the hub's client say what to do. The client's token is struck out of what a server says."""
     from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalEntryNotFoundError
 
@@ -165,7 +207,7 @@ def _explained_hub(hub: Hub, endpoint: str, name: str = "") -> Iterator[None]:
         said = _struck(str(getattr(cause, "server_message", None) or cause))
         if not isinstance(cause, HfHubHTTPError):
             hint = "check the connection and HF_ENDPOINT, then run the same command again"
-            raise ConnectionError(f"{place}: no whole answer from {_struck(endpoint)} ({said}); {hint}") from None
+            raise ConnectionError(f"{place}: no whole answer from {_struck(hub._api().endpoint)} ({said}); {hint}") from None
         status = cause.response.status_code
         kind, hint = HINTS.get(status, HINTS[503] if status >= 500 else (OSError, "the hub's words say why"))
         raise kind(f"{place}: {hint} (the hub answered {status}: {said})") from None

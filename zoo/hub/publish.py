@@ -1,17 +1,18 @@
 """Publishing a release: to a hub, a bucket or a folder; what is there is not sent again, what was sent is read back."""
 
+import hashlib
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.hub.address import locate
+from zoo.hub.address import Remote, locate
 from zoo.hub.release import Release
-from zoo.hub.remote import Content, Entry, Remote, git_blob
+from zoo.hub.store import Content, Entry, small
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST
 from zoo.untrusted.files import sha256
+from zoo.untrusted.manifest import digests_of
 
 DATA = (".h5", ".safetensors")  # go first; all else describes them
 FILES_AT_ONCE, BYTES_AT_ONCE = 50, 2 << 30  # in a commit: the hub ends one after a minute
@@ -78,8 +79,14 @@ def _held(entry: Entry | None, release: Release, name: str) -> bool:
     if entry is None or entry.size != release.sizes[name]:
         return False
     if entry.sha256 is None and entry.blob is not None:
-        return entry.blob == git_blob(release.files[name])
+        return entry.blob == _git_blob(release.files[name])
     return entry.sha256 == release.digests[name]
+
+
+def _git_blob(content: Content) -> str:
+    """Git's name of a file's content: a hub has those of its small files only."""
+    data = content if isinstance(content, bytes) else content.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def _described(remote: Remote, release: Release, report: Callable[[str], None]) -> Published:
@@ -164,10 +171,7 @@ def _gone(remote: Remote, release: Release, commit: str | None, there: dict[str,
     Those that the manifest there names, and shards in this release's own configs, which `load_dataset` would read too.
     All under names that a publish writes: others' files are never touched.
     """
-    earlier: set[str] = set()
-    if MANIFEST in there:
-        text = b"".join(remote.read(MANIFEST, commit=commit)).decode(errors="replace")
-        earlier = {line.partition("  ")[2] for line in text.splitlines()}
+    earlier = _named(remote, commit) if MANIFEST in there else set()
     configs = {name.split("/")[0] for name in release.files if ZOO.fullmatch(name)}
     gone = []
     for name in sorted(there.keys() - release.files.keys()):
@@ -177,12 +181,23 @@ def _gone(remote: Remote, release: Release, commit: str | None, there: dict[str,
     return gone
 
 
+def _named(remote: Remote, commit: str | None) -> set[str]:
+    """What the manifest there names; nothing where it is damaged, which this publish mends."""
+    where = f"{remote.where}/{MANIFEST}"
+    data = small(remote.read(MANIFEST, commit=commit), where)
+    try:
+        return set(digests_of(data, where))
+    except ValueError:
+        return set()
+
+
 def _read_back(remote: Remote, release: Release, commit: str | None) -> None:
     """Raises ValueError naming the first file that does not come back as it was sent."""
     for name, digest in release.digests.items():
-        with tempfile.TemporaryDirectory() as fresh:
-            found = sha256(remote.copy(name, Path(fresh), commit=commit))
-        if found != digest:
+        came = hashlib.sha256()
+        for chunk in remote.as_delivered(name, commit=commit):
+            came.update(chunk)
+        if (found := came.hexdigest()) != digest:
             raise ValueError(
                 f"{remote.where}: {name} came back with SHA-256 {found}, not {digest}; delete it there and publish again"
             )

@@ -26,7 +26,7 @@ from zoo.dataset import plots
 from zoo.dataset.reader import Zoo, open
 from zoo.hub.card import About, architecture, card, columns, headline
 from zoo.hub.croissant import INDEX, croissant
-from zoo.hub.remote import RELEASE
+from zoo.hub.store import RELEASE
 from zoo.spec.columns import SPLITS
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST, check_bytes, read_manifest

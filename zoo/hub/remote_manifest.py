@@ -1,25 +1,24 @@
-"""What a fetch has to bring: known from a few small files of a stranger's release, each checked before it is used."""
+"""The manifest of a zoo that lies elsewhere: known from small files of a stranger's, each checked before it is used."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.hub.address import locate
-from zoo.hub.remote import RELEASE, Remote
+from zoo.hub.address import Remote, locate
+from zoo.hub.store import RELEASE, SMALL, small
 from zoo.messages import unknown
 from zoo.storage import files
 from zoo.untrusted.json import strict_json
 from zoo.untrusted.manifest import MANIFEST, PART, digests_of
 
-SMALL = 16 << 20  # bytes of a manifest or a zoo.json, at most
 SHIPPED = re.compile(rf"zoo\.json|fixed\.safetensors|data/{PART}\.h5")  # all that a zoo consists of
 Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is to be fetched: a zoo's files below `prefix` at a commit, their SHA-256 and bytes by name."""
+class RemoteManifest:
+    """A zoo elsewhere: its files below `prefix` at a commit, their SHA-256 and bytes by name."""
 
     remote: Remote
     commit: str | None
@@ -29,8 +28,8 @@ class Order:
     sizes: dict[str, int]
 
 
-def ordered(source: str, *, config: str | None, revision: str | None, report: Report) -> Order:
-    """What `zoo.hub.fetch.fetch` has to bring for these arguments. Raises as it does, for all that small files tell."""
+def remote_manifest(source: str, *, config: str | None, revision: str | None, report: Report) -> RemoteManifest:
+    """The files that `zoo.hub.fetch.fetch` brings for these arguments. Raises as it does, for all that small files tell."""
     remote = locate(source, revision=revision)
     commit = remote.pin()
     report(f"{remote.where}" + (f" at {getattr(remote, 'revision', None) or 'main'}, commit {commit}" if commit else ""))
@@ -53,19 +52,15 @@ def ordered(source: str, *, config: str | None, revision: str | None, report: Re
         digests = digests_of(manifest, f"{remote.where}/{prefix}{MANIFEST}")
     elif config is not None:
         raise ValueError(f"{remote.where} is one zoo and has no configs, found {config!r}; leave the config out")
-    return Order(remote, commit, prefix, manifest, _shipped(digests, remote.where), _sizes(digests, sizes, prefix, remote))
+    digests = _shipped(digests, remote.where)
+    return RemoteManifest(remote, commit, prefix, manifest, digests, _sizes(digests, sizes, prefix, remote))
 
 
 def _small(remote: Remote, commit: str | None, name: str, sizes: dict[str, int]) -> bytes:
     """A small file's bytes; however much the remote sends, no more are taken."""
     if sizes.get(name, SMALL + 1) > SMALL:
         raise ValueError(f"{remote.where}: {name} has {sizes.get(name, 'no')} bytes, expected at most {SMALL:,}")
-    data = b""
-    for chunk in remote.read(name, commit=commit):
-        data += chunk
-        if len(data) > SMALL:
-            raise ValueError(f"{remote.where}: {name} goes on behind its {sizes[name]} bytes; something is wrong there")
-    return data
+    return small(remote.read(name, commit=commit), f"{remote.where}/{name}")
 
 
 def _chosen(release: dict[str, Any], config: str | None, where: str) -> str:

@@ -4,39 +4,14 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from zoo.hub.remote import CHUNK, CLAIM, Content, Entry, claim
+from zoo.hub.store import CHUNK, PAGES, Content, Entry, Store, few
 from zoo.messages import plain
 
 
-@contextmanager
-def _explained_s3(where: str) -> Iterator[None]:
-    """Lets the errors of S3's client say what to do; control characters in a server's words are escaped."""
-    from botocore.exceptions import BotoCoreError, NoCredentialsError
-
-    try:
-        yield
-    except NoCredentialsError:
-        hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-        raise PermissionError(f"{where}: no credentials for S3; {hint}") from None
-    except BotoCoreError as error:
-        hint = "check the connection and AWS_ENDPOINT_URL, then run the same command again"
-        raise ConnectionError(f"{where}: {plain(error)[:300]}; {hint}") from None
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{where}: no such bucket or object ({plain(error)[:200]}); check the address") from None
-    except (BlockingIOError, FileExistsError):
-        raise
-    except PermissionError as error:
-        hint = "check that these credentials may list, read and, to publish, write there"
-        raise PermissionError(f"{where}: S3 refuses ({plain(error)[:200]}); {hint}") from None
-    except OSError as error:
-        raise ConnectionError(f"{where}: {plain(error)[:300]}; run the same command again") from None
-
-
 @dataclass(frozen=True)
-class Bucket:
+class Bucket(Store):
     """A prefix of an S3 bucket. Credentials and the endpoint are boto's own: AWS_* variables, profiles, roles."""
 
     root: str  # bucket/prefix
@@ -54,67 +29,80 @@ class Bucket:
             raise ImportError('s3:// needs the package s3fs: pip install "metazoo[s3]"') from None
         return s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
 
-    def pin(self) -> str | None:
-        """None: a bucket keeps one state."""
-        return None
-
     def listing(self, commit: str | None, *, digests: Collection[str] = ()) -> dict[str, Entry]:
         """Its objects by name; a digest costs a request, and is what the object's uploader put in its metadata."""
-        fs = self._fs
-        with _explained_s3(self.where):
-            found = {path.removeprefix(self.root + "/"): info for path, info in fs.find(self.root, detail=True).items()}
-            known = {n: fs.metadata(f"{self.root}/{n}").get("sha256") for n in found if n in digests}
-        return {name: Entry(int(info["size"]), known.get(name)) for name, info in found.items()}
+        fs, found = self._fs, {}
+        with _explained(self.where):
+            for name, size in self._objects(fs):
+                sha256 = fs.metadata(f"{self.root}/{name}").get("sha256") if name in digests else None
+                found[name] = Entry(size, sha256)
+                few(found, self.where)
+        return found
+
+    def _objects(self, fs: Any) -> Iterator[tuple[str, int]]:
+        """Names and bytes, a page at a time: `fs.find` would gather a listing without end before it answers."""
+        bucket, _, prefix = self.root.partition("/")
+        more: dict[str, str] = {}
+        prefix = prefix and prefix + "/"
+        for _ in range(PAGES):
+            page = fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, **more)
+            for item in page.get("Contents", []):
+                if not item["Key"].endswith("/"):  # what some clients leave for a folder
+                    yield item["Key"].removeprefix(prefix), int(item["Size"])
+            if not (token := page.get("NextContinuationToken")):
+                return
+            more = {"ContinuationToken": token}
+        raise ValueError(f"{self.where}: its listing goes on behind {PAGES:,} pages; something is wrong there")
 
     def read(self, name: str, *, commit: str | None, start: int = 0) -> Iterator[bytes]:
         """An object's bytes from `start` on."""
         fs = self._fs
-        with _explained_s3(f"{self.where}/{name}"), fs.open(f"{self.root}/{name}", "rb", cache_type="none") as file:
+        with _explained(f"{self.where}/{name}"), fs.open(f"{self.root}/{name}", "rb", cache_type="none") as file:
             file.seek(start)
             while chunk := file.read(CHUNK):
                 yield chunk
 
-    def copy(self, name: str, folder: Path, *, commit: str | None) -> Path:
-        """An object, downloaded."""
-        path = folder / Path(name).name
-        with _explained_s3(f"{self.where}/{name}"):
-            self._fs.get_file(f"{self.root}/{name}", str(path))
-        return path
-
-    def begin(self, digest: str, *, private: bool) -> None:
-        """Claims the prefix by an object that only one of many can create."""
-        claim(self, digest, self._create_claim)
-
-    def _create_claim(self, data: bytes) -> bool:
-        with _explained_s3(self.where):
+    def create(self, name: str, data: bytes) -> bool:
+        """Creates an object, which only one of many can."""
+        with _explained(self.where):
             try:
-                self._fs.pipe_file(f"{self.root}/{CLAIM}", data, mode="create")
+                self._fs.pipe_file(f"{self.root}/{name}", data, mode="create")
             except FileExistsError:
                 return False
         return True
 
-    def put(
-        self, contents: dict[str, Content], *, digests: dict[str, str], remove: list[str], parent: str | None
-    ) -> str | None:
-        """Writes each object with its SHA-256 as metadata; S3 shows an object when it is whole."""
-        fs = self._fs
-        for name, content in contents.items():
-            path, extra = f"{self.root}/{name}", {"Metadata": {"sha256": digests[name]}}
-            with _explained_s3(path):
-                if isinstance(content, bytes):
-                    fs.pipe_file(path, content, **extra)
-                else:
-                    fs.put_file(str(content), path, **extra)
-        for name in remove:
-            with _explained_s3(f"{self.where}/{name}"):
-                fs.rm_file(f"{self.root}/{name}")
-        return None
+    def write(self, name: str, content: Content, digest: str) -> None:
+        """Writes an object with its SHA-256 as metadata; S3 shows it when it is whole."""
+        fs, path, extra = self._fs, f"{self.root}/{name}", {"Metadata": {"sha256": digest}}
+        with _explained(f"{self.where}/{name}"):
+            if isinstance(content, bytes):
+                fs.pipe_file(path, content, **extra)
+            else:
+                fs.put_file(str(content), path, **extra)
 
-    def tags(self) -> dict[str, str]:
-        """None: a bucket has no tags."""
-        return {}
+    def remove(self, name: str) -> None:
+        """Deletes an object."""
+        with _explained(f"{self.where}/{name}"):
+            self._fs.rm_file(f"{self.root}/{name}")
 
-    def finish(self, commit: str | None, *, tag: str | None) -> None:
-        """Gives the claim back."""
-        with _explained_s3(self.where):
-            self._fs.rm_file(f"{self.root}/{CLAIM}")
+
+@contextmanager
+def _explained(where: str) -> Iterator[None]:
+    """Lets the errors of S3's client say what to do; control characters in a server's words are escaped."""
+    from botocore.exceptions import BotoCoreError, NoCredentialsError
+
+    try:
+        yield
+    except NoCredentialsError:
+        hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        raise PermissionError(f"{where}: no credentials for S3; {hint}") from None
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{where}: no such bucket or object ({plain(error)[:200]}); check the address") from None
+    except (BlockingIOError, FileExistsError):
+        raise
+    except PermissionError as error:
+        hint = "check that these credentials may list, read and, to publish, write there"
+        raise PermissionError(f"{where}: S3 refuses ({plain(error)[:200]}); {hint}") from None
+    except (BotoCoreError, OSError) as error:
+        hint = "check the connection and AWS_ENDPOINT_URL, then run the same command again"
+        raise ConnectionError(f"{where}: {plain(error)[:300]}; {hint}") from None

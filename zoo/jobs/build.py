@@ -39,6 +39,7 @@ from zoo.storage.manifest import MANIFEST, held, read_manifest, write_manifest
 from zoo.tasks import images
 from zoo.training import machine, native
 from zoo.training.train import check_trainable
+from zoo.untrusted.files import remove
 
 TEMPORARY = (files.TEMPORARY, f"*/{files.TEMPORARY}")
 OURS = {zoo_json.FILE, zoo_json.FIXED, PLAN, MANIFEST, "units", "data"}
@@ -107,12 +108,12 @@ def _prepared(
     check_trainable(spec.recipe, count=len(image_set.train), size=image_set.train.shape[-1])
     about = Description(spec, shared, image_set.digest())
     _begin(folder, about)
-    plan.extend(folder, spec, device)
-    files.write(folder / "units" / IMAGES, safetensors.torch.save(image_set.tensors()))
+    plan.extend(folder, spec, shared.layout, device)
+    files.write(folder / "units" / IMAGES, safetensors.torch.save(image_set.tensors()), below=folder)
     for unit in plan.units(folder):
-        unit.failures(folder).unlink(missing_ok=True)
+        remove(unit.failures(folder), folder)
         if not unit.is_done(folder):
-            unit.receipt(folder).unlink(missing_ok=True)  # of rows that are gone
+            remove(unit.receipt(folder), folder)  # of rows that are gone
     return about
 
 
@@ -131,7 +132,7 @@ def _remove(folder: Path) -> None:
     """Removes a zoo's own files, the manifest first, so that a half-removed zoo is not taken for a whole one."""
     paths = [folder / MANIFEST, *folder.glob("data/*.h5"), *folder.glob("units/[0-9]*"), folder / PLAN]
     for path in [*paths, folder / zoo_json.FIXED, folder / zoo_json.FILE]:
-        path.unlink(missing_ok=True)
+        remove(path, folder)
 
 
 def _check_empty(folder: Path) -> None:
@@ -159,8 +160,6 @@ def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _begin(folder: Path, about: Description) -> None:
     """Writes what the zoo is, unless it stands there already; then the images must be the same."""
-    for name in ("units", "data"):
-        (folder / name).mkdir(exist_ok=True)
     if not (folder / zoo_json.FILE).exists():
         zoo_json.write(folder, about)
     elif (found := zoo_json.read(folder).images_sha256) != about.images_sha256:
@@ -186,7 +185,7 @@ def _write_shards(folder: Path, about: Description, units: list[Unit]) -> None:
         for number, chosen in enumerate(np.array_split(members, count) if count else [], start=before):
             name = f"data/{split}-{number:05}-of-{before + count:05}.h5"
             weights, columns = _gather(folder, units, chosen)
-            files.write(folder / name, shards.image(weights, columns, attributes))
+            files.write(folder / name, shards.image(weights, columns, attributes), below=folder)
             names.append(name)
     write_manifest(folder, names)
 
@@ -207,4 +206,4 @@ def _tidy(folder: Path) -> None:
     """Removes what the shards now hold; the receipts stay, as the record of how the nets were made."""
     for pattern in (f"units/{IMAGES}", "units/*.h5", "units/*.lease*", "units/*.failed.json", *TEMPORARY):
         for path in folder.glob(pattern):
-            path.unlink(missing_ok=True)
+            remove(path, folder)

@@ -150,7 +150,7 @@ def _serve(connection: Connection, spec: Spec, place: str, seconds: float) -> No
     device = machine.ready(place)
     images = random_images(spec, BATCHES * spec.recipe.batch).to(device)
     net = _blueprint(spec)
-    indices, begun, done = range(nets_a_unit(spec, place)), 0.0, 0
+    indices, begun, done = range(nets_a_unit(spec, net.layout, place)), 0.0, 0
 
     def after_epoch(nets: int) -> None:
         nonlocal begun, done

@@ -5,7 +5,6 @@ beside the unit's rows, made by a hard link (atomic, on network file systems too
 heartbeat; one whose holder is gone is taken over.
 """
 
-import json
 import os
 import socket
 import threading
@@ -22,6 +21,8 @@ import psutil
 
 from zoo.jobs.units import Unit
 from zoo.storage import files
+from zoo.untrusted.files import parent, remove
+from zoo.untrusted.json import read_json
 
 STALE = 120.0  # seconds without a heartbeat after which a lease is taken over: longer than network file systems cache
 BEAT = 15.0  # seconds between heartbeats
@@ -58,7 +59,8 @@ class Lease:
     """A unit that this process trains."""
 
     def __init__(self, folder: Path, unit: Unit) -> None:
-        self.path, self.holder, self.epochs, self.said = path_of(folder, unit), Holder.me(), 0, time.monotonic()
+        self.folder, self.path, self.holder = folder, path_of(folder, unit), Holder.me()
+        self.epochs, self.said = 0, time.monotonic()
 
     def content(self) -> bytes:
         """The lease's file."""
@@ -75,10 +77,8 @@ class Lease:
         self.said = time.monotonic()
         found = read(self.path)
         if found is not None and found.holder == self.holder:
-            aside = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex[:12]}.tmp")
             with suppress(OSError):  # a missed heartbeat costs nothing
-                aside.write_bytes(self.content())
-                aside.replace(self.path)
+                files.write(self.path, self.content(), below=self.folder)
 
     @contextmanager
     def held(self) -> Iterator["Lease"]:
@@ -98,7 +98,7 @@ class Lease:
             thread.join()
             found = read(self.path)
             if found is not None and found.holder == self.holder:
-                self.path.unlink(missing_ok=True)
+                remove(self.path, self.folder)
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def path_of(folder: Path, unit: Unit) -> Path:
 def read(path: Path) -> Found | None:
     """The lease in a file; None where there is none, or one that cannot be read."""
     try:
-        value, beaten = json.loads(path.read_text()), path.stat().st_mtime
+        value, beaten = read_json(path, below=path.parent.parent), path.stat().st_mtime
         return Found(Holder(**value["holder"]), int(value["epochs"]), beaten)
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -134,7 +134,7 @@ def claim(folder: Path, unit: Unit) -> Lease | None:
     lease = Lease(folder, unit)
     if lease.path.exists() and not _take_away(folder, unit, lease.path):
         return None
-    return lease if files.publish(lease.path, lease.content()) else None
+    return lease if files.publish(lease.path, lease.content(), below=folder) else None
 
 
 def _take_away(folder: Path, unit: Unit, path: Path) -> bool:
@@ -143,26 +143,28 @@ def _take_away(folder: Path, unit: Unit, path: Path) -> bool:
     if found is None or not (found.gone or clock(folder) - found.beaten > STALE):
         return False
     aside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}")
-    try:
-        path.rename(aside)
-    except FileNotFoundError:
+    with parent(path, folder) as (units, name):
+        try:
+            os.rename(name, aside.name, src_dir_fd=units, dst_dir_fd=units)
+        except FileNotFoundError:
+            return False
+        is_that = read(aside) == found
+        if not is_that:  # another took it over in between, and this is its new one: put it back
+            with suppress(FileExistsError):
+                os.link(aside.name, name, src_dir_fd=units, dst_dir_fd=units)
+        os.unlink(aside.name, dir_fd=units)
+    if not is_that:
         return False
-    if read(aside) != found:  # another took it over in between, and this is its new one: put it back
-        with suppress(FileExistsError):
-            os.link(aside, path)
-        aside.unlink()
-        return False
-    aside.unlink()
     unit.note_failure(folder, f"{found.holder} ended, or was not heard of, while it trained the unit (out of memory?)")
     return True
 
 
 def clock(folder: Path) -> float:
     """The time by the clock of the folder's file system, which stamps the heartbeats."""
-    probe = folder / "units" / f".{uuid.uuid4().hex[:12]}.tmp"
-    probe.touch()
-    now = probe.stat().st_mtime
-    probe.unlink()
+    with parent(folder / "units" / f".{uuid.uuid4().hex[:12]}.tmp", folder) as (units, name):
+        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, dir_fd=units))
+        now = os.stat(name, dir_fd=units).st_mtime
+        os.unlink(name, dir_fd=units)
     return now
 
 
@@ -171,7 +173,7 @@ def release_gone(folder: Path) -> None:
     for path in folder.glob("units/*.lease"):
         found = read(path)
         if found is not None and found.gone:
-            path.unlink(missing_ok=True)
+            remove(path, folder)
 
 
 def release_mine(folder: Path) -> None:
@@ -179,7 +181,7 @@ def release_mine(folder: Path) -> None:
     for path in folder.glob("units/*.lease"):
         found = read(path)
         if found is not None and found.holder == Holder.me():
-            path.unlink(missing_ok=True)
+            remove(path, folder)
 
 
 def alive(folder: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from zoo.jobs.units import Unit
-from zoo.spec.resolve import layout_of
+from zoo.nets.layout import Layout
 from zoo.spec.spec import Spec
 from zoo.storage import files
 from zoo.storage.manifest import held
@@ -18,21 +18,21 @@ STEP_BYTES = 100  # a GPU's memory for each such value in a step: 23 (bfloat16) 
 NETS_A_UNIT = 64  # at most: a killed worker loses no more than these
 
 
-def nets_a_unit(spec: Spec, device: str = "cpu") -> int:
+def nets_a_unit(spec: Spec, layout: Layout, device: str = "cpu") -> int:
     """How many nets a unit has: as many as PyTorch trains fastest together on a CPU, or as a GPU has room for."""
     size = spec.images.size or images.TASKS[spec.images.task].size
-    first_stage = layout_of(spec)[0].shape[0]
+    first_stage = layout[0].shape[0]
     stacked = STACKED if device == "cpu" else machine.free_bytes(device) // STEP_BYTES
     return min(NETS_A_UNIT, max(1, stacked // (spec.recipe.batch * size**2 * first_stage)))
 
 
-def extend(folder: Path, spec: Spec, device: str = "cpu") -> None:
+def extend(folder: Path, spec: Spec, layout: Layout, device: str = "cpu") -> None:
     """Plans the spec's nets behind those that are planned already; units once planned stay as they are."""
     extents = _extents(folder)
     reach = max([spec.nets, *extents])
     if reach not in extents:
-        size = read_json(folder / PLAN, below=folder)["nets_a_unit"] if extents else nets_a_unit(spec, device)
-        files.write_json(folder / PLAN, {"nets_a_unit": size, "extents": [*extents, reach]})
+        size = read_json(folder / PLAN, below=folder)["nets_a_unit"] if extents else nets_a_unit(spec, layout, device)
+        files.write_json(folder / PLAN, {"nets_a_unit": size, "extents": [*extents, reach]}, below=folder)
 
 
 def _extents(folder: Path) -> list[int]:

@@ -24,7 +24,7 @@ from zoo.training import native
 from zoo.training.machine import CPU, environment, one_thread_that_keeps_its_memory
 from zoo.training.measure import measure
 from zoo.training.train import train
-from zoo.untrusted.files import sha256
+from zoo.untrusted.files import remove, sha256
 from zoo.untrusted.json import read_json
 
 CURVES = ("test_accuracy", "test_loss", "train_accuracy", "train_loss")  # measured at each checkpoint of a trajectory
@@ -75,21 +75,21 @@ class Unit:
         """The unit's rows, their bytes checked. On a mismatch they are thrown away, so that the next build redoes them."""
         digest = read_json(self.receipt(folder), below=folder)["sha256"]
         rows = self.rows(folder, digest)
-        if sha256(rows) != digest:
-            self.receipt(folder).unlink()
-            rows.unlink()
+        if sha256(rows, folder) != digest:
+            remove(self.receipt(folder), folder)
+            remove(rows, folder)
             raise ValueError(f"{rows} is not what was written there; run the build again to train it anew")
         return shards.read(rows)
 
     def commit(self, folder: Path, data: bytes, about: dict[str, Any]) -> None:
         """Makes the rows durable, then their receipt. Where another worker was faster its rows stay, and these go."""
         digest = files.hash_of(data)
-        files.write(self.rows(folder, digest), data)
+        files.write(self.rows(folder, digest), data, below=folder)
         receipt = {"nets": [self.start, self.stop], "bytes": len(data), "sha256": digest, **about}
-        if not files.publish(self.receipt(folder), files.to_json(receipt)):
+        if not files.publish(self.receipt(folder), files.to_json(receipt), below=folder):
             other = read_json(self.receipt(folder), below=folder).get("sha256")
             if other != digest:
-                self.rows(folder, digest).unlink()
+                remove(self.rows(folder, digest), folder)
                 print(
                     f"metazoo: unit {self.number} was trained twice, with different results (another processor, or other "
                     f"versions); the first one stays",
@@ -107,7 +107,7 @@ class Unit:
 
     def note_failure(self, folder: Path, why: str) -> None:
         """Notes one more failed attempt."""
-        files.write_json(self.failures(folder), {"attempts": [*self.attempts(folder), why]})
+        files.write_json(self.failures(folder), {"attempts": [*self.attempts(folder), why]}, below=folder)
 
 
 def present(folder: Path) -> set[str]:

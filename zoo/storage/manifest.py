@@ -19,8 +19,8 @@ def read_manifest(folder: Path) -> dict[str, str]:
 
 def write_manifest(folder: Path, names: list[str]) -> None:
     """Hashes these files and writes the manifest of them."""
-    lines = [f"{sha256(folder / name)}  {name}\n" for name in names]
-    files.write(folder / MANIFEST, "".join(lines).encode())
+    lines = [f"{sha256(folder / name, folder)}  {name}\n" for name in names]
+    files.write(folder / MANIFEST, "".join(lines).encode(), below=folder)
 
 
 def held(folder: Path) -> int:

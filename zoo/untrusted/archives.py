@@ -1,7 +1,4 @@
-"""Unpacking archives from strangers: into a fresh folder, plain files only, in a child with limits.
-
-The child loads this file without the rest of the package, which only the function that starts the child imports.
-"""
+"""Unpacking archives from strangers: into a fresh folder, plain files only, in a child with limits."""
 
 import errno
 import os
@@ -14,6 +11,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from zoo.untrusted import child
 
 MEMBERS = 500_000  # files and folders
 BYTES = 256 * 2**30  # unpacked
@@ -38,8 +37,6 @@ def unpack(archive: Path, into: Path, *, most: int = BYTES) -> Path:
     the member where one is no plain file or folder, has a path that is not below the archive's root or clashes with
     another's, or where they claim more than `most` bytes or too many for the archive's size. Nothing is left then.
     """
-    from zoo.untrusted import child
-
     if not archive.is_file():
         raise FileNotFoundError(f"{archive}: no such archive")
     if os.path.lexists(into):
@@ -48,7 +45,7 @@ def unpack(archive: Path, into: Path, *, most: int = BYTES) -> Path:
     aside = Path(tempfile.mkdtemp(prefix=f".{into.name}.", suffix=".tmp", dir=into.parent))
     try:
         child.call(
-            "untrusted.archives:extract",
+            "zoo.untrusted.archives:extract",
             {"archive": str(archive.absolute()), "folder": str(aside / "new"), "most": most},
             seconds=SECONDS + archive.stat().st_size / BYTES_A_SECOND,
             memory=MEMORY,

@@ -32,13 +32,12 @@ ANSWER_BYTES = 64 * 2**20  # an answer is a few numbers; a child gone wild must 
 def call(
     function: str, arguments: dict[str, Any], *, seconds: float, memory: int, writes: int | None = None, subject: str = ""
 ) -> Any:
-    """What `package.module:function`, or `path/to/file.py:function`, returns for these arguments; both sides are JSON.
+    """What `package.module:function` returns for these arguments; both sides are JSON.
 
-    A file given by its path is run alone, without its package, which is quick and small; so is a package given by its
-    `__init__.py`, whose parts are then imported by relative names. The child gets `seconds` of processor time, PATIENCE
-    times that of wall clock, `memory` bytes of addresses (not on macOS, which has no such limit), and `writes` bytes in a
-    file that it writes (None: as many as there is room for). Whatever it started ends with it, also on Ctrl-C. `subject`
-    is what messages name: the file read.
+    The child imports that module and what it imports: what is to be quick and small must not import PyTorch. It gets
+    `seconds` of processor time, PATIENCE times that of wall clock, `memory` bytes of addresses (not on macOS, which has no
+    such limit), and `writes` bytes in a file that it writes (None: as many as there is room for). Whatever it started
+    ends with it, also on Ctrl-C. `subject` is what messages name: the file read.
 
     Raises ValueError and OSError as the function does, with control characters escaped, and ValueError naming the
     limit, signal or error that ended it otherwise; OSError where processes cannot be limited, as on Windows.
@@ -73,11 +72,9 @@ def _path() -> list[str]:
     """Where the child looks for modules: as this process does, but never in the working directory, and in this package.
 
     Who works in a notebook looks there first, and may have gone into the stranger's folder, in which lies an `h5py.py`.
-    Last comes the package's own folder, where `untrusted` stands alone: `untrusted.vetting:check` loads no more than that.
     """
     places = [Path(place).resolve() for place in sys.path if Path(place).is_absolute()]
-    package = Path(__file__).resolve().parents[1]
-    return [str(place) for place in (*places, package.parent, package)]
+    return [str(place) for place in (*places, Path(__file__).resolve().parents[2])]
 
 
 def _run(request: IO[bytes], deadline: float) -> tuple[bytes | None, int]:

@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 PATIENCE = 6  # times the limit of processor time is that of the wall clock: other work may hold the machine
@@ -75,17 +74,8 @@ def _answer(function: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _found(function: str) -> Callable[..., Any]:
-    place, _, name = function.rpartition(":")
-    if not place.endswith(".py"):
-        return getattr(importlib.import_module(place), name)
-    file = Path(place)
-    about = importlib.util.spec_from_file_location(file.parent.name if file.stem == "__init__" else file.stem, file)
-    if about is None or about.loader is None:
-        raise ImportError(f"{place} is no Python file")
-    module = importlib.util.module_from_spec(about)
-    sys.modules[about.name] = module  # dataclasses look their module up, and a package's parts look for it
-    about.loader.exec_module(module)
-    return getattr(module, name)
+    module, _, name = function.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 if __name__ == "__main__":

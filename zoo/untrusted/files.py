@@ -2,7 +2,7 @@
 
 What is read, written or deleted in a folder must lie in it. The root (`below`) is the user's own word, and may be a link;
 below it each folder is opened through the one above (`dir_fd`) with O_NOFOLLOW, so that a link is refused wherever it
-stands, also one that is laid meanwhile. This file stands alone (standard library), so that limited children load it.
+stands, also one that is laid meanwhile. It needs the standard library only, so that limited children load it quickly.
 """
 
 import errno
@@ -41,7 +41,7 @@ def parent(path: Path, below: Path | None = None, *, make: bool = False) -> Iter
             except OSError as error:
                 if error.errno in LINKED:
                     raise FileExistsError(
-                        f"{reached} is a link or no folder, and links are not followed here; delete it"
+                        f"{reached}: a symbolic link, or no folder; links are not followed here, so delete it"
                     ) from None
                 raise OSError(error.errno, error.strerror, str(reached)) from None
             os.close(here)
@@ -68,7 +68,7 @@ def opened(path: Path, below: Path | None = None) -> Iterator[BufferedReader]:
         raise ValueError(_unread(path, error)) from None
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError(f"{path}: is no plain file")
+            raise ValueError(f"{path} is no plain file")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             yield file
     finally:

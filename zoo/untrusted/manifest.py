@@ -1,13 +1,14 @@
 """The lines of a manifest: the SHA-256 of each file by its name, which may be a stranger's; every manifest is read here.
 
-This file stands alone (standard library), so that limited children load it.
+It needs the standard library only, so that limited children load it quickly.
 """
 
 import re
 from pathlib import PurePosixPath
 
 MANIFEST = "MANIFEST.sha256"
-MANIFEST_BYTES, NAMES = 2**24, 100_000  # at most
+MANIFEST_BYTES = 2**20  # of a zoo, at most
+NAMES = 100_000  # in any manifest, at most
 LINE = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<name>[^\n]+)")
 PART = r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,149}(?<!\.)"  # of a path: no hidden ones, and the same on every file system
 NAME = re.compile(rf"{PART}(/{PART}){{0,7}}")
@@ -29,6 +30,8 @@ def digests_of(data: bytes, where: object) -> dict[str, str]:
             raise ValueError(
                 f"{where} is damaged: refused {line[:200]!r}; expected `sha256  name` with a plain relative name"
             )
+        if match["name"] in digests:
+            raise ValueError(f"{where} is damaged: refused: {match['name']} stands there twice")
         digests[match["name"]] = match["digest"]
     folded = {name.lower() for name in digests}
     folders = {str(folder) for name in folded for folder in PurePosixPath(name).parents}

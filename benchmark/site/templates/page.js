@@ -30,8 +30,8 @@ function filter(table, tools) {
   const box = tools.querySelector("input[type=checkbox]");
   const rows = [...table.tBodies[0].rows];
   for (const row of rows) {
-    const floor = box !== null && !box.checked && row.classList.contains("floor");
-    row.hidden = floor || !row.textContent.toLowerCase().includes(text);
+    const baseline = box !== null && !box.checked && row.classList.contains("baseline");
+    row.hidden = baseline || !row.textContent.toLowerCase().includes(text);
   }
   const shown = rows.filter((row) => !row.hidden).length;
   tools.querySelector("output").textContent = shown === rows.length ? "" : `${shown} of ${rows.length} rows`;

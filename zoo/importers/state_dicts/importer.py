@@ -76,7 +76,7 @@ def state_dicts(
     which is kept as a statistic and no input of metanets. Integer tensors such as `num_batches_tracked` are left out and
     other float types become float32, both noted in the provenance. Floating-point buffers of other names cannot be told
     from parameters. With exactly the names and shapes of this package's ResNet8 the architecture is `resnet8`, which can
-    be run and has known symmetries; otherwise floors, MLP, DMC, DeepSets and StatNN work, as on every zoo.
+    be run and has known symmetries; otherwise the baselines, MLP, DMC, DeepSets and StatNN work, as on every zoo.
 
     Raises FileNotFoundError where the folder, table or a net is missing, ValueError naming the file, and the column or
     tensor, at fault.

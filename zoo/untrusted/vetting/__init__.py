@@ -1,18 +1,18 @@
 """Looks at a zoo's files as a stranger may have made them, before anything else reads them.
 
-`zoo.dataset.vet` runs `check` in a limited child. This package and the files beside it that it imports stand alone
-(standard library, numpy, h5py, safetensors) and import each other by relative names, so that the child loads nothing
-else; and what they do not know, they refuse. Every message names the file and the object in it.
+`zoo.dataset.vet` runs `check` in a limited child. This package and what it imports need the standard library, numpy, h5py
+and safetensors only, so that the child is quick and small; what they do not know, they refuse. Every message names the
+file and the object in it.
 """
 
 import os
 from pathlib import Path
 
-from ..files import sha256, size
-from .about import read_about, weights_of
-from .manifests import ABOUT, FIXED, MANIFEST, SHARD, manifest
-from .shards import Shard, shard
-from .tensors import FIXED_BYTES, TENSORS, tensors_header
+from zoo.untrusted.files import sha256, size
+from zoo.untrusted.vetting.about import read_about, weights_of
+from zoo.untrusted.vetting.manifests import ABOUT, FIXED, MANIFEST, SHARD, manifest
+from zoo.untrusted.vetting.shards import Shard, shard
+from zoo.untrusted.vetting.tensors import FIXED_BYTES, TENSORS, tensors_header
 
 __all__ = ["LOCAL", "MANIFEST", "check", "manifest", "tensors_header"]
 

@@ -4,8 +4,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ..json import read_json
-from .tensors import is_counts
+from zoo.untrusted.json import read_json
+from zoo.untrusted.vetting.tensors import is_counts
 
 
 def read_about(path: Path) -> dict[str, Any]:

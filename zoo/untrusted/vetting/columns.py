@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 from h5py import h5a, h5d, h5g, h5p, h5s, h5t, h5z
 
-from ..json import is_plain
+from zoo.untrusted.json import is_plain
 
 ATTRIBUTES = 64  # of a shard, of a column
 ATTRIBUTE_BYTES = 16 * 2**20  # zoo.json's parts stand in each shard

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from ..files import read_bytes
-from ..manifest import MANIFEST, MANIFEST_BYTES, digests_of
+from zoo.untrusted.files import read_bytes
+from zoo.untrusted.manifest import MANIFEST, MANIFEST_BYTES, digests_of
 
 ABOUT, FIXED = "zoo.json", "fixed.safetensors"
 SHARD = re.compile(r"data/(train|validation|test)-([0-9]{5})-of-([0-9]{5})\.h5")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from h5py import h5d, h5f, h5g, h5l, h5o, h5p, h5t
 
-from .columns import AXES, bytes_each, check_attributes, column_of, read_through
-from .manifests import ABOUT
+from zoo.untrusted.vetting.columns import AXES, bytes_each, check_attributes, column_of, read_through
+from zoo.untrusted.vetting.manifests import ABOUT
 
 COLUMN = re.compile(r"[a-z][a-z0-9_]{0,127}")
 OBJECTS = 512

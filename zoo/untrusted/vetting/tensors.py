@@ -6,7 +6,7 @@ from typing import Any
 
 import safetensors
 
-from ..json import strict_json
+from zoo.untrusted.json import strict_json
 
 FIXED_BYTES = 2**30  # of a zoo's fixed.safetensors
 HEADER_BYTES = 2**20

@@ -87,8 +87,8 @@ def main() -> None:
 
 
 def _check_not_shadowed() -> None:
-    """Raises ImportError where `zoo`, `metanets` or `benchmark` is found elsewhere than beside this package."""
-    home = Path(__file__).resolve().parent.parent
+    """Raises ImportError where `zoo`, `metanets` or `benchmark` is found elsewhere than beside this file."""
+    home = Path(__file__).resolve().parent
     for name in ("zoo", "metanets", "benchmark"):
         found, expected = _place(name), home / name / "__init__.py"
         if found is None:
@@ -105,3 +105,7 @@ def _place(name: str) -> Path | None:
     spec = importlib.util.find_spec(name)
     places = [] if spec is None else [spec.origin, *(spec.submodule_search_locations or ())]
     return next((Path(place).resolve() for place in places if place), None)
+
+
+if __name__ == "__main__":
+    main()

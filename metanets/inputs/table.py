@@ -1,0 +1,35 @@
+"""The table of inputs: what a metanet can read of nets. One line an input."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from metanets.inputs.batch import Batch
+from metanets.inputs.distribution import distribution
+from metanets.inputs.hyper_parameters import hyper_parameters, nothing
+from metanets.inputs.statistics import statistics
+from metanets.inputs.tensors import tensors
+from metanets.inputs.vector import flat
+from zoo import Nets
+
+
+@dataclass(frozen=True)
+class Input:
+    """A way to read nets: `read` gives a batch, a row a net.
+
+    `whole` inputs need every entry of the nets, fixed ones included, whatever is asked for. What is `cached` follows from
+    the weights alone, is a Tensor, and takes long enough to be kept beside the zoo.
+    """
+
+    read: Callable[[Nets], Batch]
+    whole: bool = False
+    cached: bool = False
+
+
+INPUTS = {
+    "vector": Input(flat),
+    "statistics": Input(statistics, cached=True),
+    "distribution": Input(distribution, cached=True),
+    "tensors": Input(tensors, whole=True),
+    "hyper_parameters": Input(hyper_parameters),
+    "nothing": Input(nothing),
+}

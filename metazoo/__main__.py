@@ -1,5 +1,0 @@
-"""`python -m metazoo`: the command line."""
-
-from metazoo import main
-
-main()

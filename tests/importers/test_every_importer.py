@@ -1,0 +1,104 @@
+"""What holds of every importer in the table, from the moment that its line is written."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import synthetic_modelzoos
+import synthetic_small_cnn
+import torch
+
+import zoo
+from zoo.importers.asymmetric_networks.export import export_official
+from zoo.importers.import_zoo import IMPORTERS, import_zoo
+
+
+def _state_dicts(folder, request):
+    folder.mkdir()
+    rows = []
+    for number in range(24):
+        torch.manual_seed(number)
+        net = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
+        torch.save(net.state_dict(), folder / f"{number}.pt")
+        rows.append({"file": f"{number}.pt", "test_accuracy": number / 24})
+    pd.DataFrame(rows).to_csv(folder / "nets.csv", index=False)
+    return folder, {}
+
+
+def _small_cnn_zoo(folder, request):
+    return synthetic_small_cnn.write(folder, synthetic_small_cnn.metrics(16)), {}
+
+
+def _modelzoos(folder, request):
+    return synthetic_modelzoos.zoo(folder, trials=12), {}
+
+
+def _asymmetric_networks(folder, request):
+    return export_official(zoo.open(request.getfixturevalue("asymmetric")), folder), {"images": "digits", "kappa": "1"}
+
+
+SOURCES = {  # kind -> a small source of that kind in a folder, and the options that it needs
+    "small-cnn-zoo": _small_cnn_zoo,
+    "modelzoos": _modelzoos,
+    "asymmetric-networks": _asymmetric_networks,
+    "state-dicts": _state_dicts,
+}
+
+
+def test_every_importer_has_a_source_here():
+    assert SOURCES.keys() == IMPORTERS.keys()
+
+
+@pytest.fixture(params=IMPORTERS)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def source(kind, request, tmp_path):
+    return SOURCES[kind](tmp_path / "theirs", request)
+
+
+def test_what_is_imported_is_a_whole_zoo_whose_nets_can_be_read(kind, source, tmp_path):
+    path, options = source
+    made = zoo.open(import_zoo(kind, path, tmp_path / "zoo", options=options))
+    assert zoo.verify(made.folder) == []
+    assert made.spec.provenance.kind == kind
+    assert made.spec.provenance.files
+    nets = made.nets("train", inputs="all", diverged=True)
+    assert len(nets) == (made.columns["split"] == "train").sum() > 0
+    assert list(nets.tensors()) == [entry.name for entry in made.layout]
+    assert made.targets
+    index = int(nets.index[0])
+    for name, tensor in made.net(index).items():
+        np.testing.assert_array_equal(nets.tensors()[name][0].float().numpy(), tensor.numpy())
+
+
+def test_the_same_source_gives_the_same_bytes(kind, source, tmp_path):
+    path, options = source
+    one, other = (import_zoo(kind, path, tmp_path / name, options=options) for name in ("a", "b"))
+    assert zoo.open(one).manifest_sha256 == zoo.open(other).manifest_sha256
+
+
+@pytest.mark.parametrize("what", ["nothing", "an empty folder", "an unknown option"])
+def test_what_cannot_be_imported_is_one_clear_error_and_leaves_nothing(kind, source, tmp_path, what):
+    path, options = source
+    if what == "nothing":
+        path = tmp_path / "nowhere"
+    elif what == "an empty folder":
+        path = tmp_path / "empty"
+        path.mkdir()
+    else:
+        options = {**options, "colour": "red"}
+    with pytest.raises((ValueError, FileNotFoundError)) as caught:
+        import_zoo(kind, path, tmp_path / "zoo", options=options)
+    assert (str(path) in str(caught.value)) if what != "an unknown option" else ("colour" in str(caught.value))
+    assert {p.name for p in tmp_path.iterdir()} <= {"theirs", "empty"}
+
+
+def test_a_link_to_the_source_is_the_users_own_word(kind, source, tmp_path):
+    path, options = source
+    shutil.move(path, tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    assert len(zoo.open(import_zoo(kind, path, tmp_path / "zoo", options=options)))

@@ -1,0 +1,109 @@
+"""Metanets of users: what they may be, what they may read, and what is said where one is wrong."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from own_metanets import Equivariant
+
+from benchmark.analyses.symmetry import symmetry
+from benchmark.records import records
+from benchmark.scoring.fit import find_metanet, name_of
+from benchmark.scoring.score import score
+from metanets import Training
+
+QUICK = Training(epochs=2, batch=8, learning_rates=(1e-2,))
+HERE = Path(__file__).with_name("own_metanets.py")
+
+
+def scored(zoos, name, out, **options):
+    return score(zoos, [name], "test_accuracy", out=out, seeds=1, **{"training": QUICK, **options})
+
+
+@pytest.mark.parametrize("name", ["Equivariant", "Vector", "Both", "some", "Trees", "few_trees"])
+def test_each_kind_of_metanet_is_scored_end_to_end(standard, asymmetric, tmp_path, name):
+    paths = scored([standard, asymmetric], f"own_metanets:{name}", tmp_path)
+    assert len(paths) == 2
+    assert scored([standard, asymmetric], f"{HERE}:{name}", tmp_path / "again")
+    for path in paths:
+        again = tmp_path / "again" / path.relative_to(tmp_path)
+        assert records.read(path).test == records.read(again).test
+        assert records.read(path).metanet.name == f"own_metanets:{name}"
+
+
+def test_tensors_are_permuted_transferred_and_shifted_too(standard, asymmetric, tmp_path):
+    permuting = Training(epochs=2, batch=8, learning_rates=(1e-2,), permute=True)
+    name = "own_metanets:Equivariant"
+    (plain,), (moved,) = (scored([standard], name, tmp_path / str(t.permute), training=t) for t in (QUICK, permuting))
+    assert records.read(plain).validation == pytest.approx(records.read(moved).validation, rel=1e-3)
+    assert len(scored([standard, asymmetric], name, tmp_path / "transfer", transfer=True)) == 4
+    assert len(scored([standard], name, tmp_path / "few", train_nets=[12])) == 1
+
+
+def test_an_equivariant_layer_is_blind_to_the_order_of_channels(standard):
+    found = symmetry(standard, ["own_metanets:Equivariant", "own_metanets:Vector"], training=QUICK, draws=1)
+    found = found.set_index("metanet")["permutation_relative"]
+    assert found["own_metanets:Equivariant"] < 1e-3 < found["own_metanets:Vector"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Column", "forward returned shape [2, 1] for 2 nets; expected [2]; `.squeeze(-1)` makes it so"),
+        ("Words", "forward returned a str; expected a Tensor of one number a net"),
+        ("Raising", "in helped: return self.linear(weights.reshape(-1, 3, 7)).squeeze(-1)"),
+        ("Late", "ArithmeticError: not today"),
+        ("Demanding", "its constructor needs width, depth; expected `layout`, or a single parameter"),
+        ("TwoColumns", "predict returned shape"),
+    ],
+)
+def test_a_mistake_is_told_in_a_few_lines_with_metanet_and_seed(standard, tmp_path, name, said):
+    with pytest.raises(ValueError, match=f"own_metanets:{name}, seed 0: ") as caught:
+        scored([standard], f"own_metanets:{name}", tmp_path)
+    text = str(caught.value)
+    assert said in text
+    assert len(text.splitlines()) < 10
+    assert "site-packages/torch" not in text
+    assert not list(tmp_path.rglob("*.json"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("own_metanets:Nowhere", "has no attribute 'Nowhere'"),
+        ("nowhere:Mine", "No module named 'nowhere'"),
+        ("./nowhere.py:Mine", "nowhere.py"),
+        ("own_metanets:Misread", "unknown input 'tensor'; did you mean tensors"),
+        ("own_metanets:bias_and_kernel", "expected a metanets.Metanet, a torch.nn.Module class or a regressor"),
+    ],
+)
+def test_what_is_no_metanet_is_refused_by_name(name, said):
+    with pytest.raises(ValueError, match="metanet") as caught:
+        find_metanet(name)
+    assert said in str(caught.value)
+
+
+def test_a_file_has_the_same_name_wherever_it_lies():
+    assert name_of("./a/mine.py:Mine") == name_of("/b/mine.py:Mine") == name_of("mine:Mine") == "mine:Mine"
+    assert name_of("mlp") == "mlp"
+
+
+def test_the_working_directory_hides_no_module_of_ours_and_has_the_users(tmp_path):
+    (tmp_path / "mine.py").write_text("from own_metanets import Vector as Mine\n")
+    for taken in ("json", "rich", "numpy"):
+        (tmp_path / f"{taken}.py").write_text("raise ImportError('the wrong one')\n")
+    code = "from benchmark.scoring.fit import find_metanet; import json, numpy, rich; print(find_metanet('mine:Mine').reads)"
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests"), str(HERE.parent)])
+    command = [sys.executable, "-P", "-c", code]
+    environment = {**os.environ, "PYTHONPATH": paths}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "vector", done.stderr
+
+
+def test_the_layout_given_is_the_zoos(standard):
+    import zoo
+
+    assert len(Equivariant(zoo.open(standard).layout).names) == 29
