@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,17 @@ from metanets import Training
 
 QUICK = Training(epochs=2, batch=8, learning_rates=(1e-2,))
 HERE = Path(__file__).with_name("own_metanets.py")
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(request, monkeypatch):
+    """Scores in this process, but for the test of processes: each start of one takes seconds."""
+    if "processes" not in request.node.name:
+
+        def one_thread(workers, *, mp_context, initializer, initargs):
+            return ThreadPoolExecutor(1, initializer=initializer, initargs=initargs)
+
+        monkeypatch.setattr("benchmark.scoring.score.ProcessPoolExecutor", one_thread)
 
 
 def scored(zoos, name, out, **options):
