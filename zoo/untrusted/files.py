@@ -22,8 +22,11 @@ class LinkedError(FileExistsError):
     """A link, or what is no folder, stands where a folder below a root should."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} is a link or no folder, and links are not followed here; delete it")
+        super().__init__(path)  # as it was given, so that it can be handed on between processes
         self.path = path
+
+    def __str__(self) -> str:
+        return f"{self.path} is a link or no folder, and links are not followed here; delete it"
 
 
 @contextmanager
