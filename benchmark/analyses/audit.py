@@ -15,7 +15,8 @@ from scipy.stats import t as student
 import zoo as zoos
 from benchmark.analyses.fingerprints import Sighting, fingerprints
 from benchmark.scoring.feature_cache import features
-from benchmark.scoring.fit import find_metanet, named
+from benchmark.scoring.find import find_metanet
+from benchmark.scoring.fit import named
 from benchmark.scoring.task import check_task
 from benchmark.statistics.metrics import scores
 from metanets import Examples, Metanet, Training

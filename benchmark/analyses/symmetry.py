@@ -15,7 +15,8 @@ from torch import Tensor
 
 import zoo as zoos
 from benchmark.records.records import RECORD_BYTES, STRICT, Name, ZooReference, validated
-from benchmark.scoring.fit import find_metanet, named
+from benchmark.scoring.find import find_metanet
+from benchmark.scoring.fit import named
 from benchmark.scoring.task import check_task
 from benchmark.statistics.metrics import is_constant, mean_absolute_error, r2
 from metanets import Examples, Training

@@ -15,7 +15,8 @@ import torch
 
 import zoo as zoos
 from benchmark.records import records
-from benchmark.scoring.fit import Job, Labelled, code_of, examples, find_metanet, fit, name_of, predict
+from benchmark.scoring.find import code_of, find_metanet, name_of
+from benchmark.scoring.fit import Job, Labelled, examples, fit, predict
 from benchmark.scoring.task import check_task, opened, rows_of, task_of
 from benchmark.statistics.metrics import is_constant, recalibrated_r2, scores
 from metanets import Metanet, Training

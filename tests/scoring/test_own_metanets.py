@@ -14,7 +14,7 @@ from own_metanets import Equivariant
 import zoo
 from benchmark.analyses.symmetry import symmetry
 from benchmark.records import records
-from benchmark.scoring.fit import find_metanet, name_of
+from benchmark.scoring.find import find_metanet, name_of
 from benchmark.scoring.score import score
 from metanets import Training
 
@@ -113,7 +113,9 @@ def test_the_working_directory_hides_no_module_of_ours_and_has_the_users(tmp_pat
     (tmp_path / "mine.py").write_text("from own_metanets import Vector as Mine\n")
     for taken in ("json", "rich", "numpy"):
         (tmp_path / f"{taken}.py").write_text("raise ImportError('the wrong one')\n")
-    code = "from benchmark.scoring.fit import find_metanet; import json, numpy, rich; print(find_metanet('mine:Mine').reads)"
+    code = (
+        "from benchmark.scoring.find import find_metanet; import json, numpy, rich; print(find_metanet('mine:Mine').reads)"
+    )
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests"), str(HERE.parent)])
     command = [sys.executable, "-P", "-c", code]
     environment = {**os.environ, "PYTHONPATH": paths}
@@ -176,4 +178,15 @@ def test_a_file_that_cannot_be_imported_is_one_message(tmp_path, text):
     (tmp_path / "broken.py").write_text(text)
     with pytest.raises(ValueError, match=r"cannot import metanet .*broken\.py"):
         find_metanet(f"{tmp_path / 'broken.py'}:Mine")
+    sys.path.remove(str(tmp_path))
+
+
+def test_a_file_is_run_once_until_it_changes(tmp_path):
+    count = f"with open({str(tmp_path / 'log')!r}, 'a') as log:\n    log.write('x')\n"
+    (tmp_path / "mine.py").write_text(count + HERE.read_text())
+    first, second = (find_metanet(f"{tmp_path / 'mine.py'}:some") for _ in range(2))
+    assert first is second
+    assert (tmp_path / "log").read_text() == "x"
+    (tmp_path / "mine.py").write_text((tmp_path / "mine.py").read_text() + "\n# changed\n")
+    assert find_metanet(f"{tmp_path / 'mine.py'}:some") is not first
     sys.path.remove(str(tmp_path))

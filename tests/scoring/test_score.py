@@ -16,7 +16,8 @@ from benchmark.leaderboard.leaderboard import leaderboard
 from benchmark.leaderboard.plots import predicted_against_true
 from benchmark.records import records
 from benchmark.scoring.feature_cache import features
-from benchmark.scoring.fit import Job, find_metanet
+from benchmark.scoring.find import find_metanet
+from benchmark.scoring.fit import Job
 from benchmark.scoring.score import run, score
 from benchmark.scoring.task import FEWEST, rows_of
 from benchmark.statistics.metrics import recalibrated_r2, scores

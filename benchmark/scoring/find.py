@@ -1,0 +1,95 @@
+"""Which metanet a name means: one of the suite, or a user's own, and the file that defines it."""
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from torch import nn
+
+from metanets import METANETS, Metanet, by_gradient
+from metanets.inputs.table import INPUTS, Input
+from metanets.regressor import by_regressor
+from zoo.messages import unknown
+from zoo.storage.files import hash_of
+
+
+def find_metanet(name: str) -> Metanet:
+    """The metanet of that name in METANETS, or the user's own, `package.module:NAME` or `path/to/file.py:NAME`.
+
+    NAME is a `Metanet`, an `nn.Module` class (see `metanets.fit.built`) that says by its attribute `reads` which of INPUTS
+    it reads (the vector unless it does) and maps a batch of these to [net], or a regressor of scikit-learn's kind, class
+    or object. Raises ValueError where there is no such. Importing runs the module's code.
+    """
+    if ":" not in name:
+        if name not in METANETS:
+            raise ValueError(unknown("metanet", name, METANETS) + "; your own: package.module:NAME or path/to/file.py:NAME")
+        return METANETS[name]
+    module, _, attribute = name.rpartition(":")
+    try:
+        found = getattr(_imported(module), attribute)
+    except (Exception, SystemExit) as error:  # whatever the user's own code raises
+        kind = "" if isinstance(error, ImportError | AttributeError | OSError) else f"{type(error).__name__}: "
+        raise ValueError(f"cannot import metanet {name!r}: {kind}{error}") from error
+    if isinstance(found, Metanet):
+        return found
+    reads = getattr(found, "reads", "vector")
+    if isinstance(found, type) and issubclass(found, nn.Module):
+        made = Metanet(reads, by_gradient(found), trained_by_gradient=True)
+    elif callable(getattr(found, "fit", None)) and callable(getattr(found, "predict", None)):
+        made = Metanet(reads, by_regressor(found))
+    else:
+        kinds = "a metanets.Metanet, a torch.nn.Module class or a regressor of scikit-learn's kind"
+        raise ValueError(f"{name} is a {type(found).__name__}; expected {kinds}")
+    if isinstance(reads, str) and reads not in INPUTS:
+        raise ValueError(f"{name}: {unknown('input', reads, INPUTS)}")
+    if not isinstance(reads, str | Input) and not callable(reads):
+        raise ValueError(
+            f"{name}: `reads` is a {type(reads).__name__}; expected one of {', '.join(INPUTS)}, or a function of Nets"
+        )
+    return made
+
+
+def _imported(module: str) -> ModuleType:
+    """The module of that name or in that file.
+
+    Its folder, or the working directory, is looked in last, so that nothing there hides a module of ours. A file is run
+    once, and its module known by a name that no other has.
+    """
+    if not module:
+        raise ImportError("no module is named before the colon")
+    file = Path(module).expanduser().resolve() if module.endswith(".py") else None
+    place = str(file.parent if file else Path.cwd())
+    if place not in sys.path:
+        sys.path.append(place)
+    if file is None:
+        return importlib.import_module(module)
+    if not file.is_file():
+        raise ImportError(f"{module}: no such file")
+    text = file.read_bytes()
+    name = f"metazoo_own_{hash_of(str(file).encode() + text)[:12]}_{file.stem}"  # one module for each content
+    if name not in sys.modules:
+        about = importlib.util.spec_from_file_location(name, file)
+        assert about is not None
+        assert about.loader is not None
+        made = sys.modules[name] = importlib.util.module_from_spec(about)
+        try:
+            about.loader.exec_module(made)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]
+
+
+def name_of(metanet: str) -> str:
+    """What records call a metanet: of `path/to/file.py:NAME` that is `file:NAME`, wherever the file lies."""
+    module, _, attribute = metanet.rpartition(":")
+    return f"{Path(module).stem}:{attribute}" if module.endswith(".py") else metanet
+
+
+def code_of(metanet: str) -> tuple[str, str] | None:
+    """The name and the SHA-256 of the file that defines a user's own metanet; None of the suite's, or without a file."""
+    module, colon, _ = metanet.rpartition(":")
+    place = getattr(_imported(module), "__file__", None) if colon else None
+    return None if place is None else (Path(place).name, hash_of(Path(place).read_bytes()))
