@@ -494,7 +494,7 @@ BAD = [
     (spoil_predictions_size, "seed-1.parquet has 1,000,000,000,000 bytes"),
     (spoil_link, "links are not followed"),
     (spoil_predictions_link, "links are not followed"),
-    (spoil_pipe, "seed-1.parquet: is no plain file"),
+    (spoil_pipe, "seed-1.parquet is no plain file"),
     (spoil_absent, "seed-1.parquet: No such file"),
     (spoil_hash, "is not the file that seed-1.json was written with"),
     (spoil_file_name, "predictions.file: string should match"),

@@ -24,19 +24,18 @@ def digests_of(data: bytes, where: object) -> dict[str, str]:
     lines = data.decode("ascii", errors="replace").split("\n")
     if lines.pop() or len(lines) > NAMES:
         raise ValueError(f"{where} is damaged: it has {len(lines):,} lines, the last not ended or more than {NAMES:,}")
+    folded: set[str] = set()
     for line in lines:
         match = LINE.fullmatch(line)
         if match is None or not NAME.fullmatch(match["name"]) or match["name"].endswith(".part"):
             raise ValueError(
                 f"{where} is damaged: refused {line[:200]!r}; expected `sha256  name` with a plain relative name"
             )
-        if match["name"] in digests:
-            raise ValueError(f"{where} is damaged: refused: {match['name']} stands there twice")
-        digests[match["name"]] = match["digest"]
-    folded = {name.lower() for name in digests}
-    folders = {str(folder) for name in folded for folder in PurePosixPath(name).parents}
-    if len(folded) < len(lines) or folded & folders:
-        raise ValueError(
-            f"{where} is damaged: refused: names in it are one file on some file systems, or both file and folder"
-        )
+        name = match["name"]
+        if name.lower() in folded:
+            raise ValueError(f"{where} is damaged: refused: {name} stands there twice, or as one file on some file systems")
+        folded.add(name.lower())
+        digests[name] = match["digest"]
+    if both := folded & {str(folder) for name in folded for folder in PurePosixPath(name).parents}:
+        raise ValueError(f"{where} is damaged: refused: {min(both)}, both file and folder, is one file on some file systems")
     return digests
