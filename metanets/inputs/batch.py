@@ -47,7 +47,7 @@ def floats(batch: Batch) -> Batch:
 def parts(batch: Batch, size: int) -> Iterator[Batch]:
     """The batch in order, so many nets at a time; each part a copy, which a metanet may change."""
     for chosen in torch.arange(length(batch)).split(size):
-        yield rows(batch, chosen)
+        yield batch[chosen[0] : chosen[-1] + 1].clone() if isinstance(batch, Tensor) else rows(batch, chosen)
 
 
 def numbers(batch: Batch) -> int:

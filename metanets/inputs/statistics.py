@@ -18,8 +18,9 @@ def statistics(nets: Nets) -> Float[Tensor, "net statistic"]:
     Computed in float64, returned in float32. A tensor without trained entries has 7 zeros, one with a single entry
     variance 0.
     """
+    segments = nets.segments
     rows = [
-        np.concatenate([_of_tensor(part[:, where].numpy()) for _, where in nets.segments], axis=1)
+        np.concatenate([_of_tensor(part[:, where].numpy()) for _, where in segments], axis=1)
         for part in nets.weights.split(NETS_AT_ONCE)
     ]
     return torch.from_numpy(np.concatenate(rows).astype(np.float32))

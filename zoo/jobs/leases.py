@@ -77,8 +77,8 @@ class Lease:
         self.said = time.monotonic()
         found = read(self.path)
         if found is not None and found.holder == self.holder:
-            with suppress(OSError):  # a missed heartbeat costs nothing
-                files.write(self.path, self.content(), below=self.folder)
+            with suppress(OSError):  # a missed heartbeat costs nothing, and training must not wait for the disk
+                files.write(self.path, self.content(), below=self.folder, durable=False)
 
     @contextmanager
     def held(self) -> Iterator["Lease"]:

@@ -15,14 +15,14 @@ from zoo.untrusted.files import parent
 TEMPORARY = ".*.tmp"  # what a killed process may leave behind
 
 
-def write(path: Path, data: bytes, *, below: Path | None = None) -> None:
+def write(path: Path, data: bytes, *, below: Path | None = None, durable: bool = True) -> None:
     """Writes `data` to `path` so that a crash at any moment leaves the old file or the new one, never a part.
 
     The folders between `below` and the file are made, and none of them may be a link: it is then in `below` that the file
     lies. Raises FileExistsError where one is, and OSError naming the path and the bytes needed where the disk is full or
-    the folder not writable; the temporary file is removed then.
+    the folder not writable; the temporary file is removed then. What need not be `durable` is not waited for.
     """
-    with _aside(path, data, below) as (folder, aside, name):
+    with _aside(path, data, below, durable=durable) as (folder, aside, name):
         os.replace(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
@@ -39,7 +39,7 @@ def publish(path: Path, data: bytes, *, below: Path | None = None) -> bool:
 
 
 @contextmanager
-def _aside(path: Path, data: bytes, below: Path | None) -> Iterator[tuple[int, str, str]]:
+def _aside(path: Path, data: bytes, below: Path | None, *, durable: bool = True) -> Iterator[tuple[int, str, str]]:
     """A durable file of these bytes beside `path`: their folder, opened, and both names in it.
 
     The folder is made durable after the file has got its name.
@@ -51,9 +51,11 @@ def _aside(path: Path, data: bytes, below: Path | None) -> Iterator[tuple[int, s
             with os.fdopen(created, "wb") as file:
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
             yield folder, aside, name
-            os.fsync(folder)
+            if durable:
+                os.fsync(folder)
         except BaseException as error:  # Ctrl-C too
             with suppress(OSError):  # a disk that fails may refuse this as well; what is said is why there is no file
                 os.unlink(aside, dir_fd=folder)
