@@ -1,12 +1,17 @@
 """What the tests share: small real zoos, built once a session, and where optional material lies."""
 
 import signal
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import zoo
+from benchmark.scoring.fit import Fits, Fitting, Given, Outcome
+from benchmark.scoring.fitter import Fitter
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, as its children would
 torch.set_num_threads(1)  # small tensors: threads only get in each other's way
@@ -41,3 +46,34 @@ def standard(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def asymmetric(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small zoo of the W-asymmetric family; tests must not change it."""
     return zoo.build(small("w_asymmetric"), tmp_path_factory.mktemp("zoos") / "asymmetric", workers=2)
+
+
+class FitsHere(Fits):
+    """Fits in the tests' own process, one metanet at a time: a process of its own takes seconds to start."""
+
+    lock = threading.Lock()
+
+    def fit(self, asked: Fitting) -> dict[int, Outcome]:
+        with self.lock:
+            return super().fit(asked)
+
+    def predict(self, given: Given, seeds: list[int], **options: Any) -> dict[int, list[float]]:
+        with self.lock:
+            return super().predict(given, seeds, **options)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fits_here() -> Iterator[None]:
+    """`score` fits in this process, unless a test asks for `processes`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("benchmark.scoring.score.Fitter", FitsHere)
+        yield
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`score` fits in processes of its own, as it does for users."""
+    monkeypatch.setattr("benchmark.scoring.score.Fitter", Fitter)

@@ -31,28 +31,41 @@ def features(
 ) -> tuple[np.ndarray, Batch]:
     """The indices of a split's nets that did not diverge, and what this metanet reads of them.
 
+    `hidden` is as in `nets_or_kept`. Raises as it does, and MistakeError as an input of a user's own does.
+    """
+    name = metanet.reads if isinstance(metanet.reads, str) else None
+    index, found = nets_or_kept(zoo, name, split, whole=metanet.input.whole, inputs=inputs, hidden=hidden)
+    if isinstance(found, Tensor):
+        return index, found
+    with mistakes_named():
+        return index, metanet.features(found)
+
+
+def nets_or_kept(
+    zoo: Zoo, reads: str | None, split: str, *, whole: bool, inputs: Inputs = "trained", hidden: str | None = None
+) -> tuple[np.ndarray, Nets | Tensor]:
+    """The indices of a split's nets that did not diverge, and these nets; or the input `reads`, where it is kept.
+
     `hidden` is a hyper-parameter that the metanet must not see, because it is the target. Inputs of the suite's own that
     are `cached` are computed once a zoo, and kept under the hash of its manifest and of the code that computed them, so
-    they are never stale. Raises ValueError where weights are not finite, MistakeError as a user's own input does.
+    they are never stale. Raises ValueError where weights are not finite.
     """
     frame = zoo.columns[zoo.columns["split"] == split]
     index = frame.loc[~frame["diverged"], "index"].to_numpy()
-    cached = metanet.input.cached and metanet.reads in INPUTS  # the names of functions of others may be the same
-    path = _path(zoo, metanet.input, split, inputs) if cached else None
-    kept = None if path is None else _read(path, len(index), zoo.folder)
-    if kept is not None:
-        return index, kept
-    nets = nets_of(zoo, metanet.input, split, inputs=inputs, hidden=hidden)
-    with mistakes_named():
-        found = metanet.features(nets)
-    if path is not None:
-        _keep(path, found, zoo.folder)
-    return index, found
+    read = None if reads is None else INPUTS[reads]
+    if read is None or not read.cached:
+        return index, nets_of(zoo, split, whole=whole, inputs=inputs, hidden=hidden)
+    path = _path(zoo, read, split, inputs)
+    kept = _read(path, len(index), zoo.folder)
+    if kept is None:
+        kept = read.read(nets_of(zoo, split, whole=read.whole, inputs=inputs, hidden=hidden))
+        _keep(path, kept, zoo.folder)
+    return index, kept
 
 
-def nets_of(zoo: Zoo, read: Input, split: str, *, inputs: Inputs = "trained", hidden: str | None = None) -> Nets:
-    """A split's nets that did not diverge, as this input needs them. Raises ValueError where weights are not finite."""
-    nets = zoo.nets(split, inputs="all" if read.whole else inputs)
+def nets_of(zoo: Zoo, split: str, *, whole: bool, inputs: Inputs = "trained", hidden: str | None = None) -> Nets:
+    """A split's nets that did not diverge; `whole`: with all their entries. Raises ValueError where some are not finite."""
+    nets = zoo.nets(split, inputs="all" if whole else inputs)
     if not all(bool(part.isfinite().all()) for part in nets.weights.split(ROWS_AT_ONCE)):
         raise ValueError(f"{zoo.folder}: {split} nets have weights that are not finite; see `metazoo verify`")
     return replace(nets, hyper_parameters=nets.hyper_parameters.drop(columns=hidden or [], errors="ignore"))

@@ -1,98 +1,177 @@
-"""Fitting a metanet to one zoo: what it is given, what it predicts."""
+"""Fitting metanets and predicting with them: nothing here knows where a zoo lies, or what the test nets' targets are."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass as checked_dataclass
+from torch import Tensor
 
-from benchmark.scoring.feature_cache import features, nets_of
-from benchmark.scoring.find import name_of
-from benchmark.scoring.task import rows_of
+from benchmark.scoring.find import code_of, find_metanet
 from metanets import Examples, Metanet, Training
-from metanets.inputs import batch as batches
 from metanets.inputs.batch import Batch
 from metanets.metanet import Fitted
 from metanets.mistakes import MistakeError, mistakes_named
-from zoo import Zoo
-from zoo.dataset.nets import Inputs
+from zoo import Nets
+from zoo.nets.layout import Layout
 from zoo.seeds import stable_seed
 from zoo.symmetry.action import permuted
-from zoo.symmetry.group import free_spaces
+from zoo.symmetry.group import Spaces
+from zoo.training import machine
 
 PERMUTED_AT_ONCE = 64  # nets: twice as fast as a thousand
+EXACT = ConfigDict(extra="forbid", allow_inf_nan=True)
+
+
+@checked_dataclass(frozen=True, config=EXACT)
+class About:
+    """What there is to say of a metanet before it is fitted, in words of `Metanet`; `code` is what `code_of` says."""
+
+    version: int
+    baseline: bool
+    trained_by_gradient: bool
+    reads: str | None  # None: an input of its own
+    whole: bool
+    code: tuple[str, str] | None
 
 
 @dataclass(frozen=True)
-class Job:
-    """One metanet fitted on one zoo and target, with all its seeds, and tested on one or more zoos.
+class Given:
+    """Some nets as a metanet is given them: without targets. Kept inputs stand there instead of the nets."""
 
-    The seeds share what the first chose on validation.
+    read: Nets | Tensor
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class Permuting:
+    """Training nets as they are given, their whole vectors, and the channels that are put in other orders."""
+
+    nets: Nets
+    whole: Tensor
+    spaces: Spaces
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """What is to be fitted: a metanet, with each of these seeds, to the targets of the nets given.
+
+    `chosen` is what an earlier seed chose on validation; without it the first seed chooses. `streams` has the seed of each
+    seed's own random numbers.
     """
 
-    zoo: Path
-    tests: tuple[Path, ...]
     metanet: str
-    target: str
-    seeds: range
+    seeds: list[int]
+    streams: list[int]
     training: Training
-    out: Path
-    inputs: Inputs = "trained"
-    shift: str | None = None
-    train_nets: int | None = None
-    overwrite: bool = False
-    command: str = ""
+    train: Given
+    validation: Given
+    train_target: np.ndarray
+    validation_target: np.ndarray
+    chosen: dict[str, Any] | None = None
+    permuting: Permuting | None = None
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """Examples, and the indices of their nets."""
+@checked_dataclass(frozen=True, config=EXACT)
+class Outcome:
+    """What came of one seed: seconds of fitting, parameters, choices, and predictions for the validation nets.
 
-    index: np.ndarray
-    examples: Examples
-
-
-def fit(
-    zoo: Zoo, metanet: Metanet, job: Job, seeds: list[int], chosen: dict[str, Any] | None
-) -> tuple[dict[int, tuple[Fitted, float]], Labelled]:
-    """Each seed's fit and its seconds, from training and validation nets alone; and the validation nets.
-
-    `chosen` is what the first seed chose, where it has been fitted before.
+    `environment` is what these depend on besides what was given.
     """
-    rows = rows_of(zoo, zoo, job.target, job.shift, job.train_nets)
-    train, validation = (examples(zoo, metanet, split, job, rows[split]) for split in ("train", "validation"))
-    known = train.examples
-    if job.training.permute and metanet.trained_by_gradient:
-        known = replace(known, permuted=_permuted(zoo, metanet, job, train.index))
-    fits = {}
-    for seed in seeds:
-        begun = time.time()
-        task = (zoo.manifest_sha256, job.target, job.inputs, job.shift, job.train_nets)
-        with named(job.metanet, seed), own_random_numbers(seed, name_of(job.metanet), *task):
-            fitted = metanet.fit(known, validation.examples, training=job.training, seed=seed, chosen=chosen)
-        fits[seed] = fitted, time.time() - begun
-        chosen = fitted.chosen if chosen is None else chosen
-    return fits, validation
+
+    seconds: float
+    parameters: int | None
+    chosen: dict[str, Any]
+    validation: list[float]
+    environment: dict[str, Any]
+
+
+class Fits:
+    """The metanets that were fitted last, ready to predict."""
+
+    def __init__(self) -> None:
+        self.metanet, self.fitted = "", dict[int, Fitted]()
+
+    def describe(self, metanet: str) -> About:
+        """What there is to say of it. Raises ValueError where there is no such metanet."""
+        found = find_metanet(metanet)
+        reads = found.reads if isinstance(found.reads, str) else None
+        return About(found.version, found.baseline, found.trained_by_gradient, reads, found.input.whole, code_of(metanet))
+
+    def fit(self, asked: Fitting) -> dict[int, Outcome]:
+        """Fits each seed. Raises ValueError naming metanet and seed where the metanet makes a mistake."""
+        metanet, found = find_metanet(asked.metanet), {}
+        self.metanet, self.fitted = asked.metanet, {}
+        with named(asked.metanet, asked.seeds[0]):
+            parts = (asked.train, asked.train_target), (asked.validation, asked.validation_target)
+            train, validation = (Examples(features(metanet, part), target, part.layout) for part, target in parts)
+        if asked.permuting is not None and metanet.trained_by_gradient:
+            train = replace(train, permuted=_permuted(metanet, asked.permuting))
+        chosen, device = asked.chosen, machine.ready(asked.training.device)
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # what a user's own code means by `cuda`
+        environment = machine.environment(device)
+        for seed, own in zip(asked.seeds, asked.streams, strict=True):
+            begun = time.monotonic()
+            with named(asked.metanet, seed), own_random_numbers(own):
+                fitted = metanet.fit(train, validation, training=asked.training, seed=seed, chosen=chosen)
+            seconds = time.monotonic() - begun
+            chosen = fitted.chosen if chosen is None else chosen
+            self.fitted[seed] = fitted
+            predicted = self._predicted(seed, validation.features)
+            found[seed] = Outcome(seconds, fitted.parameters, fitted.chosen, predicted, environment)
+        return found
+
+    def predict(self, given: Given, seeds: list[int], *, elsewhere: bool = False) -> dict[int, list[float]]:
+        """What these seeds predict for other nets. Raises ValueError naming metanet and seed where one cannot read them.
+
+        Of nets of another zoo than it was fitted on (`elsewhere`), the reason may be that they have other trained entries.
+        """
+        with named(self.metanet, seeds[0]):
+            read = features(find_metanet(self.metanet), given)
+        return {seed: self._predicted(seed, read, elsewhere=elsewhere) for seed in seeds}
+
+    def _predicted(self, seed: int, read: Batch, *, elsewhere: bool = False) -> list[float]:
+        try:
+            with mistakes_named():
+                return [float(number) for number in self.fitted[seed].predict(read)]
+        except MistakeError as error:
+            advice = "; between zoos whose nets have other trained entries, --inputs all may do" * elsewhere
+            raise ValueError(f"{self.metanet}, seed {seed}, cannot read these nets: {error}{advice}") from error
+
+
+def features(metanet: Metanet, given: Given) -> Batch:
+    """What the metanet reads of these nets, or what was kept of it. Raises MistakeError as a user's own input does."""
+    if isinstance(given.read, Tensor):
+        return given.read
+    with mistakes_named():
+        return metanet.features(given.read)
 
 
 @contextmanager
-def own_random_numbers(*names: object) -> Iterator[None]:
-    """Random numbers of its own, by a stable hash of the names, for whatever draws from torch's or numpy's global generator.
+def own_random_numbers(seed: int) -> Iterator[None]:
+    """Random numbers of its own for whatever draws from torch's or numpy's global generator.
 
     So a metanet with random layers predicts the same whatever ran before, in however many processes.
     """
     before = np.random.get_state()
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stable_seed("fit", *names))
-        np.random.seed(stable_seed("fit", *names) % 2**32)
+        torch.manual_seed(seed)
+        np.random.seed(seed % 2**32)
         try:
             yield
         finally:
             np.random.set_state(before)
+
+
+def stream_of(seed: int, *names: object) -> int:
+    """The seed of the random numbers of one fit, by a stable hash of the names."""
+    return stable_seed("fit", seed, *names)
 
 
 @contextmanager
@@ -104,41 +183,13 @@ def named(metanet: str, seed: int) -> Iterator[None]:
         raise ValueError(f"{metanet}, seed {seed}: {error}") from error
 
 
-def _permuted(zoo: Zoo, metanet: Metanet, job: Job, index: np.ndarray) -> Callable[[torch.Generator], Batch]:
-    """What is read of these training nets with their channels in random orders; all else is as in `examples`."""
-    spaces = free_spaces(zoo.layout, zoo.blueprint.trained, gated=zoo.blueprint.gate is not None)
-    if not spaces:
-        raise ValueError(f"{zoo.folder}: {zoo.spec.family} nets have no permutation symmetry; leave --permute away")
-    read = nets_of(zoo, metanet.input, "train", inputs=job.inputs, hidden=job.target)
-    chosen = np.isin(read.index, index)
-    whole = zoo.nets("train", inputs="all").weights[torch.from_numpy(chosen)]
-    seen = slice(None) if read.is_whole else read.trained
-    nets = replace(read, index=read.index[chosen], hyper_parameters=read.hyper_parameters[chosen])
+def _permuted(metanet: Metanet, given: Permuting) -> Callable[[torch.Generator], Batch]:
+    """What is read of these training nets with their channels in random orders; all else is as it was given."""
+    seen = slice(None) if given.nets.is_whole else given.nets.trained
 
     def permute(rng: torch.Generator) -> Batch:
-        parts = [permuted(part, zoo.layout, rng, spaces=spaces)[:, seen] for part in whole.split(PERMUTED_AT_ONCE)]
-        return metanet.features(replace(nets, weights=torch.cat(parts)))
+        parts = given.whole.split(PERMUTED_AT_ONCE)
+        moved = [permuted(part, given.nets.layout, rng, spaces=given.spaces)[:, seen] for part in parts]
+        return metanet.features(replace(given.nets, weights=torch.cat(moved)))
 
     return permute
-
-
-def examples(zoo: Zoo, metanet: Metanet, split: str, job: Job, rows: np.ndarray) -> Labelled:
-    """These nets of a split with the target; a hyper-parameter that is the target is hidden from the metanet."""
-    with named(job.metanet, job.seeds[0]):
-        index, found = features(zoo, metanet, split, inputs=job.inputs, hidden=job.target)
-    if len(rows) < len(index):
-        found = batches.rows(found, torch.from_numpy(np.flatnonzero(np.isin(index, rows))))
-    return Labelled(rows, Examples(found, zoo.columns[job.target].to_numpy(np.float64)[rows], zoo.layout))
-
-
-def predict(fitted: Fitted, nets: Labelled, *, metanet: str, seed: int, elsewhere: bool = False) -> np.ndarray:
-    """The predictions of what was fitted. Raises ValueError naming metanet and seed where it cannot read these nets.
-
-    Of nets of another zoo than it was fitted on (`elsewhere`), the reason may be that they have other trained entries.
-    """
-    try:
-        with mistakes_named():
-            return fitted.predict(nets.examples.features)
-    except MistakeError as error:
-        advice = "; between zoos whose nets have other trained entries, --inputs all may do" * elsewhere
-        raise ValueError(f"{metanet}, seed {seed}, cannot read these nets: {error}{advice}") from error

@@ -12,7 +12,7 @@ from plain_resnet8 import PlainResNet8
 
 import zoo
 from benchmark.records import records
-from benchmark.scoring.score import Job, run
+from benchmark.scoring.job import Job, run
 from metanets import Training
 from zoo.importers.asymmetric_networks.export import export_official
 from zoo.importers.asymmetric_networks.importer import asymmetric_networks

@@ -16,7 +16,7 @@ from synthetic_small_cnn import LAYOUT, STEPS, metrics, weights, write
 
 import zoo
 from benchmark.records import records
-from benchmark.scoring.score import Job, run
+from benchmark.scoring.job import Job, run
 from metanets import Training
 from metanets.table import METANETS
 from zoo.importers import source_zoo

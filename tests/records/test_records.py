@@ -19,8 +19,8 @@ from benchmark.records import records, version_2
 from benchmark.records.load_results import load_results
 from benchmark.records.predictions import COLUMNS
 from benchmark.records.records import Code, Software, Stored
-from benchmark.scoring.fit import Job
-from benchmark.scoring.score import run, score
+from benchmark.scoring.job import Job, run
+from benchmark.scoring.score import score
 from benchmark.site.site import write
 from benchmark.submissions.check import Checked, check
 from metanets import Training

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,17 +19,6 @@ from metanets import Training
 
 QUICK = Training(epochs=2, batch=8, learning_rates=(1e-2,))
 HERE = Path(__file__).with_name("own_metanets.py")
-
-
-@pytest.fixture(autouse=True)
-def in_this_process(request, monkeypatch):
-    """Scores in this process, but for the test of processes: each start of one takes seconds."""
-    if "processes" not in request.node.name:
-
-        def one_thread(workers, *, mp_context, initializer, initargs):
-            return ThreadPoolExecutor(1, initializer=initializer, initargs=initargs)
-
-        monkeypatch.setattr("benchmark.scoring.score.ProcessPoolExecutor", one_thread)
 
 
 def scored(zoos, name, out, **options):
@@ -138,6 +126,7 @@ def test_what_a_metanet_is_given_may_be_changed_and_nobody_else_sees_it(standard
 
 
 @pytest.mark.parametrize("name", ["Dropped", "forest"])
+@pytest.mark.usefixtures("processes")
 def test_random_layers_draw_the_same_whatever_ran_before_in_however_many_processes(standard, asymmetric, tmp_path, name):
     zoos, seen = [standard, asymmetric], []
     for workers in (1, 2):

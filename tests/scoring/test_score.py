@@ -17,8 +17,8 @@ from benchmark.leaderboard.plots import predicted_against_true
 from benchmark.records import records
 from benchmark.scoring.feature_cache import features
 from benchmark.scoring.find import find_metanet
-from benchmark.scoring.fit import Job
-from benchmark.scoring.score import run, score
+from benchmark.scoring.job import Job, run
+from benchmark.scoring.score import score
 from benchmark.scoring.task import FEWEST, rows_of
 from benchmark.statistics.metrics import recalibrated_r2, scores
 from metanets import Training
@@ -50,6 +50,7 @@ def test_every_score_comes_out_of_the_stored_predictions_again(standard, tmp_pat
             assert again == pytest.approx({name: stored[name] for name in again})
 
 
+@pytest.mark.usefixtures("processes")
 def test_processes_and_their_number_change_nothing(standard, asymmetric, tmp_path):
     found = []
     for workers in (1, 2):

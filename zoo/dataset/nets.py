@@ -1,12 +1,12 @@
 """Nets as a metanet sees them: their weights, what these are, and their hyper-parameters; no targets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, from_numpy
 
 from zoo.nets.layout import Layout, total, views
 
@@ -31,6 +31,15 @@ class Nets:
 
     def __len__(self) -> int:
         return len(self.index)
+
+    def only(self, chosen: Bool[np.ndarray, " net"]) -> "Nets":
+        """Those of the nets for which `chosen` is True."""
+        return replace(
+            self,
+            index=self.index[chosen],
+            weights=self.weights[from_numpy(chosen)],
+            hyper_parameters=self.hyper_parameters[chosen],
+        )
 
     @property
     def is_whole(self) -> bool:

@@ -1,0 +1,251 @@
+"""The process that fits and predicts: it is given nets and the labels to learn from, and answers in JSON.
+
+A user's metanet runs in a process in which no zoo was ever opened: neither its folder nor the test nets' labels are there
+to be found. The process that scores runs none of the user's code, and takes from it numbers only. This keeps mistakes and
+shortcuts out of a score; it is no sandbox, for code that goes to look for the zoo's files on the disk.
+"""
+
+import io
+import json
+import os
+import pickle
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from tempfile import TemporaryFile
+from typing import IO, Any, TypeVar
+
+import numpy as np
+import torch
+from pydantic import TypeAdapter, ValidationError
+from torch import Tensor
+
+from benchmark.scoring.fit import About, Fits, Fitting, Given, Outcome
+from zoo.training.machine import one_thread_that_keeps_its_memory
+
+KEPT = 2**26  # bytes of a block of memory that is kept: those of a step, not those of a zoo
+INLINE = 2**16  # bytes of a tensor, from which on it goes through a file that both sides map
+HEAD = struct.Struct("!QI")  # of a message: its bytes, and the files that come with it
+ANSWER_BYTES = 2**30  # at most, of an answer: a number for each net and seed
+LOOK_EVERY = 1.0  # seconds between looks whether the parent is still there
+START = "import sys; sys.path[:] = {path!r}; from benchmark.scoring.fitter import serve; serve({number})"
+_Found = TypeVar("_Found")
+_ABOUT = TypeAdapter(About).validate_python
+_OUTCOMES = TypeAdapter(dict[int, Outcome]).validate_python
+_PREDICTIONS = TypeAdapter(dict[int, list[float]]).validate_python
+
+
+class Fitter:
+    """A process of its own that does what `Fits` does. Raises as it does, and RuntimeError where the process dies."""
+
+    def __init__(self) -> None:
+        self.channel, theirs = socket.socketpair()
+        self.metanet = ""
+        code = START.format(path=sys.path, number=theirs.fileno())
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", code], stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True
+            )  # of a session of its own: Ctrl-C reaches whoever scores, who ends it
+
+    def describe(self, metanet: str) -> About:
+        """As `Fits.describe`."""
+        self.metanet = metanet
+        return self._asked(_ABOUT, "describe", metanet)
+
+    def fit(self, asked: Fitting) -> dict[int, Outcome]:
+        """As `Fits.fit`."""
+        self.metanet = asked.metanet
+        return self._asked(_OUTCOMES, "fit", asked)
+
+    def predict(self, given: Given, seeds: list[int], *, elsewhere: bool = False) -> dict[int, list[float]]:
+        """As `Fits.predict`."""
+        return self._asked(_PREDICTIONS, "predict", given, seeds, elsewhere=elsewhere)
+
+    def close(self) -> None:
+        """Ends the process, whatever it does."""
+        self.process.kill()
+        self.process.wait()
+        self.channel.close()
+
+    def _asked(self, checked: Callable[[Any], _Found], what: str, *given: object, **named: object) -> _Found:
+        try:
+            _send(self.channel, (what, given, named))
+            length, _ = HEAD.unpack(_exactly(self.channel, HEAD.size))
+            answer = json.loads(_received(self.channel, length))
+            if "error" in answer:
+                raise {"ValueError": ValueError, "OSError": OSError}.get(answer["error"], RuntimeError)(answer["text"])
+            return checked(answer["found"])
+        except (EOFError, ConnectionError):
+            raise RuntimeError(f"{self.metanet}: the process that fits it {self._end()}") from None
+        except ValidationError as error:
+            raise ValueError(f"{self.metanet}: the process that fits it answers what is no result: {error}") from None
+
+    def _end(self) -> str:
+        code = self.process.wait()
+        if code == -signal.SIGKILL:
+            return "was killed (out of memory?); with fewer --workers there is more for each"
+        return f"crashed ({signal.Signals(-code).name})" if code < 0 else f"ended by itself, with exit status {code}"
+
+
+class Fitters:
+    """The processes of one scoring: started when they are needed, and lent again for the same metanet.
+
+    Where a user's code has run no other metanet is fitted; those of the suite share.
+    """
+
+    def __init__(self, start: Callable[[], Any] = Fitter) -> None:
+        self.start, self.lock = start, threading.Lock()
+        self.idle, self.all = list[tuple[str, Any]](), list[Any]()
+        self.closed = False
+
+    @contextmanager
+    def lent(self, metanet: str) -> Iterator[Any]:
+        """A process for this metanet alone, which is closed where it fails."""
+        owner = metanet if ":" in metanet else ""
+        fitter = self._taken(owner)
+        yield fitter
+        with self.lock:
+            self.idle.append((owner, fitter))
+
+    def close(self) -> None:
+        """Ends all processes."""
+        with self.lock:
+            self.closed = True
+            for fitter in self.all:
+                fitter.close()
+
+    def _taken(self, owner: str) -> Any:
+        with self.lock:
+            if self.closed:
+                raise RuntimeError("the scoring has ended")
+            place = next((i for i, (of, _) in enumerate(self.idle) if of == owner), None)
+            if place is not None:
+                return self.idle.pop(place)[1]
+            if self.idle:  # of another metanet: there are never more than work at the same time
+                gone = self.idle.pop(0)[1]
+                self.all.remove(gone)
+                gone.close()
+            fitter = self.start()
+            self.all.append(fitter)
+            return fitter
+
+
+def serve(number: int) -> None:
+    """A process's life: answers what the socket of that number asks until it is closed, or the parent is gone."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    sys.argv = sys.argv[:1]
+    one_thread_that_keeps_its_memory(KEPT)
+    channel, fits = socket.socket(fileno=number), Fits()
+    while True:
+        try:
+            what, given, named = _message(channel)
+        except EOFError:
+            return
+        data = _answer(fits, what, given, named)
+        del given, named
+        channel.sendall(HEAD.pack(len(data), 0) + data)
+
+
+def _answer(fits: Fits, what: str, given: tuple[Any, ...], named: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps({"found": getattr(fits, what)(*given, **named)}, default=_plain).encode()
+    except (ValueError, OSError, MemoryError) as error:
+        kind = "ValueError" if isinstance(error, ValueError) else "OSError"
+        return json.dumps({"error": kind, "text": str(error) or type(error).__name__}).encode()
+    except Exception:
+        told = f"a process that fits metanets failed:\n{traceback.format_exc()}"
+        return json.dumps({"error": "RuntimeError", "text": told}).encode()
+
+
+def _plain(found: Any) -> Any:
+    return found.item() if isinstance(found, np.generic) else asdict(found)
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process when its parent is gone, even by `kill -9`."""
+    while os.getppid() == parent:
+        time.sleep(LOOK_EVERY)
+    os._exit(1)
+
+
+class _Pickler(pickle.Pickler):
+    """Puts large tensors into files without names, which both sides map."""
+
+    def __init__(self, memory: io.BytesIO) -> None:
+        super().__init__(memory)
+        self.files = dict[int, IO[bytes]]()  # a tensor's identity -> its file
+        self.kept = list[Tensor]()  # so that no other tensor gets the identity of one that is gone
+
+    def persistent_id(self, found: Any) -> tuple[int, str, tuple[int, ...]] | None:
+        if not isinstance(found, Tensor) or found.nbytes < INLINE:
+            return None
+        array = found.numpy()
+        if id(found) not in self.files:
+            self.kept.append(found)
+            self.files[id(found)] = TemporaryFile()  # noqa: SIM115 (closed when the message is sent)
+            array.tofile(self.files[id(found)])
+            self.files[id(found)].flush()
+        return [*self.files].index(id(found)), array.dtype.str, array.shape
+
+
+class _Unpickler(pickle.Unpickler):
+    """What the parent sent; each large tensor is mapped, so that pages are copied only where they are changed."""
+
+    def __init__(self, memory: io.BytesIO, files: list[int]) -> None:
+        super().__init__(memory)
+        self.files = files
+
+    def persistent_load(self, told: tuple[int, str, tuple[int, ...]]) -> Tensor:
+        place, kind, shape = told
+        with os.fdopen(os.dup(self.files[place]), "rb") as file:
+            return torch.from_numpy(np.memmap(file, kind, "c", shape=shape))
+
+
+def _send(channel: socket.socket, message: object) -> None:
+    memory = io.BytesIO()
+    pickler = _Pickler(memory)
+    try:
+        pickler.dump(message)
+        data = memory.getbuffer()
+        socket.send_fds(
+            channel, [HEAD.pack(len(data), len(pickler.files))], [file.fileno() for file in pickler.files.values()]
+        )
+        channel.sendall(data)
+    finally:
+        for file in pickler.files.values():
+            file.close()
+
+
+def _message(channel: socket.socket) -> Any:
+    head, files, _, _ = socket.recv_fds(channel, HEAD.size, 100)
+    head += _exactly(channel, HEAD.size - len(head)) if head else _exactly(channel, 1)
+    length, _ = HEAD.unpack(head)
+    try:
+        return _Unpickler(io.BytesIO(_received(channel, length)), files).load()
+    finally:
+        for file in files:
+            os.close(file)
+
+
+def _received(channel: socket.socket, length: int) -> bytes:
+    if length > ANSWER_BYTES:
+        raise ValueError(f"an answer of {length:,} bytes; at most {ANSWER_BYTES:,} are taken")
+    return _exactly(channel, length)
+
+
+def _exactly(channel: socket.socket, length: int) -> bytes:
+    found = bytearray()
+    while len(found) < length:
+        part = channel.recv(min(length - len(found), 2**20))
+        if not part:
+            raise EOFError
+        found += part
+    return bytes(found)

@@ -1,0 +1,247 @@
+"""One job of scoring: what is handed to the process that fits, and the records of what it predicts.
+
+This process alone knows where the zoo lies and what the labels of the test nets are; it runs no code of a user's.
+"""
+
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+import zoo as zoos
+from benchmark.records import records
+from benchmark.scoring.feature_cache import nets_of, nets_or_kept
+from benchmark.scoring.find import name_of
+from benchmark.scoring.fit import About, Fits, Fitting, Given, Outcome, Permuting, stream_of
+from benchmark.scoring.fitter import Fitter
+from benchmark.scoring.software import software
+from benchmark.scoring.task import rows_of, task_of
+from benchmark.statistics.metrics import is_constant, recalibrated_r2, scores
+from metanets import Training
+from metanets.table import METANETS
+from zoo import Zoo
+from zoo.dataset.nets import Inputs
+from zoo.symmetry.group import free_spaces
+
+
+@dataclass(frozen=True)
+class Job:
+    """One metanet fitted on one zoo and target, with all its seeds, and tested on one or more zoos.
+
+    The seeds share what the first chose on validation.
+    """
+
+    zoo: Path
+    tests: tuple[Path, ...]
+    metanet: str
+    target: str
+    seeds: range
+    training: Training
+    out: Path
+    inputs: Inputs = "trained"
+    shift: str | None = None
+    train_nets: int | None = None
+    overwrite: bool = False
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Some nets of a split: their indices, what is given of them, and their targets."""
+
+    index: np.ndarray
+    given: Given
+    target: np.ndarray
+
+
+def run(job: Job, fitter: Fits | Fitter | None = None, *, device: str = "") -> list[Path]:
+    """Fits one job, then opens the test nets and scores what is predicted for them; returns the paths of the records.
+
+    `fitter` fits, on `device` (the job's by default). None: this process fits, which the records do not call enforced.
+    """
+    fitter, asked = fitter or Fits(), replace(job.training, device=device or job.training.device)
+    zoo, tests = zoos.open(job.zoo), [zoos.open(folder) for folder in job.tests]
+    tasks = [task_of(zoo, test, job.target, job.inputs, job.shift, job.train_nets) for test in tests]
+    about = fitter.describe(job.metanet)
+    paths = {
+        (i, seed): records.path_of(job.out, tasks[i], name_of(job.metanet), seed)
+        for i in range(len(tests))
+        for seed in job.seeds
+    }
+    kept = set() if job.overwrite else {key for key, path in paths.items() if path.exists()}
+    for key in kept:
+        _check_same(paths[key], job, about)
+    missing = [seed for seed in job.seeds if any((i, seed) not in kept for i in range(len(tests)))]
+    if missing:
+        first = next((paths[key] for key in kept if key[1] == job.seeds[0]), None)
+        chosen = None if first is None else records.read(first).chosen
+        validation = _labelled(zoo, zoo, about, "validation", job)
+        fits = fitter.fit(_fitting(zoo, about, job, missing, validation, chosen, asked))
+        for i, test in enumerate(tests):
+            if wanted := [seed for seed in missing if (i, seed) not in kept]:
+                held = _labelled(zoo, test, about, "test", job)
+                found = fitter.predict(held.given, wanted, elsewhere=tasks[i].zoo != tasks[i].test_zoo)
+                for seed in wanted:
+                    parts = {"validation": (validation, fits[seed].validation), "test": (held, found[seed])}
+                    predicted = {split: _predicted(job, seed, *part) for split, part in parts.items()}
+                    enforced = isinstance(fitter, Fitter)
+                    _write(paths[i, seed], tasks[i], job, about, seed, fits[seed], predicted, enforced=enforced)
+    return list(paths.values())
+
+
+def _labelled(zoo: Zoo, test: Zoo, about: About, split: str, job: Job) -> Labelled:
+    """The nets of a split that this job uses; a hyper-parameter that is the target is hidden from the metanet."""
+    source = test if split == "test" else zoo
+    rows = rows_of(zoo, test, job.target, job.shift, job.train_nets)[split]
+    index, read = nets_or_kept(source, about.reads, split, whole=about.whole, inputs=job.inputs, hidden=job.target)
+    chosen = np.isin(index, rows)
+    if not chosen.all():
+        read = read[torch.from_numpy(chosen)] if isinstance(read, Tensor) else read.only(chosen)
+    return Labelled(rows, Given(read, source.layout), source.columns[job.target].to_numpy(np.float64)[rows])
+
+
+def _fitting(
+    zoo: Zoo,
+    about: About,
+    job: Job,
+    seeds: list[int],
+    validation: Labelled,
+    chosen: dict[str, Any] | None,
+    training: Training,
+) -> Fitting:
+    """What is handed over to be fitted."""
+    task = (zoo.manifest_sha256, job.target, job.inputs, job.shift, job.train_nets)
+    train = _labelled(zoo, zoo, about, "train", job)
+    return Fitting(
+        metanet=job.metanet,
+        seeds=seeds,
+        streams=[stream_of(seed, name_of(job.metanet), *task) for seed in seeds],
+        training=training,
+        train=train.given,
+        validation=validation.given,
+        train_target=train.target,
+        validation_target=validation.target,
+        chosen=chosen,
+        permuting=_permuting(zoo, about, job, train.index) if _augment(job, about) else None,
+    )
+
+
+def _permuting(zoo: Zoo, about: About, job: Job, rows: np.ndarray) -> Permuting:
+    """What it takes to put the channels of the training nets in other orders. Raises ValueError where none are free."""
+    spaces = free_spaces(zoo.layout, zoo.blueprint.trained, gated=zoo.blueprint.gate is not None)
+    if not spaces:
+        raise ValueError(f"{zoo.folder}: {zoo.spec.family} nets have no permutation symmetry; leave --permute away")
+    nets = nets_of(zoo, "train", whole=about.whole, inputs=job.inputs, hidden=job.target)
+    chosen = np.isin(nets.index, rows)
+    whole = zoo.nets("train", inputs="all").weights
+    return Permuting(nets.only(chosen), whole if chosen.all() else whole[torch.from_numpy(chosen)], spaces)
+
+
+def _check_same(path: Path, job: Job, about: About) -> None:
+    """Raises FileExistsError where a record was made with other settings, or another version, than asked for now.
+
+    What a record does not say, because it is older than that setting, is the default.
+    """
+    record = records.read(path, below=job.out)
+    made, asked = record.tuned.get("training"), _tuned(job, about)["training"]
+    made = _settings(Training()) | made if isinstance(made, dict) else made
+    code, told = record.metanet.code, None
+    if record.metanet.version != about.version:
+        told = f"with version {record.metanet.version} of {job.metanet}; this is version {about.version}"
+    elif code != _code(about):
+        changed = f"{code.file} has changed since" if code is not None else "which code, it does not say"
+        told = f"with other code of {job.metanet}: {changed}"
+    elif made != asked or record.augment != _augment(job, about):
+        told = f"with {made}, augmented by {record.augment}; now asked for {asked}, {_augment(job, about)}"
+    if told is not None:
+        raise FileExistsError(f"{path} was made {told}. Give another --out, or --overwrite")
+
+
+def _code(about: About) -> records.Code | None:
+    return None if about.code is None else records.Code(*about.code)
+
+
+def _tuned(job: Job, about: About) -> dict[str, Any]:
+    training = _settings(job.training) if about.trained_by_gradient else None
+    return {"training": training, "with_seed": job.seeds[0], "on": "validation"}
+
+
+def _augment(job: Job, about: About) -> list[str]:
+    return ["permutation"] * (job.training.permute and about.trained_by_gradient)
+
+
+def _settings(training: Training) -> dict[str, Any]:
+    settings = {**asdict(training), "learning_rates": list(training.learning_rates)}
+    return {name: value for name, value in settings.items() if name != "permute"}  # a record's `augment`
+
+
+def _predicted(job: Job, seed: int, part: Labelled, found: list[float]) -> pd.DataFrame:
+    """The predictions, a row a net. Raises ValueError where there are more or fewer than nets."""
+    if len(found) != len(part.index):
+        raise ValueError(f"{job.metanet}, seed {seed}: {len(found)} predictions for {len(part.index)} nets")
+    return pd.DataFrame({"index": part.index, "target": part.target, "prediction": np.asarray(found, np.float64)})
+
+
+def _scores(job: Job, seed: int, split: str, frame: pd.DataFrame) -> dict[str, float]:
+    try:
+        return scores(frame["target"].to_numpy(), frame["prediction"].to_numpy())
+    except ValueError as error:
+        raise ValueError(f"{job.metanet}, seed {seed}, on {job.zoo}, {split}: {error}") from None
+
+
+def _write(
+    path: Path,
+    task: records.Task,
+    job: Job,
+    about: About,
+    seed: int,
+    fit: Outcome,
+    predicted: dict[str, pd.DataFrame],
+    *,
+    enforced: bool,
+) -> None:
+    """Scores the predictions of one seed, and writes both."""
+    found = {split: _scores(job, seed, split, frame) for split, frame in predicted.items()}
+    validation, test = predicted["validation"], predicted["test"]
+    recalibrated = recalibrated_r2(
+        test["target"].to_numpy(),
+        test["prediction"].to_numpy(),
+        validation_true=validation["target"].to_numpy(),
+        validation_predicted=validation["prediction"].to_numpy(),
+    )
+    frames = [frame.assign(split=split) for split, frame in predicted.items()]
+    frame = pd.concat(frames, ignore_index=True)[["index", "split", "target", "prediction"]]
+    reference, data = records.predictions_file(path, frame)
+    record = records.Record(
+        schema=records.SCHEMA,
+        task=task,
+        metanet=records.Method(
+            name=name_of(job.metanet),
+            version=about.version,
+            baseline=about.baseline and job.metanet in METANETS,  # which is for the suite to say
+            parameters=fit.parameters,
+            reads=about.reads,
+            code=_code(about),
+        ),
+        seed=seed,
+        tuned=_tuned(job, about),
+        chosen=fit.chosen,
+        validation=found["validation"],
+        test={**found["test"], "r2_recalibrated": recalibrated},
+        test_split=records.TEST_READ,
+        constant_prediction=is_constant(test["prediction"].to_numpy()),
+        predictions=reference,
+        command=job.command,
+        seconds=round(fit.seconds, 3),
+        date=time.strftime("%Y-%m-%d", time.gmtime()),
+        environment=fit.environment,
+        augment=_augment(job, about),
+        enforced=enforced,
+        metazoo=software(),
+    )
+    records.write(path, record, data, below=job.out)
