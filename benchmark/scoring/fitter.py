@@ -63,11 +63,11 @@ class Fitter:
     def fit(self, asked: Fitting) -> dict[int, Outcome]:
         """As `Fits.fit`."""
         self.metanet = asked.metanet
-        return self._asked(_OUTCOMES, "fit", asked)
+        return _complete(self._asked(_OUTCOMES, "fit", asked), asked.seeds)
 
     def predict(self, given: Given, seeds: list[int], *, elsewhere: bool = False) -> dict[int, list[float]]:
         """As `Fits.predict`."""
-        return self._asked(_PREDICTIONS, "predict", given, seeds, elsewhere=elsewhere)
+        return _complete(self._asked(_PREDICTIONS, "predict", given, seeds, elsewhere=elsewhere), seeds)
 
     def close(self) -> None:
         """Ends the process, whatever it does."""
@@ -93,6 +93,12 @@ class Fitter:
         if code == -signal.SIGKILL:
             return "was killed (out of memory?); with fewer --workers there is more for each"
         return f"crashed ({signal.Signals(-code).name})" if code < 0 else f"ended by itself, with exit status {code}"
+
+
+def _complete(found: dict[int, _Found], seeds: list[int]) -> dict[int, _Found]:
+    if sorted(found) != sorted(seeds):
+        raise ValueError(f"a process that fits answers for the seeds {sorted(found)}; expected {sorted(seeds)}")
+    return found
 
 
 class Fitters:

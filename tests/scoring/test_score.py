@@ -149,6 +149,7 @@ def test_a_metanet_of_the_users_own_is_a_module_or_a_metanet(standard, tmp_path,
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
     (path,) = run(job(standard, tmp_path, metanet="mine:Linear", seeds=range(1)))
     assert path.parts[-2] == "mine.Linear"
     assert path.parts[-3] == "test_accuracy"
