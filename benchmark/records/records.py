@@ -140,9 +140,10 @@ class Record:
     """One result. Aggregates over records are always derived, never stored.
 
     `tuned`: what was tuned on validation, over which grid and with which seed; `chosen`: what came out. `validation` and
-    `test`: metric -> score. `test_split`: how the test nets were used; `enforced`: whether what fitted ran in a process
-    that had neither the test nets' targets nor the zoo's folder. `augment`: how the training nets were varied, such as permutation: their channels in other orders.
-    `cost`: what it took, by name, such as parameters, multiply-adds or ms per net. `metazoo`: which release scored.
+    `test`: metric -> score. `test_split`: how the test nets were used; `enforced`: whether the process that fitted had
+    neither their targets nor the zoo's folder. `augment`: how the training nets were varied, such as permutation: their
+    channels in other orders. `cost`: what it took, by name, such as parameters, multiply-adds or ms per net. `metazoo`:
+    which release scored.
     """
 
     schema: Literal["metazoo-record-3"]
