@@ -22,7 +22,7 @@ from zoo import Zoo
 from zoo.dataset.nets import Inputs
 from zoo.seeds import stable_seed
 from zoo.symmetry.action import permuted
-from zoo.symmetry.group import free_spaces
+from zoo.symmetry.group import free_spaces_of
 
 PERMUTED_AT_ONCE = 64  # nets: twice as fast as a thousand
 
@@ -106,7 +106,7 @@ def named(metanet: str, seed: int) -> Iterator[None]:
 
 def _permuted(zoo: Zoo, metanet: Metanet, job: Job, index: np.ndarray) -> Callable[[torch.Generator], Batch]:
     """What is read of these training nets with their channels in random orders; all else is as in `examples`."""
-    spaces = free_spaces(zoo.layout, zoo.blueprint.trained, gated=zoo.blueprint.gate is not None)
+    spaces = free_spaces_of(zoo.blueprint)
     if not spaces:
         raise ValueError(f"{zoo.folder}: {zoo.spec.family} nets have no permutation symmetry; leave --permute away")
     read = nets_of(zoo, metanet.input, "train", inputs=job.inputs, hidden=job.target)
