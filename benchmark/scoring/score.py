@@ -2,7 +2,7 @@
 
 import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from itertools import product
@@ -31,11 +31,11 @@ KEPT = 2**26  # bytes of a block of memory that is kept: those of a step, not th
 
 
 def score(
-    zoo_folders: list[Path],
+    zoo_folders: Sequence[Path | str],
     metanets: list[str],
     target: str,
     *,
-    out: Path,
+    out: Path | str,
     seeds: int = 5,
     training: Training = Training(),
     inputs: Inputs = "trained",
@@ -54,6 +54,7 @@ def score(
     unless `overwrite`; so a stopped run goes on where it was. The result does not depend on `workers`. Raises ValueError
     on a zoo that is damaged, too small, or without the target, before anything is trained.
     """
+    out, folders = Path(out).expanduser(), [Path(folder).expanduser() for folder in zoo_folders]
     names = dict.fromkeys(name for given in metanets for name in (METANETS if given == "all" else [given]))
     known: dict[str, str] = {}
     for name in names:
@@ -62,17 +63,17 @@ def score(
             raise ValueError(f"{first} and {name} would both be {name_of(name)} in records; rename one of the files")
     machine.ready(training.device)
     numbers: list[int | None] = [*dict.fromkeys(train_nets)] if train_nets else [None]
-    given = list(opened(zoo_folders).values())
+    given = list(opened(folders).values())
     for zoo in given:
         check_task(zoo, target)
     for zoo, tested, number in product(given, given, numbers):
         if transfer or tested is zoo:
             rows_of(zoo, tested, target, shift, number)
-    folders = tuple(zoo.folder for zoo in given)
+    places = tuple(zoo.folder for zoo in given)
     jobs = [
         Job(
             zoo=folder,
-            tests=folders if transfer else (folder,),
+            tests=places if transfer else (folder,),
             metanet=name,
             target=target,
             seeds=range(seeds),
@@ -85,15 +86,15 @@ def score(
             command=command,
         )
         for name in sorted(names, key=lambda name: name != "dmc")  # the slowest first, so that it is not waited for
-        for folder in folders
+        for folder in places
         for number in numbers
     ]
     paths = []
     spawn = multiprocessing.get_context("spawn")
-    workers, places = min(workers, len(jobs)), spawn.SimpleQueue()
+    workers, devices = min(workers, len(jobs)), spawn.SimpleQueue()
     for place in machine.spread(training.device, workers):
-        places.put(place)
-    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_take_a_place, initargs=(places,)) as pool:
+        devices.put(place)
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_take_a_place, initargs=(devices,)) as pool:
         with interrupts_ignored():  # by the workers, which start here
             pending = [pool.submit(run, job) for job in jobs]
         try:
@@ -110,9 +111,9 @@ def score(
     return sorted(paths)
 
 
-def _take_a_place(places: Any) -> None:
-    """Makes the next of the places, where it is a GPU, what this process means by `cuda`."""
-    place = machine.ready(places.get())
+def _take_a_place(devices: Any) -> None:
+    """Makes the next of the devices, where it is a GPU, what this process means by `cuda`."""
+    place = machine.ready(devices.get())
     if place.type == "cuda":
         torch.cuda.set_device(place)
 

@@ -170,7 +170,7 @@ def open(folder: Path | str) -> Zoo:
     its bytes are not hashed again until it changes (see `verify`). Raises FileNotFoundError where there is no zoo or only
     a begun one, ValueError where a file is damaged or holds what a zoo does not need.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     if not os.path.lexists(folder / MANIFEST):
         zoo_json.require(folder)
         raise FileNotFoundError(

@@ -25,7 +25,12 @@ ACCURACY_TOLERANCE = 3  # images of the measured set: other machines and thread 
 
 
 def verify(
-    folder: Path, *, nets: int = 4, images_folder: Path | None = None, download: bool = False, seed: int = 0
+    folder: Path | str,
+    *,
+    nets: int = 4,
+    images_folder: Path | str | None = None,
+    download: bool = False,
+    seed: int = 0,
 ) -> list[str]:
     """All that is wrong with a zoo, a line each; an empty list if nothing is.
 
@@ -34,6 +39,7 @@ def verify(
     from `images_folder`. An imported zoo has no spec to check against, and is not measured again. Raises as `open` does
     where there is no zoo.
     """
+    folder = Path(folder).expanduser()
     zoo_json.require(folder)
     problems = [*check_bytes(folder), *_unlisted(folder)]
     if problems:
@@ -104,7 +110,9 @@ def _is_of(blueprint: Blueprint, spec: Spec) -> bool:
     return blueprint.layout == layout_of(spec) and matrices == {name: (size, size) for name, size in gates_of(spec).items()}
 
 
-def _measured_again(zoo: Zoo, spec: Spec, nets: int, folder: Path | None, *, download: bool, seed: int) -> Iterator[str]:
+def _measured_again(
+    zoo: Zoo, spec: Spec, nets: int, folder: Path | str | None, *, download: bool, seed: int
+) -> Iterator[str]:
     if not _is_of(zoo.blueprint, spec):
         yield f"{zoo.folder}: its tensors are not those that its spec's nets have; nothing was measured again"
         return

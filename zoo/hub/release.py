@@ -12,6 +12,7 @@ MANIFEST.sha256      checks with `sha256sum -c`; of every other file
 import io
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -46,7 +47,7 @@ class Release:
 
 
 def release(
-    folders: list[Path],
+    folders: Sequence[Path | str],
     *,
     name: str,
     licence: str = "cc-by-4.0",
@@ -67,7 +68,7 @@ def release(
     if not folders:
         raise ValueError("a release has one zoo at least; found none")
     about = About(name, licence, authors=authors, repository=repository, url=url, date=date, version=version)
-    zoos = _named([_whole(folder) for folder in folders])
+    zoos = _named([_whole(Path(folder).expanduser()) for folder in folders])
     made: dict[str, Path | bytes] = {}
     digests: dict[str, str] = {}
     for config, zoo in zoos.items():

@@ -48,11 +48,11 @@ SHARD_BYTES = 256 * 2**20  # weights a shard at most: few files, and each is wri
 
 def build(
     spec: Spec,
-    folder: Path,
+    folder: Path | str,
     *,
-    images_folder: Path | None = None,
+    images_folder: Path | str | None = None,
     download: bool = False,
-    masks_folder: Path | None = None,
+    masks_folder: Path | str | None = None,
     workers: int = 1,
     ray: str | None = None,
     device: str = "cpu",
@@ -68,6 +68,7 @@ def build(
     something else (with `overwrite` an old zoo is removed, but nothing else), BlockingIOError where another build is at
     work in it, RuntimeError where units failed, ValueError where there is no such device.
     """
+    folder = Path(folder).expanduser()
     if workers and ray is None:
         machine.ready(device)
     masks = None
@@ -101,7 +102,7 @@ def build(
 
 
 def _prepared(
-    folder: Path, spec: Spec, shared: Blueprint, images_folder: Path | None, device: str, *, download: bool
+    folder: Path, spec: Spec, shared: Blueprint, images_folder: Path | str | None, device: str, *, download: bool
 ) -> Description:
     """Writes all that a worker needs, and clears away what earlier workers left."""
     image_set = images.load(spec.images, path=images_folder, download=download)

@@ -24,13 +24,14 @@ LOOK_EVERY = 0.5  # seconds between looks at the folder, while there is nothing 
 DEATHS = 3  # workers killed in a row without a unit done, after which no more are started
 
 
-def work(folder: Path, *, device: str = "cpu", alive: Callable[[], None] = lambda: None) -> None:
+def work(folder: Path | str, *, device: str = "cpu", alive: Callable[[], None] = lambda: None) -> None:
     """Trains and commits units of the zoo in `folder` until all are done or have failed ATTEMPTS times.
 
     Waits while others train the last ones, to take over where they end. A unit's error is noted with its traceback, and
     the work goes on; a full disk, a damaged folder or a device that is not there ends it (OSError,
     ValueError). `alive` is called after each epoch.
     """
+    folder = Path(folder).expanduser()
     left = [unit for unit in plan.units(folder) if not unit.is_done(folder)]
     workshop = Workshop(folder, machine.ready(device)) if left else None
     try:

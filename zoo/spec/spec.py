@@ -152,12 +152,12 @@ def built_in(name: str) -> dict[str, Any]:
     return {"precision": "bfloat16", **fields, "name": name, "net": {**fields.get("net", {}), "family": family}}
 
 
-def load(source: str, overrides: dict[str, Any] | None = None) -> Spec:
+def load(source: str | Path, overrides: dict[str, Any] | None = None) -> Spec:
     """The spec of that built-in name, or of that TOML or JSON file, with `overrides` such as {"net.width": 0.5}.
 
     Raises ValueError naming every wrong field with the accepted ones, FileNotFoundError where a file is missing.
     """
-    path = Path(source)
+    path, source = Path(source).expanduser(), str(source)
     if path.suffix in (".toml", ".json"):
         fields = _read(path)
         fields.setdefault("name", path.stem)
