@@ -21,9 +21,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from matplotlib.figure import Figure
 
 from zoo.dataset import plots
+from zoo.dataset.figure import Figure
 from zoo.dataset.reader import Zoo, open
 from zoo.hub.card import About, architecture, card, columns, headline
 from zoo.hub.croissant import INDEX, croissant

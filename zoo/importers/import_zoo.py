@@ -34,7 +34,9 @@ def import_zoo(kind: str, path: Path | str, folder: Path | str, *, options: Mapp
     the folder gets its name, so a folder that is there is whole. Raises ValueError naming the file at fault,
     FileNotFoundError where there is none, FileExistsError where `folder` exists.
     """
-    path, folder, options = Path(path).expanduser(), Path(folder).expanduser(), dict(options or {})
+    path, folder = Path(path).expanduser(), Path(folder).expanduser()
+    given = (options or {}).items()
+    options = {name: str(Path(text).expanduser()) if text.startswith("~/") else text for name, text in given}
     known = list(inspect.signature(choose(IMPORTERS, kind, "kind of zoo")).parameters)[1:]
     for name in options:
         if name not in known:
