@@ -4,6 +4,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from itertools import product
 from pathlib import Path
@@ -23,6 +24,7 @@ from metanets import Metanet, Training
 from metanets.metanet import Fitted
 from metanets.table import METANETS
 from zoo.dataset.nets import Inputs
+from zoo.jobs.main_guard import check_guarded, end_if_starting
 from zoo.jobs.workers import interrupts_ignored
 from zoo.training import machine
 from zoo.training.machine import environment, one_thread_that_keeps_its_memory
@@ -52,8 +54,10 @@ def score(
     `metanets` are names that `find_metanet` takes, or `all`. With `transfer` each is tested on every one of the
     zoos; `shift` and `train_nets` (one task for each number) are those of `records.Task`. Records that exist are kept,
     unless `overwrite`; so a stopped run goes on where it was. The result does not depend on `workers`. Raises ValueError
-    on a zoo that is damaged, too small, or without the target, before anything is trained.
+    on a zoo that is damaged, too small, or without the target, before anything is trained; RuntimeError where
+    the script that calls this has no main guard.
     """
+    end_if_starting()
     out, folders = Path(out).expanduser(), [Path(folder).expanduser() for folder in zoo_folders]
     names = dict.fromkeys(name for given in metanets for name in (METANETS if given == "all" else [given]))
     known: dict[str, str] = {}
@@ -97,16 +101,19 @@ def score(
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_take_a_place, initargs=(devices,)) as pool:
         with interrupts_ignored():  # by the workers, which start here
             pending = [pool.submit(run, job) for job in jobs]
+        started = multiprocessing.active_children()
         try:
             for future in as_completed(pending):
                 paths += future.result()
                 last = records.read(paths[-1])
                 task, test = last.task, last.test
                 report(f"{task.zoo.name}, {task.name()}, {last.metanet.name}: R² {test['r2']:.3f}, tau {test['tau']:.3f}")
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in multiprocessing.active_children():
+            for process in started:
                 process.terminate()
+            if isinstance(error, BrokenProcessPool):
+                check_guarded(started)
             raise
     return sorted(paths)
 

@@ -22,6 +22,7 @@ import safetensors.torch
 from zoo.dataset import vet, zoo_json
 from zoo.dataset.zoo_json import Description
 from zoo.jobs import plan
+from zoo.jobs.main_guard import end_if_starting
 from zoo.jobs.mask_files import read_masks
 from zoo.jobs.plan import PLAN
 from zoo.jobs.status import Status
@@ -66,8 +67,10 @@ def build(
     tasks on the Ray cluster at the address `ray`, and train on `device` (`cpu` or `cuda`); with 0 the folder is only
     prepared for others (`zoo.work`), and a second call writes the shards. Raises FileExistsError where the folder holds
     something else (with `overwrite` an old zoo is removed, but nothing else), BlockingIOError where another build is at
-    work in it, RuntimeError where units failed, ValueError where there is no such device.
+    work in it, RuntimeError where units failed or
+    the script that calls this has no main guard, ValueError where there is no such device.
     """
+    end_if_starting()
     folder = Path(folder).expanduser()
     if workers and ray is None:
         machine.ready(device)
