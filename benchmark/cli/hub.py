@@ -100,10 +100,9 @@ def import_(
 @command("Travel")
 def vet(zoo_folder: Folder) -> None:
     """Look through a zoo from others before anything reads it, and refuse what a zoo does not need."""
-    from zoo.dataset.vet import vet
+    from zoo.dataset.vet import report
 
-    vet(zoo_folder)
-    _say(f"{zoo_folder}: nothing in it but a zoo, and its bytes are its manifest's")
+    _say(report(zoo_folder))
 
 
 @command("Travel")

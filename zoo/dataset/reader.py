@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from zoo.dataset import vet, zoo_json
+from zoo.dataset import not_a_zoo, vet, zoo_json
 from zoo.dataset.nets import Inputs, Nets
 from zoo.messages import plain, unknown
 from zoo.nets.blueprint import Blueprint
@@ -171,8 +171,8 @@ def open(folder: Path | str) -> Zoo:
     a begun one, ValueError where a file is damaged or holds what a zoo does not need.
     """
     folder = Path(folder).expanduser()
+    not_a_zoo.check(folder)
     if not os.path.lexists(folder / MANIFEST):
-        zoo_json.require(folder)
         raise FileNotFoundError(
             f"{folder} is an unfinished zoo (see `metazoo status {folder}`); run its `metazoo build` again to finish it"
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from zoo.dataset import zoo_json
+from zoo.dataset import not_a_zoo, zoo_json
 from zoo.dataset.reader import Zoo, open
 from zoo.messages import plain
 from zoo.nets.blueprint import Blueprint
@@ -40,7 +40,7 @@ def verify(
     where there is no zoo.
     """
     folder = Path(folder).expanduser()
-    zoo_json.require(folder)
+    not_a_zoo.check(folder)
     problems = [*check_bytes(folder), *_unlisted(folder)]
     if problems:
         return problems

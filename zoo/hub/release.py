@@ -22,12 +22,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zoo.dataset import plots
+from zoo.dataset import not_a_zoo, plots
 from zoo.dataset.figure import Figure
+from zoo.dataset.not_a_zoo import RELEASE
 from zoo.dataset.reader import Zoo, open
 from zoo.hub.card import About, architecture, card, columns, headline
 from zoo.hub.croissant import INDEX, croissant
-from zoo.hub.store import RELEASE
 from zoo.spec.columns import SPLITS
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST, check_bytes, read_manifest
@@ -91,6 +91,7 @@ def _size(file: Path | bytes) -> int:
 
 def _whole(folder: Path) -> Zoo:
     """The zoo, whose bytes are its manifest's; opening it vets that this names a zoo's files, all and no others."""
+    not_a_zoo.check(folder)
     if (folder / MANIFEST).is_file() and (problems := list(check_bytes(folder))):
         raise ValueError("\n  ".join([f"{folder} cannot be released; build or fetch it again:", *problems]))
     return open(folder)  # raises where there is no manifest

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 
-from zoo.dataset import vet, zoo_json
+from zoo.dataset import not_a_zoo, vet, zoo_json
 from zoo.dataset.zoo_json import Description
 from zoo.jobs import plan
 from zoo.jobs.main_guard import end_if_starting
@@ -84,6 +84,7 @@ def build(
         if not (folder / zoo_json.FILE).exists():
             _check_empty(folder)
         elif overwrite:
+            not_a_zoo.check(folder)
             _remove(folder)
         else:
             _check_same(folder, spec)
