@@ -34,7 +34,8 @@ class Parameter:
         """The words of a command line that give the parameter this value."""
         if isinstance(self.info, ArgumentInfo):
             return [str(value)]
-        flag = next(iter(self.info.param_decls or ()), f"--{self.name.replace('_', '-')}")
+        named = [text for text in (self.info.default, *(self.info.param_decls or ())) if str(text).startswith("--")]
+        flag = named[0] if named else f"--{self.name.replace('_', '-')}"
         return [f"{flag}={value}"]  # behind `=` no shell expands `~`
 
     def __str__(self) -> str:

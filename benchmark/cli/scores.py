@@ -88,7 +88,7 @@ def symmetry(
         list[str], typer.Option(help="A name, package.module:NAME, path/to/file.py:NAME, or all; may be repeated.")
     ],
     target: TargetOption = "test_accuracy",
-    seed: Annotated[int, typer.Option(help="Of the metanets and of the symmetries.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the metanets and of the symmetries.")] = 0,
     out: Annotated[Path | None, typer.Option(help="A folder of records, to keep the report for `metazoo page`.")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of each metanet.")] = 50,
     batch: Annotated[int, typer.Option(min=2, help="Nets a step; for a small zoo, take fewer.")] = 128,

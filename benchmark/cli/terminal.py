@@ -39,7 +39,7 @@ SpecArgument = Annotated[
     str, typer.Argument(help="A built-in spec's name (see `metazoo specs`), or a TOML or JSON file.", metavar="SPEC")
 ]
 NetsOption = Annotated[int | None, typer.Option(help="How many nets.")]
-SeedOption = Annotated[int | None, typer.Option(help="The zoo's seed.")]
+SeedOption = Annotated[int | None, typer.Option(min=0, help="The zoo's seed.")]
 SettingsOption = Annotated[
     list[str] | None, typer.Option("--set", help="FIELD=VALUE, for any field of the spec; may be repeated.")
 ]

@@ -196,7 +196,7 @@ def _plain(item: Any) -> str:
 def verify(
     zoo_folder: Folder,
     nets: Annotated[int, typer.Option(min=0, help="How many random nets to measure again.")] = 4,
-    seed: Annotated[int, typer.Option(help="Which ones.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Which ones.")] = 0,
     images: ImagesOption = None,
     download: DownloadOption = False,
 ) -> None:
@@ -218,7 +218,7 @@ def verify(
 def audit(
     zoo_folder: Folder,
     target: TargetOption = "test_accuracy",
-    seed: Annotated[int, typer.Option(help="Shuffles the labels.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Shuffles the labels.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Look for leaks: baselines fitted to shuffled labels, nets or seeds met twice, bad labels."""
@@ -257,7 +257,7 @@ def plot(
 def export(
     zoo_folder: Folder,
     out: Annotated[Path, typer.Option(help="The file to write; of kind official, the folder.")],
-    net: Annotated[int | None, typer.Option(help="The net's index; of kind official, none: all nets.")] = None,
+    net: Annotated[int | None, typer.Option(min=0, help="The net's index; of kind official, none: all nets.")] = None,
     kind: Annotated[
         Literal["safetensors", "state_dict", "official"],
         typer.Option(help="What to write; official: the whole zoo, as the paper's code reads it."),

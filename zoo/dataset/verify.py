@@ -123,7 +123,7 @@ def _measured_again(
     settled = zoo.columns.loc[~zoo.columns["diverged"], "index"].to_numpy()
     chosen = torch.randperm(len(settled), generator=stream("verify", seed))[:nets]
     for part in chosen.split(MEASURED_AT_ONCE) if len(chosen) else ():
-        indices = settled[part]
+        indices = settled[part.numpy()]  # a tensor of one number would be taken for that number
         vectors = [torch.cat([tensor.flatten() for tensor in zoo.net(int(index)).values()]) for index in indices]
         again = measure(zoo.blueprint, torch.stack(vectors), image_set)
         for name, count in (("test", len(image_set.test)), ("train", len(image_set.train))):
