@@ -25,7 +25,7 @@ from zoo import Nets, Zoo
 from zoo.seeds import stream
 from zoo.storage import files
 from zoo.symmetry.action import permuted, rescaled
-from zoo.symmetry.group import free_spaces
+from zoo.symmetry.group import free_spaces_of
 from zoo.untrusted.json import read_json
 
 NAME = "symmetry-{}.json"  # of the report on a target, in a zoo's folder of the results
@@ -126,7 +126,7 @@ def symmetry(
 
 def _moves(made: Zoo) -> dict[str, Move]:
     """The kinds of symmetry that this zoo's nets have; ValueError where they have none."""
-    spaces = free_spaces(made.layout, made.blueprint.trained, gated=made.blueprint.gate is not None)
+    spaces = free_spaces_of(made.blueprint)
     if not spaces:
         raise ValueError(
             f"{made.folder}: {made.spec.family} nets have none of these symmetries, since what is fixed in them ties "

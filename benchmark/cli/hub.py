@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli.terminal import Folder, Folders, app, console, stoppable
+from benchmark.cli.terminal import Folder, Folders, command, console, stoppable
 
 
 def _say(line: str) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-@app.command(rich_help_panel="Travel")
+@command("Travel")
 def publish(
     zoo_folders: Folders,
     to: Annotated[str, typer.Option(help="hf://datasets/USER/NAME, s3://BUCKET/PREFIX, or a folder.")],
@@ -50,7 +50,7 @@ def publish(
         _say(f"{done.where}" + f", commit {done.revision}" * bool(done.revision) + f", tag {done.tag}" * bool(done.tag))
 
 
-@app.command(rich_help_panel="Travel")
+@command("Travel")
 def fetch(
     source: Annotated[
         str,
@@ -69,7 +69,7 @@ def fetch(
     _say(f"{folder}: {len(zoo.open(folder))} nets")
 
 
-@app.command("import", rich_help_panel="Travel")
+@command("Travel", name="import")
 def import_(
     kind: Annotated[str, typer.Argument(help="small-cnn-zoo, modelzoos, asymmetric-networks or state-dicts.")],
     path: Annotated[Path, typer.Argument(help="A folder or an archive, as it was published.")],
@@ -97,16 +97,15 @@ def import_(
     _say(f"{out}: {len(made)} nets of {made.blueprint.trained.numel():,} weights")
 
 
-@app.command(rich_help_panel="Travel")
+@command("Travel")
 def vet(zoo_folder: Folder) -> None:
     """Look through a zoo from others before anything reads it, and refuse what a zoo does not need."""
-    from zoo.dataset.vet import vet
+    from zoo.dataset.vet import report
 
-    vet(zoo_folder)
-    _say(f"{zoo_folder}: nothing in it but a zoo, and its bytes are its manifest's")
+    _say(report(zoo_folder))
 
 
-@app.command(rich_help_panel="Travel")
+@command("Travel")
 def doctor(
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask whether the hub can be reached.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,

@@ -5,10 +5,11 @@ import shlex
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -23,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 console = Console(width=None if sys.stdout.isatty() else 150)  # no terminal: wide enough for the tables
+Verb = TypeVar("Verb", bound=Callable[..., None])
 SAY_EVERY = 10  # seconds between lines of progress where the output is no terminal
 
 Folder = Annotated[Path, typer.Argument(help="A zoo's folder.")]
@@ -37,7 +39,7 @@ SpecArgument = Annotated[
     str, typer.Argument(help="A built-in spec's name (see `metazoo specs`), or a TOML or JSON file.", metavar="SPEC")
 ]
 NetsOption = Annotated[int | None, typer.Option(help="How many nets.")]
-SeedOption = Annotated[int | None, typer.Option(help="The zoo's seed.")]
+SeedOption = Annotated[int | None, typer.Option(min=0, help="The zoo's seed.")]
 SettingsOption = Annotated[
     list[str] | None, typer.Option("--set", help="FIELD=VALUE, for any field of the spec; may be repeated.")
 ]
@@ -55,6 +57,30 @@ def _print_version(wanted: bool) -> bool:
         print(f"metazoo {version('metazoo')}")
         raise typer.Exit
     return wanted
+
+
+def command(panel: str, name: str | None = None) -> Callable[[Verb], Verb]:
+    """Makes a function a verb of the command line, under that heading of the help.
+
+    Every path that it is given begins with the home folder where the user wrote `~`: the shell expands it in front only,
+    and not in `--out=~/x`.
+    """
+
+    def made(verb: Verb) -> Verb:
+        @wraps(verb)
+        def run(**given: Any) -> None:
+            verb(**{parameter: _from_home(value) for parameter, value in given.items()})
+
+        app.command(name, rich_help_panel=panel)(run)
+        return verb
+
+    return made
+
+
+def _from_home(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_from_home(part) for part in value]
+    return value.expanduser() if isinstance(value, Path) else value
 
 
 @app.callback()

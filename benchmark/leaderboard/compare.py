@@ -64,14 +64,19 @@ class Comparison:
 
 
 def compare(
-    one: str, other: str, folder: Path = Path("data/results"), *, task: str = "test_accuracy", metric: str = "r2"
+    one: str,
+    other: str,
+    folder: Path | str = "data/results",
+    *,
+    task: str = "test_accuracy",
+    metric: str = "r2",
 ) -> list[Comparison]:
     """The paired difference of two metanets on each zoo where both have records of the task; p is not corrected for several.
 
     Raises FileNotFoundError without records, ValueError on a name that none of them has, or where no zoo has both.
     """
     choose(METRICS, metric, "metric")
-    found = records.load(folder)
+    found = records.load(Path(folder).expanduser())
     _check("task", task, (key_of(given.record)[0] for given in found))
     of_task = [given for given in found if key_of(given.record)[0] == task]
     for name in (one, other):

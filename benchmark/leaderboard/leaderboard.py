@@ -69,9 +69,9 @@ class Leaderboard:
         return found
 
 
-def leaderboard(folder: Path) -> Leaderboard:
+def leaderboard(folder: Path | str) -> Leaderboard:
     """The leaderboard of all records under a folder. Raises as `records.load` and `from_records` do."""
-    return from_records(records.load(folder))
+    return from_records(records.load(Path(folder).expanduser()))
 
 
 def from_paths(paths: list[Path]) -> Leaderboard:

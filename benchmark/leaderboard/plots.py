@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 import zoo as zoos
 from benchmark.records.records import Stored
+from zoo.dataset.figure import Figure
 
 
 def predicted_against_true(found: Sequence[Stored], zoo_folders: list[Path]) -> Figure:

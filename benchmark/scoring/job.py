@@ -26,7 +26,7 @@ from metanets import Training
 from metanets.table import METANETS
 from zoo import Zoo
 from zoo.dataset.nets import Inputs
-from zoo.symmetry.group import free_spaces
+from zoo.symmetry.group import free_spaces_of
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _fitting(
 
 def _permuting(zoo: Zoo, about: About, job: Job, rows: np.ndarray) -> Permuting:
     """What it takes to put the channels of the training nets in other orders. Raises ValueError where none are free."""
-    spaces = free_spaces(zoo.layout, zoo.blueprint.trained, gated=zoo.blueprint.gate is not None)
+    spaces = free_spaces_of(zoo.blueprint)
     if not spaces:
         raise ValueError(f"{zoo.folder}: {zoo.spec.family} nets have no permutation symmetry; leave --permute away")
     nets = nets_of(zoo, "train", whole=about.whole, inputs=job.inputs, hidden=job.target)

@@ -9,6 +9,7 @@ import zoo as zoos
 from benchmark.records import records
 from benchmark.statistics.metrics import is_constant
 from zoo import Zoo
+from zoo.dataset import not_a_zoo
 from zoo.dataset.nets import Inputs
 from zoo.messages import choose, unknown
 from zoo.storage.manifest import MANIFEST, check_bytes
@@ -20,6 +21,7 @@ def opened(folders: Iterable[Path]) -> dict[str, Zoo]:
     """Whole zoos by their manifests' hashes, each once, whatever the folder. Raises ValueError on a damaged one."""
     found: dict[str, Zoo] = {}
     for folder in folders:
+        not_a_zoo.check(folder)
         if (folder / MANIFEST).exists() and (problems := list(check_bytes(folder))):
             raise ValueError("\n  ".join([f"{folder} is damaged:", *problems]))
         zoo = zoos.open(folder)

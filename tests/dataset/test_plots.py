@@ -1,4 +1,9 @@
+import os
+import subprocess
+import sys
+
 import pytest
+from conftest import ROOT
 
 import zoo
 from zoo.dataset import plots
@@ -30,3 +35,23 @@ def test_a_summary_counts_every_net_and_its_quantiles_are_those_of_pandas(standa
     assert sum(part["nets"] for part in found["nets"].values()) == 64
     assert found["quantiles"]["test_accuracy"][2] == pytest.approx(made.columns["test_accuracy"].median())
     assert found["ranges"]["epochs"] == [1, 3]
+
+
+DRAW = """
+import os, sys, zoo
+from zoo.dataset import plots
+from pathlib import Path
+plots.save(plots.histograms([zoo.open(sys.argv[1])], "test_accuracy"), Path(sys.argv[2]))
+import matplotlib
+print("matplotlib.pyplot" in sys.modules, os.environ["MPLBACKEND"], matplotlib.get_backend(auto_select=False))
+"""
+
+
+@pytest.mark.parametrize("backend", ["no-such-backend", "module://no_such_module.backend", "svg"])
+def test_pictures_are_drawn_whatever_the_backend_of_the_environment_and_leave_it_as_it_is(standard, tmp_path, backend):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": backend}
+    command = [sys.executable, "-W", "error", "-c", DRAW, standard, tmp_path / "x.png"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    assert done.stdout.split() == ["False", backend, "None" if backend == "no-such-backend" else backend]

@@ -16,7 +16,14 @@ from zoo.symmetry.group import free_spaces
 NETS, IMAGES = 3, 4
 
 
-@pytest.fixture(params=[(name, family) for name in ARCHITECTURES for family in FAMILIES], ids="-".join)
+def exists(name: str, family: str) -> bool:
+    """Whether the architecture has nets of the family: gated ones only where it has gates."""
+    return not FAMILIES[family].gated or bool(ARCHITECTURES[name].gates(width=1.0))
+
+
+@pytest.fixture(
+    params=[(name, family) for name in ARCHITECTURES for family in FAMILIES if exists(name, family)], ids="-".join
+)
 def net(request) -> Blueprint:
     architecture, family = request.param
     return blueprint(small(family, net__architecture=architecture, net__width=0.25)).to(torch.device("cpu"), torch.float64)

@@ -14,13 +14,14 @@ from zoo.storage import files
 ExportFormat = Literal["safetensors", "state_dict"]
 
 
-def export(zoo: Zoo, index: int, path: Path, *, kind: ExportFormat, overwrite: bool = False) -> Path:
+def export(zoo: Zoo, index: int, path: Path | str, *, kind: ExportFormat, overwrite: bool = False) -> Path:
     """Writes net `index` with the paper's tensor names: as safetensors, or as a state_dict for `torch.load`.
 
     W-asymmetric nets are written with the values that they compute with (mask * trained + (1 - mask) * kappa * F), so
     that the file runs in an ordinary ResNet8; a sigma-asymmetric net's fixed matrices stand in it as `....F_mat`.
     Raises FileExistsError where the file exists, unless `overwrite`.
     """
+    path = Path(path).expanduser()
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists; give another --out, or --overwrite")
     tensors = zoo.net(index)

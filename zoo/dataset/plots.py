@@ -4,8 +4,8 @@ import io
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from zoo.dataset.figure import Figure
 from zoo.dataset.reader import Zoo
 from zoo.storage import files
 

@@ -12,6 +12,7 @@ MANIFEST.sha256      checks with `sha256sum -c`; of every other file
 import io
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,13 +21,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from matplotlib.figure import Figure
 
-from zoo.dataset import plots
+from zoo.dataset import not_a_zoo, plots
+from zoo.dataset.figure import Figure
+from zoo.dataset.not_a_zoo import RELEASE
 from zoo.dataset.reader import Zoo, open
 from zoo.hub.card import About, architecture, card, columns, headline
 from zoo.hub.croissant import INDEX, croissant
-from zoo.hub.store import RELEASE
 from zoo.spec.columns import SPLITS
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST, check_bytes, read_manifest
@@ -46,7 +47,7 @@ class Release:
 
 
 def release(
-    folders: list[Path],
+    folders: Sequence[Path | str],
     *,
     name: str,
     licence: str = "cc-by-4.0",
@@ -67,7 +68,7 @@ def release(
     if not folders:
         raise ValueError("a release has one zoo at least; found none")
     about = About(name, licence, authors=authors, repository=repository, url=url, date=date, version=version)
-    zoos = _named([_whole(folder) for folder in folders])
+    zoos = _named([_whole(Path(folder).expanduser()) for folder in folders])
     made: dict[str, Path | bytes] = {}
     digests: dict[str, str] = {}
     for config, zoo in zoos.items():
@@ -90,6 +91,7 @@ def _size(file: Path | bytes) -> int:
 
 def _whole(folder: Path) -> Zoo:
     """The zoo, whose bytes are its manifest's; opening it vets that this names a zoo's files, all and no others."""
+    not_a_zoo.check(folder)
     if (folder / MANIFEST).is_file() and (problems := list(check_bytes(folder))):
         raise ValueError("\n  ".join([f"{folder} cannot be released; build or fetch it again:", *problems]))
     return open(folder)  # raises where there is no manifest

@@ -26,7 +26,7 @@ MEMORY = 12 * 2**30  # address space beside the source's size: importing torch m
 SECONDS, BYTES_A_SECOND = 120.0, 2e6  # at most so long, and so much more for a large source; ten times what it takes
 
 
-def import_zoo(kind: str, path: Path, folder: Path, *, options: Mapping[str, str] | None = None) -> Path:
+def import_zoo(kind: str, path: Path | str, folder: Path | str, *, options: Mapping[str, str] | None = None) -> Path:
     """Writes the zoo at `path`, a folder or an archive, in our format to `folder`; returns the folder.
 
     `options` are the keyword arguments of the kind's function in IMPORTERS, as texts. Everything foreign is read in a
@@ -34,7 +34,9 @@ def import_zoo(kind: str, path: Path, folder: Path, *, options: Mapping[str, str
     the folder gets its name, so a folder that is there is whole. Raises ValueError naming the file at fault,
     FileNotFoundError where there is none, FileExistsError where `folder` exists.
     """
-    options = dict(options or {})
+    path, folder = Path(path).expanduser(), Path(folder).expanduser()
+    given = (options or {}).items()
+    options = {name: str(Path(text).expanduser()) if text.startswith("~/") else text for name, text in given}
     known = list(inspect.signature(choose(IMPORTERS, kind, "kind of zoo")).parameters)[1:]
     for name in options:
         if name not in known:

@@ -10,6 +10,8 @@ from zoo.nets.layout import Layout, total
 from zoo.spec.spec import Spec
 from zoo.tasks.image_tasks import TASKS
 
+_OTHERS = "take another family, or another architecture or mask"
+
 
 def layout_of(spec: Spec) -> Layout:
     """Where each tensor of this spec's nets lies."""
@@ -20,15 +22,24 @@ def layout_of(spec: Spec) -> Layout:
 
 
 def gates_of(spec: Spec) -> dict[str, int]:
-    """The channels of each nonlinearity that has a fixed matrix, by name; none but in gated families."""
-    family = FAMILIES[spec.net.family]
-    return ARCHITECTURES[spec.net.architecture].gates(width=spec.net.width * family.width) if family.gated else {}
+    """The channels of each nonlinearity that has a fixed matrix, by name; none but in gated families.
+
+    Raises ValueError where the family is gated and the architecture has no such nonlinearity.
+    """
+    net, family = spec.net, FAMILIES[spec.net.family]
+    if not family.gated:
+        return {}
+    gates = ARCHITECTURES[net.architecture].gates(width=net.width * family.width)
+    if not gates:
+        raise ValueError(f"{net.architecture} has no gates, so {net.family} nets of it would be standard ones; {_OTHERS}")
+    return gates
 
 
 def blueprint(spec: Spec, masks: Masks | None = None) -> Blueprint:
     """What the nets of this spec share. `masks` are (mask, F) read from files, instead of those of the zoo's seed.
 
-    Raises ValueError where the digest of `masks` is not the spec's.
+    Raises ValueError where the digest of `masks` is not the spec's, and where nothing would set the nets apart from
+    standard ones: a gated family of an architecture without gates, a masked family in which no entry is fixed.
     """
     net, family = spec.net, FAMILIES[spec.net.family]
     found = None if masks is None else masks_digest(masks)
@@ -44,6 +55,9 @@ def blueprint(spec: Spec, masks: Masks | None = None) -> Blueprint:
                 trained[entry.slice] = mask[entry.name].flatten()
                 fixed[entry.slice] = (normal[entry.name] * net.kappa).flatten()
         fixed[trained] = 0.0
+        if trained.all():
+            where = f"{net.architecture} with {net.mask} masks, n_fix {net.fixed_per_unit()}"
+            raise ValueError(f"{where}: no entry is fixed, so {net.family} nets of it would be standard ones; {_OTHERS}")
     gate = draw_gates(gates_of(spec), seed=spec.seed) if family.gated else None
     init = family.init if net.init == "paper" else net.init
     return Blueprint(architecture, layout, init, trained, fixed, gate)

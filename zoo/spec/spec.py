@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from zoo.messages import choose, unknown
+from zoo.messages import Facts, choose, facts_html, facts_text, some_names, unknown
 from zoo.nets.architectures import ARCHITECTURES
 from zoo.nets.asymmetric import MASKS
 from zoo.nets.families import FAMILIES
@@ -127,6 +127,24 @@ class Spec:
         """Columns of words: none."""
         return ()
 
+    def __repr__(self) -> str:
+        return facts_text(self._facts())
+
+    def _repr_html_(self) -> str:
+        return facts_html(self._facts())
+
+    def _facts(self) -> Facts:
+        return f"Spec {self.name}: {self.nets:,} {self.family} nets, {self.architecture_text}, on {self.image_task}", {
+            "images": _chosen(self.images),
+            "net": _chosen(self.net),
+            "recipe": _chosen(self.recipe),
+            "seed": str(self.seed),
+            "split": ", ".join(f"{share:g}" for share in self.split),
+            "stored as": self.dtype,
+            "precision": f"{self.precision} in training",
+            "trajectory": some_names(self.trajectory),
+        }
+
     @field_validator("trajectory")
     @classmethod
     def _rising(cls, epochs: tuple[int, ...]) -> tuple[int, ...]:
@@ -142,6 +160,12 @@ class Spec:
         return split
 
 
+def _chosen(part: Images | Net | Recipe) -> str:
+    """The fields of a part of a spec that are not the defaults."""
+    fields = [field for field in dataclasses.fields(part) if getattr(part, field.name) != field.default]
+    return ", ".join(f"{field.name} {getattr(part, field.name)}" for field in fields) or "the defaults"
+
+
 SPECS = {f"{base}-resnet8-{family}": (base, family) for base in BASES for family in FAMILIES}
 
 
@@ -152,12 +176,12 @@ def built_in(name: str) -> dict[str, Any]:
     return {"precision": "bfloat16", **fields, "name": name, "net": {**fields.get("net", {}), "family": family}}
 
 
-def load(source: str, overrides: dict[str, Any] | None = None) -> Spec:
+def load(source: str | Path, overrides: dict[str, Any] | None = None) -> Spec:
     """The spec of that built-in name, or of that TOML or JSON file, with `overrides` such as {"net.width": 0.5}.
 
     Raises ValueError naming every wrong field with the accepted ones, FileNotFoundError where a file is missing.
     """
-    path = Path(source)
+    path, source = Path(source).expanduser(), str(source)
     if path.suffix in (".toml", ".json"):
         fields = _read(path)
         fields.setdefault("name", path.stem)

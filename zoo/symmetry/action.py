@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zoo.nets.layout import Entry, Layout, views
-from zoo.symmetry.group import Spaces
+from zoo.symmetry.group import Spaces, check_known
 from zoo.symmetry.sample import uniform
 
 
@@ -23,8 +23,9 @@ def permuted(
 
     `weights` are whole vectors, fixed entries included, and stay as they are. A part of the nets after another, with
     one `rng`, gives the same as all at once, and is faster: on one core 0.3 to 0.6 ms a net of 78,042 weights in parts
-    of 8 to 64 nets, twice as long for 1,000 at once.
+    of 8 to 64 nets, twice as long for 1,000 at once. Raises ValueError as `check_known` does.
     """
+    check_known(layout)
     orders = {space: draw.argsort(dim=1).to(weights.device) for space, draw in uniform(len(weights), rng, spaces).items()}
     moved, nets = torch.empty_like(weights), torch.arange(len(weights), device=weights.device).unsqueeze(1)
     for entry, tensor in zip(layout, views(weights, layout).values(), strict=True):
@@ -42,6 +43,7 @@ def rescaled(
 
     The numbers are log-uniform from 1 / `largest` to `largest`. All else is as in `permuted`.
     """
+    check_known(layout)
     draws = uniform(len(weights), rng, spaces).items()
     logs = {space: (draw.double() * 2 - 1) * log(largest) for space, draw in draws}  # float32 loses 5e-8 of each product
     normed = {space for entry in layout if entry.role == "scale" for space in entry.axes}

@@ -27,7 +27,7 @@ OFFICIAL_COLUMNS = {
 }
 
 
-def export_official(zoo: Zoo, folder: Path, *, overwrite: bool = False) -> Path:
+def export_official(zoo: Zoo, folder: Path | str, *, overwrite: bool = False) -> Path:
     """Writes a whole zoo in the layout of the published ones, for `NetDataset(f"{folder}/", name)`; returns folder/name.
 
     folder/name/{index}.pt holds (state_dict, test accuracy in percent), the state_dict with what the nets compute with
@@ -39,6 +39,7 @@ def export_official(zoo: Zoo, folder: Path, *, overwrite: bool = False) -> Path:
     Raises FileExistsError where folder/name or another table exists, unless `overwrite`, which leaves no file of
     another zoo in folder/name.
     """
+    folder = Path(folder).expanduser()
     if isinstance(zoo.spec, Imported) or zoo.spec.net.architecture != "resnet8":
         raise ValueError(
             f"{zoo.folder}: {zoo.spec.name} was not built here as ResNet8; the official layout holds nothing else"
