@@ -35,9 +35,8 @@ def whole_numbers(table: Table, name: str) -> np.ndarray:
     values = numbers(table, name).values
     wrong = np.flatnonzero(~((values >= 0) & (values < 2**53) & (values == np.floor(values))))
     if len(wrong):
-        raise ValueError(
-            f"{table.path}: {name} is {values[wrong[0]]:g} in {table.where(wrong[0])}, expected a whole number of 0 or more"
-        )
+        found, where = values[wrong[0]], table.where(int(wrong[0]))
+        raise ValueError(f"{table.path}: {name} is {found:g} in {where}, expected a whole number of 0 or more")
     return values.astype(np.int64)
 
 
@@ -46,6 +45,6 @@ def words(table: Table, name: str) -> np.ndarray:
     found = table.frame[name].astype(str)
     wrong = np.flatnonzero(~found.str.fullmatch(WORD))
     if len(wrong):
-        text, where = found[wrong[0]][:SHOWN], table.where(wrong[0])
+        text, where = found[wrong[0]][:SHOWN], table.where(int(wrong[0]))
         raise ValueError(f"{table.path}: {name} is {text!r} in {where}, expected 1 to 300 plain characters")
     return found.to_numpy(object)

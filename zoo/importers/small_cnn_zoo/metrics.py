@@ -57,7 +57,7 @@ def read(path: Path, rows: int) -> tuple[pd.DataFrame, list[str]]:
         wrong = np.flatnonzero((metrics[name] < 0) | (metrics[name] > 1))
         if len(wrong):
             raise ValueError(
-                f"{path}: {name} is {metrics[name][wrong[0]]:g} in {table.where(wrong[0])}, expected a share in [0, 1]"
+                f"{path}: {name} is {metrics[name][wrong[0]]:g} in {table.where(int(wrong[0]))}, expected a share in [0, 1]"
             )
     metrics["generalisation_gap"] = metrics["train_accuracy"] - metrics["test_accuracy"]
     metrics["lineage"] = pd.factorize(metrics["modeldir"], sort=True)[0].astype(np.int64)
