@@ -143,7 +143,27 @@ def test_wrappers_names_are_taken_off_also_beside_a_counter(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["lr", "LR", "learningRate", "weight-decay", "wd", "batch_size", "epochs", "dropout", "optimizer", "momentum", "l2_reg", "init_std", "activation", "width", "config/lr", "config.batch_size", "hparams/foo", "optim.lr", "Learning-Rate"],
+    [
+        "lr",
+        "LR",
+        "learningRate",
+        "weight-decay",
+        "wd",
+        "batch_size",
+        "epochs",
+        "dropout",
+        "optimizer",
+        "momentum",
+        "l2_reg",
+        "init_std",
+        "activation",
+        "width",
+        "config/lr",
+        "config.batch_size",
+        "hparams/foo",
+        "optim.lr",
+        "Learning-Rate",
+    ],
 )
 def test_the_fields_names_of_hyper_parameters_are_known(tmp_path, name):
     rows = pd.DataFrame({"file": ["a.pt", "b.pt"], name: [0.1, 0.2], "test_loss": [1.0, 2.0], "config/seed": [1, 2]})

@@ -4,7 +4,7 @@ import pytest
 
 import zoo
 from zoo.nets.families import FAMILIES
-from zoo.spec.spec import SPECS, parse, to_json
+from zoo.spec.spec import SPECS, load, parse, to_json
 
 
 @pytest.mark.parametrize("name", SPECS)
