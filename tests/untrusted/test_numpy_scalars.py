@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from zoo.untrusted import readers
+from zoo.untrusted.numpy_scalars import NumberType, number
 
 NUMBERS = [np.float64(0.1), np.float32(0.5), np.float16(2), np.int64(-(2**40)), np.uint8(200), np.bool_(True), np.int8(-3)]
 PLAIN = (3, "<", None, None, None, -1, -1, 0)  # the state of a dtype of plain numbers
@@ -120,3 +121,12 @@ def test_nothing_more_can_be_called_after_a_file_was_read(tmp_path):
     torch.save({"best": np.float64(1)}, tmp_path / "a.pt")
     readers.tensors(tmp_path / "a.pt")
     assert torch.serialization.get_safe_globals() == before
+
+
+@pytest.mark.parametrize("value", NUMBERS, ids=lambda value: str(value.dtype))
+def test_the_stand_ins_make_what_numpy_makes_of_its_own_pickle(value):
+    function, (dtype, data) = value.__reduce__()
+    _, arguments, state = dtype.__reduce__()
+    kind = NumberType(*arguments)
+    kind.__setstate__(state)
+    assert number(kind, data) == function(dtype, data)

@@ -7,6 +7,7 @@ import io
 import pytest
 
 from zoo.untrusted import tables
+from zoo.untrusted.texts import decoded
 
 ROWS = [["file", "lr", "acc"], ["a.pt", "0.001", "0.5"], ["b.pt", "1e-4", "0.25"], ["c.pt", "", "0.125"]]
 WANTED = {"file": ["a.pt", "b.pt", "c.pt"], "lr": ["0.001", "1e-4", ""], "acc": ["0.5", "0.25", "0.125"]}
@@ -115,3 +116,11 @@ def test_a_column_of_row_names_without_a_name_gets_the_one_that_pandas_gives(tmp
 def test_a_formula_in_a_table_is_text(tmp_path):
     (tmp_path / "a.csv").write_text("a\n\"=cmd()\"\n__import__('os')\n")
     assert tables.read(tmp_path / "a.csv").column("a").values.tolist() == ["=cmd()", "__import__('os')"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be-mark"])
+def test_a_text_is_the_same_in_each_encoding(encoding):
+    data = "\ufeffé".encode("utf-16-be") if encoding == "utf-16-be-mark" else "é".encode(encoding)
+    assert decoded("a.toml", data) == "é"
+    with pytest.raises(ValueError, match=r"a\.toml: is no UTF-8 text"):
+        decoded("a.toml", "é".encode("latin1"))

@@ -27,7 +27,7 @@ ACCURACIES = ("test_acc", "val_acc", "train_acc")
 GAP = "generalisation_gap_running"
 GAP_IS = "train_accuracy_running - test_accuracy: biased, since the former is of training mode and of earlier weights"
 TARGETS = {**dict(RESULTS.values()), GAP: GAP_IS}
-BROKEN_OFF = "files of results break off within a last line, which is left out"
+BROKEN_OFF = "files of results break off within a last line, which is left out with its checkpoint"
 PERCENT = "results have per cent signs: 1% is taken as 0.01"
 NOT_TRAINED = -999  # the source's train_acc and train_loss of the net before training
 

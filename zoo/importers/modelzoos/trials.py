@@ -105,7 +105,10 @@ def read(folder: Path) -> Trial:
         raise ValueError(f"{folder.parent}: the name {folder.name!r} of a trial has characters that cannot be printed")
     results, repeated, told = trial_results.read(folder / "result.json")
     params = dict(_flat(read_json(folder / "params.json", nan=True)))
-    return Trial(folder, params, results, _checkpoints(folder), repeated, told)
+    checkpoints = _checkpoints(folder)
+    if told[trial_results.BROKEN_OFF]:  # the checkpoint of a result that was half written, if it has one, has no result
+        checkpoints = {at: path for at, path in checkpoints.items() if at <= max(results)} or checkpoints
+    return Trial(folder, params, results, checkpoints, repeated, told)
 
 
 def _flat(value: dict[str, Any], inside: str = "") -> Iterator[tuple[str, Any]]:
