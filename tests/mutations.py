@@ -68,9 +68,9 @@ def _pt(path: Path) -> None:
 
 
 def _csv(path: Path) -> None:
-    from zoo.untrusted import readers
+    from zoo.untrusted import tables
 
-    readers.table(path, most=2**20)
+    tables.read(path, most=2**20)
 
 
 READERS: dict[str, Callable[[Path], None]] = {

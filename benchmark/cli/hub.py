@@ -81,7 +81,7 @@ def import_(
     """Bring a zoo that others trained, or a folder of your own nets, into this format."""
     import zoo
     from zoo.importers.import_zoo import import_zoo
-    from zoo.spec.imported import Imported
+    from zoo.spec.imported import Imported, lines_of
 
     options = {}
     for setting in settings or []:
@@ -92,8 +92,8 @@ def import_(
     with stoppable():
         import_zoo(kind, path, out, options=options)
     made = zoo.open(out)
-    for note in made.spec.provenance.notes if isinstance(made.spec, Imported) else ():
-        _say(note)
+    for line in lines_of(made.spec) if isinstance(made.spec, Imported) else ():
+        _say(line)
     _say(f"{out}: {len(made)} nets of {made.blueprint.trained.numel():,} weights")
 
 

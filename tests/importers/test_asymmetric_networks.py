@@ -364,7 +364,11 @@ def test_a_file_that_is_no_net_is_refused_by_name_and_never_executed(official, t
     [
         ("hparams.csv", "lr,weight_decay,epochs\n1,1,1\n", "expected lr,weight_decay,label_smoothing,epochs"),
         ("hparams.csv", "lr,weight_decay,label_smoothing,epochs\n1,1,1,1\n", "has 1 rows, but there is a net 11"),
-        ("hparams.csv", "lr,weight_decay,label_smoothing,epochs\n" + "a,1,1,1\n" * 64, "lr is not all numbers"),
+        (
+            "hparams.csv",
+            "lr,weight_decay,label_smoothing,epochs\n" + "a,1,1,1\n" * 64,
+            "column lr, line 2: .a. is neither a number",
+        ),
         ("splits.csv", "number,split\n1,train\n", "expected index,split"),
         ("splits.csv", "index,split\n1,train\n", "no split of net 0"),
         ("splits.csv", "index,split\n1,held\n", "one of train, validation, test"),

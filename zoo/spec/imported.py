@@ -89,6 +89,14 @@ class Imported:
         }
 
 
+def lines_of(about: Imported) -> list[str]:
+    """What was noted when it was imported, and what each column became, for people to read."""
+    parts = {"target": about.targets, "hyper-parameter": about.hyper_parameters, "other column": about.columns}
+    lines = [f"{part:16} {name}: {text}" for part, columns in parts.items() for name, text in columns.items()]
+    none = "no hyper-parameters are known: the baseline that predicts from them alone can only predict a constant"
+    return [*about.provenance.notes, *lines, *([] if about.hyper_parameters else [none])]
+
+
 def parse(fields: dict[str, Any], source: str) -> Imported:
     """What a zoo.json says of an imported zoo. Raises ValueError naming the fields at fault."""
     try:

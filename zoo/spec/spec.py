@@ -16,6 +16,7 @@ from zoo.nets.families import FAMILIES
 from zoo.spec.built_in import BASES
 from zoo.spec.columns import HYPER_PARAMETERS, TARGETS
 from zoo.tasks.images import Images
+from zoo.untrusted.texts import decoded
 
 STRICT = ConfigDict(extra="forbid", strict=False, allow_inf_nan=False)
 Positive = Annotated[float, Field(gt=0)]
@@ -194,9 +195,9 @@ def load(source: str | Path, overrides: dict[str, Any] | None = None) -> Spec:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text()
+        text = decoded(path, path.read_bytes()).replace("\r\n", "\n")
         fields = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is not readable as {path.suffix[1:].upper()}: {error}") from error
     if not isinstance(fields, dict):
         raise ValueError(f"{path}: a spec is a table of fields, found {type(fields).__name__}")

@@ -18,6 +18,7 @@ from zoo.messages import choose, plain_line
 from zoo.nets.layout import total
 from zoo.spec.columns import HYPER_PARAMETERS, TARGETS
 from zoo.spec.imported import Imported, Provenance
+from zoo.untrusted.litter import inside
 
 PAPER = {"standard": 78_042, "smaller": 59_944, "w_asymmetric": 60_634, "sigma_asymmetric": 78_042}  # trained entries
 DIGITS = 9  # of idx
@@ -71,7 +72,8 @@ def asymmetric_networks(
     if table is None:
         notes.append(f"no {HPARAMS}: the hyper-parameters of the nets are not known")
     else:
-        columns |= tables.hyper_parameters(table, list(paths))
+        known, told = tables.hyper_parameters(table, list(paths))
+        columns, notes = columns | known, [*notes, *map(plain_line, told)]
     published = tables.beside(folder, PUBLISHED) if split == "published" else None
     columns["split"] = split_by_lineage(list(paths)) if published is None else tables.published(published, list(paths))
     sources = {f"{folder.name}/{part.name}": part for part in paths.values()}
@@ -112,17 +114,17 @@ def _folder(path: Path, nets: str) -> Path:
         return path / nets
     if any(path.glob("[0-9]*.pt")):
         return path
-    inside = sorted(part for part in path.iterdir() if part.is_dir() and any(part.glob("[0-9]*.pt")))
-    if len(inside) > 1:
-        raise ValueError(f"{path} has nets in {', '.join(part.name for part in inside)}; name one with nets=NAME")
-    if not inside:
+    found = [part for part in inside(path) if part.is_dir() and any(part.glob("[0-9]*.pt"))]
+    if len(found) > 1:
+        raise ValueError(f"{path} has nets in {', '.join(part.name for part in found)}; name one with nets=NAME")
+    if not found:
         raise FileNotFoundError(f"{path}: no files {{idx}}.pt, neither there nor in a folder of it")
-    return inside[0]
+    return found[0]
 
 
 def _numbered(folder: Path) -> tuple[dict[int, Path], int]:
     """The file of each idx, in order of idx, and how many other files there are."""
-    parts = [part for part in folder.iterdir() if part.is_file() and part.name not in (HPARAMS, PUBLISHED)]
+    parts = [part for part in inside(folder) if part.is_file() and part.name not in (HPARAMS, PUBLISHED)]
     numbers = [part for part in parts if part.suffix == ".pt" and part.stem.isdecimal()]
     for part in numbers:
         if part.stem != str(int(part.stem)) or len(part.stem) > DIGITS:
