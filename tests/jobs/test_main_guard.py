@@ -18,9 +18,9 @@ spec = zoo.load("digits-resnet8-standard", {"nets": 200, "net.width": 0.125})
 """
 WORK = {
     "build": "zoo.build(spec, sys.argv[2], workers=3)",
-    "score": "score([sys.argv[1]], ['mean', 'ridge'], 'test_accuracy', out=sys.argv[2], workers=2)",
     "estimate": "estimate(spec, workers=2, seconds=0.2)",
 }
+SCORE = "score([sys.argv[1]], ['mean', 'ridge'], 'test_accuracy', out=sys.argv[2], workers=2)"
 
 
 def is_gone(group: int) -> bool:
@@ -55,11 +55,19 @@ def test_a_script_without_a_main_guard_is_named_in_one_error_and_leaves_no_proce
     assert not list(tmp_path.glob("out/units/*.lease"))
 
 
-def test_the_same_script_with_a_main_guard_runs(standard, tmp_path):
-    guarded = f"if __name__ == '__main__':\n    {WORK['score']}\n"
-    (tmp_path / "mine.py").write_text(SCRIPT + guarded)
+@pytest.mark.parametrize("guard", ["", "if __name__ == '__main__':\n    "])
+def test_scoring_needs_no_main_guard(standard, tmp_path, guard):
+    (tmp_path / "mine.py").write_text(SCRIPT + guard + SCORE)
+    command = [sys.executable, tmp_path / "mine.py", standard, tmp_path / "out"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "it runs\n", "")
+    assert len(list(tmp_path.glob("out/**/seed-*.json"))) == 10
+
+
+def test_the_same_script_with_a_main_guard_builds(standard, tmp_path):
+    (tmp_path / "mine.py").write_text(SCRIPT + "if __name__ == '__main__':\n    " + WORK["estimate"])
     command = [sys.executable, tmp_path / "mine.py", standard, tmp_path / "out"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(list(tmp_path.glob("out/**/seed-*.json"))) == 10
