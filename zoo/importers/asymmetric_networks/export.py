@@ -4,7 +4,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from zoo.dataset.export import _saved
+from zoo.dataset.export import _saved, in_official_names
 from zoo.dataset.reader import Zoo
 from zoo.nets.families import FAMILIES
 from zoo.nets.layout import views
@@ -68,8 +68,7 @@ def official(zoo: Zoo, index: int) -> dict[str, Tensor]:
     """A net's state_dict in the official code's names, all float32.
 
     W-asymmetric: each convolution and the linear layer have a `mask` (1: trained) and `normal_mask`, F where an entry is
-    fixed and 0 elsewhere, where it counts for nothing. Sigma-asymmetric: `nonlin.F_mat` (ours is `nonlin1`) and so on,
-    as 1x1 kernels.
+    fixed and 0 elsewhere, where it counts for nothing. Sigma-asymmetric: see `in_official_names`.
     """
     spec = zoo.spec
     if isinstance(spec, Imported):
@@ -82,6 +81,4 @@ def official(zoo: Zoo, index: int) -> dict[str, Tensor]:
                 module, mask = entry.name.removesuffix(".weight"), masks[entry.name][0].clone()
                 tensors[f"{module}.mask"] = mask
                 tensors[f"{module}.normal_mask"] = (1 - mask) * tensors[entry.name] / (spec.net.kappa or 1.0)
-    for place, matrix in (zoo.blueprint.gate or {}).items():
-        tensors[f"{'nonlin' if place == 'nonlin1' else place}.F_mat"] = matrix[:, :, None, None]
-    return tensors
+    return in_official_names(tensors | {f"{place}.F_mat": matrix for place, matrix in (zoo.blueprint.gate or {}).items()})
