@@ -17,7 +17,7 @@ def histograms(zoos: list[Zoo], target: str) -> Figure:
     """The distribution of the target in each zoo, over the same bins; diverged nets are left out and counted."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
-    settled = [zoo.columns.loc[~zoo.columns["diverged"], target] for zoo in zoos]
+    settled = [zoo.columns.loc[~zoo.columns["diverged"], target].astype(float) for zoo in zoos]
     values = [column[np.isfinite(column)] for column in settled]  # imported zoos may lack some
     bins = np.histogram_bin_edges(np.concatenate(values), bins=BINS).tolist()
     for zoo, column in zip(zoos, values, strict=True):
