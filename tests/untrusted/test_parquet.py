@@ -16,7 +16,7 @@ from conftest import ROOT
 
 from benchmark.records.predictions import from_parquet, to_parquet
 from zoo.tasks import image_tasks
-from zoo.untrusted import child, parquet
+from zoo.untrusted import child, parquet, parquet_child
 
 FRAME = pd.DataFrame({"index": [0, 1], "split": ["validation", "test"], "target": [0.5, 0.25], "prediction": [0.5, 0.5]})
 COUNTS = {"validation": 1, "test": 1}
@@ -60,6 +60,8 @@ def test_whole_files_pass_by_path_and_by_bytes(tmp_path):
     (tmp_path / "a.parquet").write_bytes(data)
     parquet.check(data, "a")
     parquet.check(tmp_path / "a.parquet", "a")
+    assert parquet_child.fault(pa.BufferReader(data)) == ""
+    assert parquet_child.fault(pa.BufferReader(data[:-1])).startswith("ArrowInvalid")
     assert from_parquet(tmp_path / "a.parquet", data, COUNTS).equals(FRAME)
 
 

@@ -5,9 +5,8 @@ import os
 import resource
 import sys
 
-os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # others reserve addresses, which are limited
-
 if __name__ == "__main__":
+    os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # others reserve addresses, which are limited
     sys.path[:] = json.loads(sys.argv[1])  # where the parent looks for modules
 
 import pyarrow
@@ -28,7 +27,7 @@ def main() -> None:
         request = json.loads(line)
         data = None if request["path"] else sys.stdin.buffer.read(request["bytes"])
         _limit(request["memory"])
-        answer = {"error": _fault(request["path"] if data is None else pyarrow.BufferReader(data))}
+        answer = {"error": fault(request["path"] if data is None else pyarrow.BufferReader(data))}
         sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
         sys.stdout.buffer.flush()
 
@@ -42,7 +41,7 @@ def _limit(memory: int) -> None:
             raise
 
 
-def _fault(source: object) -> str:
+def fault(source: object) -> str:
     """What is wrong with the file; nothing where all its rows are read, a row group at a time, as its readers do."""
     try:
         with pyarrow.parquet.ParquetFile(
