@@ -24,6 +24,7 @@ from zoo.hub.citation import About
 from zoo.hub.release import index
 from zoo.importers.source_zoo import write
 from zoo.untrusted import vetting
+from zoo.untrusted.vetting import types
 from zoo.untrusted.vetting.manifests import ABOUT
 
 UNUSUAL: dict[str, Callable[[], h5t.TypeID]] = {  # types that numpy has not, or not as h5py writes them
@@ -160,6 +161,7 @@ def allowed(whose: str, name: str) -> list[str]:
 
 def test_datasets_read_a_column_of_each_type_that_passes(built, tmp_path):
     path = Path(shutil.copy(built / SHARD, tmp_path / "x.h5"))
+    assert len(ANY) == len(types.NUMBERS) + 1  # and bools
     for number, kind in enumerate(ANY):
         rewrite(path, f"a{number}", kind)
     vetting.shard(path, vetting.read_about(built / ABOUT))

@@ -1,5 +1,6 @@
 """Exporting a zoo in the format of Lim et al.'s own code."""
 
+import os
 from pathlib import Path
 
 from torch import Tensor
@@ -10,6 +11,7 @@ from zoo.nets.families import FAMILIES
 from zoo.nets.layout import views
 from zoo.spec.imported import Imported
 from zoo.storage import files
+from zoo.untrusted.files import remove
 
 # Lim et al. 2024's code (github.com/cptq/asymmetric-networks, metanet/data_utils.py): names of families and columns.
 OFFICIAL_FAMILIES = {
@@ -49,19 +51,23 @@ def export_official(zoo: Zoo, folder: Path, *, overwrite: bool = False) -> Path:
     }
     contents = {path: table.to_csv(index=False, lineterminator="\n").encode() for path, table in tables.items()}
     nets = folder / OFFICIAL_FAMILIES[zoo.spec.family]
-    other = [path for path, content in contents.items() if path.exists() and path.read_bytes() != content]
+    other = [path for path, content in contents.items() if os.path.lexists(path) and not _holds(path, content)]
     if not overwrite and (nets.exists() or other):
         raise FileExistsError(f"{other[0] if other else nets} exists; give another --out, or --overwrite")
-    nets.mkdir(parents=True, exist_ok=True)
     settled = zoo.columns[~zoo.columns["diverged"]]
     paths = [nets / f"{index}.pt" for index in settled["index"]]
     for path, index, accuracy in zip(paths, settled["index"], settled["test_accuracy"], strict=True):
-        files.write(path, _saved((official(zoo, int(index)), float(accuracy) * 100)))
+        files.write(path, _saved((official(zoo, int(index)), float(accuracy) * 100)), below=folder)
     for stale in set(nets.glob("*.pt")) - set(paths):
-        stale.unlink()
+        remove(stale, folder)
     for path, content in contents.items():
-        files.write(path, content)
+        files.write(path, content, below=folder)
     return nets
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    """Whether a plain file has these bytes; no link is followed."""
+    return not path.is_symlink() and path.is_file() and path.read_bytes() == content
 
 
 def official(zoo: Zoo, index: int) -> dict[str, Tensor]:
