@@ -18,8 +18,13 @@ def publish(
     zoo_folders: Folders,
     to: Annotated[str, typer.Option(help="hf://datasets/USER/NAME, s3://BUCKET/PREFIX, or a folder.")],
     name: Annotated[str | None, typer.Option(help="The card's title; default: the last part of --to.")] = None,
-    licence: Annotated[str, typer.Option(help="Of the weights, as the hub abbreviates it.")] = "cc-by-4.0",
-    authors: Annotated[str, typer.Option(help="Who made the zoos, for the citation.")] = "",
+    licence: Annotated[
+        str | None,
+        typer.Option(help="Of the weights, as the hub abbreviates it; default: cc-by-4.0, of imported zoos unknown."),
+    ] = None,
+    authors: Annotated[
+        list[str] | None, typer.Option(help="Who made the zoos; may be repeated. Default: of imported zoos unknown.")
+    ] = None,
     results: Annotated[Path, typer.Option(help="A folder of records; those of these zoos go on the card.")] = Path(
         "data/results"
     ),
@@ -39,7 +44,7 @@ def publish(
         zoo_folders,
         name=name or to.rstrip("/").split("/")[-1].split("@")[0],
         licence=licence,
-        authors=authors,
+        authors=" and ".join(authors or []),
         repository=repository,
         scores=markdown_of(results, {zoo.open(folder).manifest_sha256 for folder in zoo_folders}),
     )

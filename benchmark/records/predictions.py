@@ -9,6 +9,8 @@ import pyarrow
 import pyarrow.compute
 import pyarrow.parquet
 
+from zoo.untrusted import parquet
+
 PREDICTIONS_BYTES = 10**8  # at most, in a file
 MOST_ROWS = 2_000_000  # what fits in PREDICTIONS_BYTES several times over
 LONGEST_SPLIT = 100  # bytes of a split's name: more are no name
@@ -25,7 +27,7 @@ def to_parquet(frame: pd.DataFrame) -> bytes:
 def from_parquet(path: Path, data: bytes, counts: dict[str, int]) -> pd.DataFrame:
     """Predictions out of these bytes, the description of the file looked at first. Raises ValueError naming the file."""
     try:
-        table = _table(data, counts)
+        table = _table(path, data, counts)
         frame = table.to_pandas(ignore_metadata=True)
         as_told = table.to_pandas()  # what pandas.read_parquet gives, which heeds a note of pandas' in the file
     except Exception as error:  # Arrow has many, and on strange bytes others come through: none may stop the check
@@ -39,11 +41,12 @@ def from_parquet(path: Path, data: bytes, counts: dict[str, int]) -> pd.DataFram
     return frame
 
 
-def _table(data: bytes, counts: dict[str, int]) -> Any:
+def _table(path: Path, data: bytes, counts: dict[str, int]) -> Any:
     """The file's table. Splits are read as codes of the few names that there are: a name repeated is not many names."""
     schema = _opened(data).schema_arrow
     file = _opened(data, read_dictionary=["split"])
     _check_description(schema, file.metadata, counts)
+    parquet.check(data, path)
     table = file.read(use_threads=False)
     splits = table.column("split")
     names = pyarrow.chunked_array([chunk.dictionary for chunk in splits.chunks], splits.type.value_type)

@@ -38,7 +38,7 @@ def check_task(zoo: Zoo, target: str) -> None:
         values = settled.loc[settled["split"] == split, target]
         if len(values) < FEWEST:
             raise ValueError(f"{zoo.folder}: {len(values)} nets in {split} did not diverge; scoring needs {FEWEST} or more")
-        if is_constant(values.to_numpy()):
+        if is_constant(values.to_numpy(np.float64)):  # whole numbers and bools are targets too
             raise ValueError(f"{zoo.folder}: {target} is {values.iloc[0]:g} for every {split} net; nothing to predict")
 
 
@@ -65,7 +65,7 @@ def rows_of(zoo: Zoo, test: Zoo, target: str, shift: str | None, train_nets: int
             raise ValueError(f"{zoo.folder}: {len(frame)} nets of {split} for this task; scoring needs {FEWEST} or more")
         if missing := int(frame[target].isna().sum()):
             raise ValueError(f"{zoo.folder}: {missing} {split} nets that did not diverge have no {target}; nothing to score")
-        if is_constant(frame[target].to_numpy()):
+        if is_constant(frame[target].to_numpy(np.float64)):
             raise ValueError(f"{zoo.folder}: {target} is the same for every {split} net of this task; nothing to predict")
     return {split: frame["index"].to_numpy() for split, frame in parts.items()}
 

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from conftest import ROOT
@@ -21,6 +22,13 @@ def test_a_target_is_drawn_against_each_hyper_parameter_but_itself(standard):
     figure = plots.against_hyper_parameters([zoo.open(standard)], "learning_rate")
     assert [axes.get_xlabel() for axes in figure.axes] == ["weight decay", "label smoothing", "epochs"]
     assert all(len(axes.collections[0].get_offsets()) == 64 for axes in figure.axes)
+
+
+def test_one_hyper_parameter_is_drawn_as_several_are(standard):
+    made = zoo.open(standard)
+    alone = replace(made, columns=made.columns.drop(columns=["weight_decay", "label_smoothing", "epochs"]))
+    figure = plots.against_hyper_parameters([alone], "test_accuracy")
+    assert [axes.get_xlabel() for axes in figure.axes] == ["learning rate"]
 
 
 @pytest.mark.parametrize(("kind", "head"), [("png", b"\x89PNG"), ("svg", b"<?xml")])

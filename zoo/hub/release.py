@@ -26,7 +26,8 @@ from zoo.dataset import not_a_zoo, plots
 from zoo.dataset.figure import Figure
 from zoo.dataset.not_a_zoo import RELEASE
 from zoo.dataset.reader import Zoo, open
-from zoo.hub.card import About, architecture, card, columns, headline
+from zoo.hub.card import architecture, card, columns, headline
+from zoo.hub.citation import About
 from zoo.hub.croissant import INDEX, croissant
 from zoo.spec.columns import SPLITS
 from zoo.storage import files
@@ -50,7 +51,7 @@ def release(
     folders: Sequence[Path | str],
     *,
     name: str,
-    licence: str = "cc-by-4.0",
+    licence: str | None = None,
     scores: str = "",
     authors: str = "",
     repository: str = "USER/NAME",
@@ -60,10 +61,11 @@ def release(
 ) -> Release:
     """The release of the zoos in these folders; every byte of theirs is hashed, and nothing is written.
 
-    `scores` is Markdown for the card, such as a leaderboard's table; `repository` is the hub's id, which the card's code
-    loads; `date` (YYYY-MM-DD) and `version` (1.0.0) are stated if given. Equal zoos and arguments give equal bytes, by the
-    same versions of pyarrow and matplotlib. Raises FileNotFoundError where a folder holds no finished zoo, ValueError where
-    a zoo's bytes are not its manifest's or two zoos cannot stand side by side.
+    `licence` and `authors` are those of `citation.About`; not given, they are `cc-by-4.0` and nobody, and `unknown` where a
+    zoo is imported. `scores` is Markdown for the card, such as a leaderboard's table; `repository` is the hub's id, which
+    the card's code loads; `date` (YYYY-MM-DD) and `version` (1.0.0) are stated if given. Equal zoos and arguments give equal
+    bytes, by the same versions of pyarrow and matplotlib. Raises FileNotFoundError where a folder holds no finished zoo,
+    ValueError where a zoo's bytes are not its manifest's or two zoos cannot stand side by side.
     """
     if not folders:
         raise ValueError("a release has one zoo at least; found none")

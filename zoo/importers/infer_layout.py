@@ -63,6 +63,8 @@ def role(name: str, shapes: Shapes) -> str:
     norm = len(weight) == 1 or (bool(weight) and weight == shapes.get(name.removesuffix(leaf) + "bias"))
     if leaf.startswith("running_"):
         return "statistic"
+    if leaf == "F_mat":  # of Lim et al.'s sigma-asymmetric nets
+        return "gate"
     if norm and leaf in ("weight", "bias"):
         return "scale" if leaf == "weight" else "shift"
     if len(shape) <= 1:
@@ -76,6 +78,8 @@ def inferred_layout(shapes: Shapes) -> Layout:
 
 
 def without_statistics(layout: Layout) -> tuple[Bool[Tensor, " weight"], Float[Tensor, " weight"]]:
-    """Which entries are trained, which is all but statistics; and what is fixed: NaN at those, as each net has its own."""
-    trained = torch.cat([torch.full((entry.size,), entry.role != "statistic") for entry in layout])
+    """Which entries are trained, which is all but statistics and gates; and what is fixed: NaN at those, as each net has
+    its own.
+    """
+    trained = torch.cat([torch.full((entry.size,), entry.role not in ("statistic", "gate")) for entry in layout])
     return trained, torch.where(trained, 0.0, torch.nan)

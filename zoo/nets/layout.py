@@ -9,9 +9,10 @@ from typing import Any
 class Entry:
     """One tensor of a net: `shape` values in row-major order from `offset` on in the flat vector.
 
-    `role` is `conv`, `scale` or `shift` (of a norm), `linear` or `bias`. `axes` names, for each axis, the channel
-    space that it runs over (None: not permutable); permuting one space on every axis that names it is a symmetry of a
-    net without fixed entries.
+    `role` is `conv`, `scale` or `shift` (of a norm), `linear` or `bias`; in imported nets also `statistic` (of a norm) or
+    `gate` (the fixed matrix of a nonlinearity), which are not trained. `axes` names, for each axis, the channel space that
+    it runs over (None: not permutable); permuting one space on every axis that names it is a symmetry of a net without
+    fixed entries.
     """
 
     name: str

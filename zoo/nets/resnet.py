@@ -49,6 +49,19 @@ def gates(*, width: float) -> dict[str, int]:
     return {"nonlin1": outs[0], **inside}
 
 
+def with_gates(layout: Layout) -> Layout:
+    """The layout of nets of which each has its own fixed matrices: one more tensor, `PLACE.F_mat`, for each nonlinearity.
+
+    A matrix has the channel space of its place on both axes. As it is not trained, it leaves that space no symmetry.
+    """
+    convs = {entry.name.removesuffix(".weight"): entry for entry in layout if entry.role == "conv"}
+    tensors = [(entry.name, entry.shape, entry.role, entry.axes) for entry in layout]
+    for place in gates(width=1.0):
+        conv = convs[place.replace("nonlin", "conv")]  # whose norm's output it gets
+        tensors.append((f"{place}.F_mat", conv.shape[:1] * 2, "gate", conv.axes[:1] * 2))
+    return from_shapes(tensors)
+
+
 def forward(
     weights: dict[str, Float[Tensor, "net ..."]],
     images: Float[Tensor, "net image channel height width"],
@@ -58,7 +71,8 @@ def forward(
 
     The nets run as groups of one convolution (activations are [image, net * channel, height, width]), which on a
     CPU is several times faster than one net at a time when nets are small, and the plain convolution for one net.
-    `gate` replaces ReLU(x) by x * sigmoid(F x) with the fixed matrix of that place (sigma-asymmetric nets).
+    `gate` replaces ReLU(x) by x * sigmoid(F x) with the fixed matrix of that place (sigma-asymmetric nets); so do matrices
+    among the weights (`with_gates`), of each net its own.
     """
     nets = len(images)
 
@@ -68,10 +82,10 @@ def forward(
         return F.group_norm(x, nets, weights[f"{norm}.weight"].flatten(), weights[f"{norm}.bias"].flatten())
 
     def activate(x: Tensor, place: str) -> Tensor:
-        if gate is None:
-            return F.relu(x)
-        kernels = gate[place][:, :, None, None].repeat(nets, 1, 1, 1)
-        return x * F.conv2d(x, kernels, groups=nets).sigmoid()
+        own = weights.get(f"{place}.F_mat")  # net out in
+        if gate is not None:
+            own = gate[place].expand(nets, -1, -1)
+        return F.relu(x) if own is None else x * F.conv2d(x, own.flatten(0, 1)[:, :, None, None], groups=nets).sigmoid()
 
     x = images.transpose(0, 1).flatten(1, 2)  # image net*channel height width
     x = activate(conv_norm(x, "conv1", "ln1"), "nonlin1")

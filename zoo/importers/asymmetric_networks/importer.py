@@ -44,10 +44,11 @@ def asymmetric_networks(
     """The nets in `path`, one file `{idx}.pt` a net: (state_dict, test accuracy in percent).
 
     The family is read off the tensors: `w_asymmetric` has masks, `sigma_asymmetric` matrices F, `smaller` 14, 28 and 56
-    channels; all else is `standard`. Masks, normal masks and F must be the same in all nets and are stored once; an
-    entry that is fixed is kappa * normal_mask, which is what the nets compute with. What a state_dict has as weight
-    there counts for nothing, and the paper's own loader takes normal_mask without kappa. Nets are in order of idx,
-    which stays as column `source_index`; gaps are fine.
+    channels; all else is `standard`. Masks and normal masks must be the same in all nets and are stored once. So is F;
+    where each net has its own, as in the paper's zoo, it stands among that net's weights, as entries that are not trained.
+    A fixed entry is kappa * normal_mask, which is what the nets compute with. What a state_dict has as weight there counts
+    for nothing, and the paper's own loader takes normal_mask without kappa. Nets are in order of idx, which stays as column
+    `source_index`; gaps are fine.
 
     Options, as texts:
     - `nets`: the folder of the nets inside `path`, such as `sparse_resnet8`; needed where `path` has several.
@@ -65,7 +66,7 @@ def asymmetric_networks(
     folder = _folder(path, nets)
     paths, others = _numbered(folder)
     factor = _number(kappa, "kappa")
-    shared = official_nets.shared(next(iter(paths.values())), factor)
+    shared = official_nets.shared(list(paths.values()), factor)
     columns = _measured(paths, shared)
     notes = _notes(paths, others, shared, factor, int(columns["diverged"].sum()))
     table = Path(hparams) if hparams else tables.beside(folder, HPARAMS)
@@ -170,6 +171,8 @@ def _notes(paths: dict[int, Path], others: int, shared: Shared, kappa: float, di
             notes.append(
                 f"the state dicts have {stored:g} * normal_mask there; if the nets compute with that, kappa is {stored:g}"
             )
+    if shared.family == "sigma_asymmetric" and shared.gate is None:
+        notes.append("each net has its own matrices F: they stand among its weights, as entries that are not trained")
     if trained != PAPER[shared.family]:
         notes.append(f"{trained:,} of {total(shared.layout):,} entries are trained; {PAPER[shared.family]:,} in the paper")
     return notes

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from zoo.importers.fixed_matrices import gated_layout
 from zoo.importers.infer_layout import check_alike, in_layout, inferred_layout, resnet8_layout, shapes_of, without_statistics
 from zoo.importers.source_files import digests, unwrapped
 from zoo.importers.source_zoo import Foreign, one_by_one
@@ -81,10 +82,11 @@ def state_dicts(
 
     What each tensor is follows from its name, axes and neighbours: three to five axes a convolution (but embeddings and
     tokens), two axes a linear layer or embedding, scale and shift of a norm, bias, and `running_mean` or `running_var`,
-    which is kept as a statistic and no input of metanets. Integer tensors such as `num_batches_tracked` are left out and
-    other float types become float32, both noted in the provenance. Floating-point buffers of other names cannot be told
-    from parameters. With exactly the names and shapes of this package's ResNet8 the architecture is `resnet8`, which can
-    be run and has known symmetries; otherwise the baselines, MLP, DMC, DeepSets and StatNN work, as on every zoo.
+    which is kept as a statistic and no input of metanets, as is `F_mat` of sigma-asymmetric nets. Integer tensors such as
+    `num_batches_tracked` are left out and other float types become float32, both noted in the provenance. Floating-point
+    buffers of other names cannot be told from parameters. With exactly the names and shapes of this package's ResNet8 the
+    architecture is `resnet8`, which can be run and has known symmetries; otherwise the baselines, MLP, DMC, DeepSets and
+    StatNN work, as on every zoo.
 
     Raises FileNotFoundError where the folder, table or a net is missing, ValueError naming the file, and the column or
     tensor, at fault.
@@ -138,7 +140,7 @@ def _label(text: str) -> str:
 def _layout(state: State, path: Path, architecture: str, label: str) -> tuple[Layout, str]:
     """Where each tensor lies, and the name of the architecture."""
     shapes = shapes_of(state.tensors)
-    ours = resnet8_layout(shapes)
+    ours = resnet8_layout(shapes) or gated_layout(shapes)
     if ours is None and architecture in ARCHITECTURES:
         raise ValueError(
             f"{path}: its tensors are not those of this package's {architecture}; name the architecture otherwise"

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from zoo.importers.fixed_matrices import recognised
 from zoo.messages import unknown
 from zoo.untrusted import readers
 from zoo.untrusted.files import opened
@@ -72,7 +73,7 @@ def read(path: Path, key: str) -> State:
         raise ValueError(f"{path}: no tensors of floating-point numbers")
     other = {str(tensor.dtype).removeprefix("torch.") for tensor in floats.values()} - {"float32"}
     tensors = {name: tensor.float().reshape(tensor.shape or (1,)) for name, tensor in floats.items()}
-    return State(tensors, tuple(name for name in value if name not in floats), tuple(sorted(other)))
+    return State(recognised(tensors), tuple(name for name in value if name not in floats), tuple(sorted(other)))
 
 
 def _wrapped(value: dict[str, Any], prefix: str) -> bool:
