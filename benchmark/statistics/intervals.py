@@ -160,14 +160,11 @@ def holm(p_values: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
 def mean_ranks(scores: pd.DataFrame, *, lower_is_better: bool = False) -> pd.Series:
     """The mean rank of each metanet (column) over the zoos (rows): 1 is the best, ties share their mean (Demšar 2006).
 
-    Only zoos with a score of every metanet count, since ranks among different rivals do not compare; a zoo with a NaN is
-    left out. Raises ValueError where that leaves none. `lower_is_better` is for errors, such as `mae`.
+    Ranks among different rivals do not compare, so only metanets with a score on every zoo are ranked, among each other;
+    the others have NaN and change nobody's rank. `lower_is_better` is for errors, such as `mae`.
     """
-    complete = scores.dropna()
-    if complete.empty:
-        missing = scores.columns[scores.isna().any()].tolist()
-        raise ValueError(f"no zoo of {len(scores)} has a score of every metanet; score or leave out one of {missing}")
-    return complete.rank(axis="columns", ascending=lower_is_better).mean()
+    complete = scores.dropna(axis="columns")
+    return complete.rank(axis="columns", ascending=lower_is_better).mean().reindex(scores.columns)
 
 
 def _draws(nets: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
