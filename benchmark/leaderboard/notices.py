@@ -24,9 +24,9 @@ def notices(results: Sequence[Result]) -> dict[Key, list[str]]:
     found: dict[Key, list[str]] = {}
     for group in groups.values():
         copies = _copies(group)
-        for number, result in enumerate(group):
+        for place, result in enumerate(group):
             if not result.baseline:
-                lines = [*_scores(result), *copies[number], *_name(result)]
+                lines = [*_scores(result), *copies[place], *_name(result)]
                 found |= {result.key: lines} if lines else {}
     return found
 
@@ -56,12 +56,12 @@ def _copies(group: Sequence[Result]) -> list[list[str]]:
     alike = rows @ rows.T >= ALIKE
     np.fill_diagonal(alike, False)
     lines = []
-    for number, result in enumerate(group):
-        others = {int(other) for other in owner[alike[owner == number].any(axis=0)]}
-        said = ["its seeds predict the same, as where nothing is drawn at random"] * (number in others)
+    for place, result in enumerate(group):
+        others = {int(other) for other in owner[alike[owner == place].any(axis=0)]}
+        said = ["its seeds predict the same, as where nothing is drawn at random"] * (place in others)
         said += [
             f"its predictions are nearly those of {group[other].label}, as where one is a copy of the other"
-            for other in sorted(others - {number})
+            for other in sorted(others - {place})
             if not result.own or group[other].own  # who is copied is not to be blamed for it
         ]
         lines.append(said)
