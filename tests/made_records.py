@@ -22,7 +22,7 @@ ABOUT = {"code_url": "https://example.org/x", "commit": "0" * 40, "contact": "so
 
 
 def frame_of(name: str, seed: int, noise: float) -> pd.DataFrame:
-    """Predictions of NETS validation and NETS test nets, the same for the same arguments; their targets are always the same."""
+    """Predictions of NETS validation and NETS test nets, the same for the same arguments; their targets never change."""
     true = np.random.default_rng(0).uniform(0.2, 0.9, 2 * NETS)
     guess = true + noise * np.random.default_rng([seed, *name.encode()]).normal(0, 0.2, 2 * NETS)
     splits = np.repeat(["validation", "test"], NETS)
