@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 from rich.markup import escape
@@ -26,8 +27,7 @@ def to_table(cells: pd.DataFrame, *, width: int = WIDE) -> Table:
     kept, left = _fitting(sorted(found, key=lambda column: (*first, column.kind).index(column.kind)), width)
     note = f"\nleft out for width: {', '.join(left)}{WIDER}" if left else ""
     table = Table(title=_literal(about(cells)), caption=escape(legend(cells)) + escape(note))
-    for column in kept:
-        _add(table, column)
+    _add_columns(table, kept, width)
     for row in zip(*(column.texts for column in kept), strict=True):
         table.add_row(*map(escape, row), style="dim" if any(text.endswith("(baseline)") for text in row) else None)
     return table
@@ -38,7 +38,7 @@ def frame_table(frame: pd.DataFrame, title: str, *, width: int = WIDE) -> Table:
     texts = [[f"{x:.3f}" if isinstance(x, float) else plain(str(x)) for x in frame[name]] for name in frame.columns]
     found = [Column("metanet", plain(str(frame.index.name or "")), [plain(str(name)) for name in frame.index])]
     found += [
-        Column("metanet" if frame[name].dtype == object else "r2", plain(str(name)), values)
+        Column("r2" if pd.api.types.is_numeric_dtype(frame[name]) else "metanet", plain(str(name)), values)
         for name, values in zip(frame.columns, texts, strict=True)
     ]
     kept = list(found)
@@ -46,8 +46,7 @@ def frame_table(frame: pd.DataFrame, title: str, *, width: int = WIDE) -> Table:
         kept.pop()
     left = [column.head for column in found[len(kept) :]]
     table = Table(title=_literal(title), caption=escape(f"left out for width: {', '.join(left)}{WIDER}") if left else None)
-    for column in kept:
-        _add(table, column)
+    _add_columns(table, kept, width)
     for row in zip(*(column.texts for column in kept), strict=True):
         table.add_row(*map(escape, row))
     return table
@@ -101,14 +100,19 @@ def _least(column: Column) -> int:
     return max(4, min(widest, NAME)) if column.kind == "metanet" else max(widest, 4)
 
 
-def _add(table: Table, column: Column) -> None:
-    """A column whose head and names are broken into lines rather than cut."""
-    table.add_column(
-        escape(column.head),
-        overflow="fold",
-        justify="left" if column.kind == "metanet" else "right",
-        min_width=_least(column),
-    )
+def _add_columns(table: Table, kept: Sequence[Column], width: int) -> None:
+    """Adds the columns, each as wide as it needs; what is left goes to words of heads, names, whole heads."""
+    spare = max(0, width - _width(kept))
+    wide = [_least(column) for column in kept]
+    words = [column.head.split() for column in kept]
+    names = [column.texts if column.kind == "metanet" else [] for column in kept]
+    for wanted in (words, names, [[column.head] for column in kept]):
+        for place, texts in enumerate(wanted):
+            more = min(spare, max(0, max(map(len, texts), default=0) - wide[place]))
+            wide[place], spare = wide[place] + more, spare - more
+    for column, size in zip(kept, wide, strict=True):
+        justify: Literal["left", "right"] = "left" if column.kind == "metanet" else "right"
+        table.add_column(escape(column.head), overflow="fold", justify=justify, width=size)
 
 
 def _literal(value: object) -> str:
