@@ -110,8 +110,8 @@ def test_a_markdown_table_of_any_names_is_one_table_of_text(nasty_board):
 
 def test_a_terminal_shows_any_names_as_text(nasty_board):
     console = Console(file=io.StringIO(), width=1000)
-    console.print(to_table(nasty_board))
-    console.print(frame_table(pd.DataFrame({NASTY: [NASTY]}, index=[NASTY]), NASTY))
+    console.print(to_table(nasty_board, width=1000))
+    console.print(frame_table(pd.DataFrame({NASTY: [NASTY]}, index=[NASTY]), NASTY, width=1000))
     text = console.file.getvalue()
     assert all(letter.isprintable() or letter == "\n" for letter in text)
     assert text.count("[/red] [bold]") == 8  # a title, a name and two heads; a title, a head, a name and a cell
@@ -160,7 +160,7 @@ def test_a_record_that_is_there_twice_is_refused(scored, tmp_path):
 def test_metanets_that_were_tested_on_other_nets_are_not_compared(scored, tmp_path):
     baseline, other = (next(path for path in scored if path.parent.name == name) for name in (BASELINE, "statnn"))
     frame = records.read_predictions(other, records.read(other))
-    frame.loc[frame["split"] == "test", "index"] += 1
+    frame.loc[frame["split"] == "test", "index"] += 1000
     path = changed(other, tmp_path / "seed-1.json", frame)
     assert from_paths([baseline, path]).left_out == (f"{path}: its nets, or their targets, are not those of {baseline}",)
 
