@@ -21,6 +21,7 @@ from benchmark.cli.terminal import (
     command_line,
     console,
     print_board,
+    print_remarks,
     stoppable,
     workers_of,
 )
@@ -143,7 +144,9 @@ def leaderboard(
             console.print("no two metanets have records of the same task and zoo")
         for (task, zoo), found in rows.groupby(["task", "zoo"], sort=False):
             frame = found.drop(columns=["task", "zoo"]).set_index("one")
-            console.print(frame_table(frame, f"{task}, {zoo}: differences in R², 95% intervals"))
+            console.print(frame_table(frame, f"{task}, {zoo}: differences in R², 95% intervals", width=console.width))
+    if pairs:
+        print_remarks(board.remarks(), to_errors=kind != "terminal")
 
 
 @command("Scores")
