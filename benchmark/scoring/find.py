@@ -3,13 +3,18 @@
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from torch import nn
 
-from metanets import METANETS, Metanet, by_gradient
+from metanets import METANETS, Examples, Fitted, Metanet, by_gradient
+from metanets.inputs import batch
 from metanets.inputs.table import INPUTS, Input
+from metanets.mistakes import MistakeError, mistakes_named
 from metanets.regressor import by_regressor
 from zoo.messages import unknown
 from zoo.storage.files import hash_of
@@ -33,7 +38,7 @@ def find_metanet(name: str) -> Metanet:
         kind = "" if isinstance(error, ImportError | AttributeError | OSError) else f"{type(error).__name__}: "
         raise ValueError(f"cannot import metanet {name!r}: {kind}{error}") from error
     if isinstance(found, Metanet):
-        return found
+        return replace(found, fit=apart(found.fit))
     reads = getattr(found, "reads", "vector")
     if isinstance(found, type) and issubclass(found, nn.Module):
         made = Metanet(reads, by_gradient(found), trained_by_gradient=True)
@@ -49,6 +54,26 @@ def find_metanet(name: str) -> Metanet:
             f"{name}: `reads` is a {type(reads).__name__}; expected one of {', '.join(INPUTS)}, or a function of Nets"
         )
     return made
+
+
+def apart(fit: Callable[..., Fitted]) -> Callable[..., Fitted]:
+    """A `fit` of a user's own that changes nothing for the seeds after it: it is given copies, and so is its `predict`.
+
+    What it raises, and whatever it returns but a Fitted, is a MistakeError.
+    """
+
+    def fitted(train: Examples, validation: Examples, **options: Any) -> Fitted:
+        with mistakes_named():
+            own: object = fit(_copied(train), _copied(validation), **options)
+        if not isinstance(own, Fitted):
+            raise MistakeError(f"its fit returned a {type(own).__name__}; expected a metanets.Fitted")
+        return replace(own, predict=lambda features: own.predict(batch.copied(features)))
+
+    return fitted
+
+
+def _copied(examples: Examples) -> Examples:
+    return replace(examples, features=batch.copied(examples.features), target=examples.target.copy())
 
 
 def _imported(module: str) -> ModuleType:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import ROOT
@@ -58,6 +59,8 @@ def test_an_equivariant_layer_is_blind_to_the_order_of_channels(standard):
         ("Words", "forward returned a str; expected a Tensor of one number a net"),
         ("Raising", "in helped: return self.linear(weights.reshape(-1, 3, 7)).squeeze(-1)"),
         ("Late", "ArithmeticError: not today"),
+        ("no_fit", "its fit returned a str; expected a metanets.Fitted"),
+        ("failing_fit", "ZeroDivisionError: division by zero"),
         ("Demanding", "its constructor needs width, depth; expected `layout`, or a single parameter"),
         ("TwoColumns", "predict returned shape"),
         ("OnTestOnly", "cannot read these nets: KeyError: 'only on the test nets'"),
@@ -136,6 +139,17 @@ def test_random_layers_draw_the_same_whatever_ran_before_in_however_many_process
     assert seen[0] == seen[1]
 
 
+@pytest.mark.parametrize("name", ["Dropped", "DroppedByPython", "Noisy", "SomeColumns", "forest", "in_place"])
+@pytest.mark.usefixtures("processes")
+def test_a_seed_scores_the_same_whatever_seeds_ran_before_it(standard, tmp_path, name):
+    seen = []
+    for out, runs in ((tmp_path / "at once", (2,)), (tmp_path / "one by one", (1, 2))):
+        for seeds in runs:
+            paths = scored([standard], f"own_metanets:{name}", out, seeds=seeds)
+        seen.append([records.read_predictions(path, records.read(path))["prediction"].to_numpy() for path in paths])
+    np.testing.assert_allclose(seen[0], seen[1], rtol=1e-9)
+
+
 def test_a_changed_file_is_not_taken_for_what_it_was(standard, tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(HERE.read_text())
@@ -174,7 +188,7 @@ def test_a_file_is_run_once_until_it_changes(tmp_path):
     count = f"with open({str(tmp_path / 'log')!r}, 'a') as log:\n    log.write('x')\n"
     (tmp_path / "mine.py").write_text(count + HERE.read_text())
     first, second = (find_metanet(f"{tmp_path / 'mine.py'}:some") for _ in range(2))
-    assert first is second
+    assert first.reads is second.reads
     assert (tmp_path / "log").read_text() == "x"
     (tmp_path / "mine.py").write_text((tmp_path / "mine.py").read_text() + "\n# changed\n")
     assert find_metanet(f"{tmp_path / 'mine.py'}:some") is not first
