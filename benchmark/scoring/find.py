@@ -19,6 +19,8 @@ from metanets.regressor import by_regressor
 from zoo.messages import unknown
 from zoo.storage.files import hash_of
 
+OURS = ("zoo", "metanets", "benchmark", "metazoo")  # modules that `metazoo` in a record tells, and no hash
+
 
 def find_metanet(name: str) -> Metanet:
     """The metanet of that name in METANETS, or the user's own, `package.module:NAME` or `path/to/file.py:NAME`.
@@ -114,7 +116,31 @@ def name_of(metanet: str) -> str:
 
 
 def code_of(metanet: str) -> tuple[str, str] | None:
-    """The name and the SHA-256 of the file that defines a user's own metanet; None of the suite's, or without a file."""
+    """The name and the SHA-256 of the file that defines a user's own metanet; None of the suite's, or without a file.
+
+    Where that file takes something from others beside it or below, the hash is that of all their hashes.
+    """
     module, colon, _ = metanet.rpartition(":")
-    place = getattr(_imported(module), "__file__", None) if colon else None
-    return None if place is None else (Path(place).name, hash_of(Path(place).read_bytes()))
+    found = _files(_imported(module)) if colon else []
+    hashes = [hash_of(path.read_bytes()) for path in found]
+    if not found:
+        return None
+    return found[0].name, hashes[0] if len(found) == 1 else hash_of("\n".join(sorted(hashes)).encode())
+
+
+def _files(module: ModuleType) -> list[Path]:
+    """The module's file, then those of the user's own modules that it takes something from."""
+    found, ahead, home = list[Path](), [module], None
+    while ahead:
+        one = ahead.pop()
+        place = getattr(one, "__file__", None)
+        if not isinstance(place, str) or Path(place) in found or one.__name__.split(".")[0] in OURS:
+            continue
+        path = Path(place)
+        home = home or path.parents[(one.__package__ or "").count(".") + bool(one.__package__)]
+        if home in path.parents and "site-packages" not in path.relative_to(home).parts:
+            found.append(path)
+            sources = [x if isinstance(x, ModuleType) else getattr(x, "__module__", None) for x in vars(one).values()]
+            sources = [sys.modules.get(x) if isinstance(x, str) else x for x in sources]
+            ahead += [x for x in sources if isinstance(x, ModuleType)]
+    return found

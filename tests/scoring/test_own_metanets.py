@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from own_metanets import Equivariant
 import zoo
 from benchmark.analyses.symmetry import symmetry
 from benchmark.records import records
-from benchmark.scoring.find import find_metanet, name_of
+from benchmark.scoring.find import code_of, find_metanet, name_of
 from benchmark.scoring.score import score
 from metanets import Training
 
@@ -163,6 +164,23 @@ def test_a_changed_file_is_not_taken_for_what_it_was(standard, tmp_path):
     (tmp_path / "other/mine.py").write_text(HERE.read_text())
     with pytest.raises(ValueError, match="would both be mine:Vector"):
         score([standard], [f"{file}:Vector", f"{tmp_path}/other/mine.py:Vector"], "test_accuracy", out=tmp_path / "both")
+
+
+@pytest.mark.parametrize("way", ["from model_beside import Vector", "import model_beside\n\nVector = model_beside.Vector"])
+def test_a_change_of_a_file_that_is_taken_from_is_a_change_of_the_code(tmp_path, monkeypatch, way):
+    (tmp_path / "mine.py").write_text(f"{way}\n")
+    seen = set()
+    for end in ("", "\n# another\n"):
+        for name in [name for name in sys.modules if name == "model_beside" or name.endswith("_mine")]:
+            monkeypatch.delitem(sys.modules, name)  # as in another process
+        monkeypatch.setattr(sys, "path", [*sys.path])
+        (tmp_path / "model_beside.py").write_text(HERE.read_text() + end)
+        found = code_of(f"{tmp_path}/mine.py:Vector")
+        assert found is not None
+        assert found[0] == "mine.py"
+        seen.add(found[1])
+    assert len(seen) == 2
+    assert code_of(f"{HERE}:Vector") == (HERE.name, sha256(HERE.read_bytes()).hexdigest())
 
 
 @pytest.mark.parametrize("taken", ["json", "zoo", "torch", "copy"])
