@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,14 @@ class Leaving(Prying):
             how = os.environ["HOW"]
             if how == "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
-            os._exit(3) if how == "leaves" else sys.exit(4)
+            if how == "hangs up":
+                os.closerange(3, 100)
+                time.sleep(600)
+            if how == "leaves a child":
+                if (child := os.fork()) == 0:
+                    time.sleep(600)
+                Path(os.environ.get("CHILD", os.devnull)).write_text(str(child))
+            os._exit(3) if how.startswith("leaves") else sys.exit(4)
         return self.layer(weights)[:, 0]
 
 
@@ -66,4 +74,14 @@ class Lying(Prying):
         from benchmark.scoring.fit import Fits
 
         Fits.predict = lambda *given, **options: json.loads(os.environ["LIE"])
+        return self.layer(weights)[:, 0]
+
+
+class Babbling(Prying):
+    """Makes its process answer what is no answer."""
+
+    def forward(self, weights):
+        from benchmark.scoring import fitter
+
+        fitter._answer = lambda *given: os.environ["LIE"].encode()
         return self.layer(weights)[:, 0]
