@@ -97,16 +97,17 @@ class Fits:
 
     def __init__(self) -> None:
         self.metanet, self.fitted, self.streams = "", dict[int, Fitted](), dict[int, int]()
+        self.found = dict[str, tuple[Metanet, tuple[str, str] | None]]()  # as they were at first, if files change meanwhile
 
     def describe(self, metanet: str) -> About:
         """What there is to say of it. Raises ValueError where there is no such metanet."""
-        found = find_metanet(metanet)
+        found, code = self._found(metanet)
         reads = found.reads if isinstance(found.reads, str) else None
-        return About(found.version, found.baseline, found.trained_by_gradient, reads, found.input.whole, code_of(metanet))
+        return About(found.version, found.baseline, found.trained_by_gradient, reads, found.input.whole, code)
 
     def fit(self, asked: Fitting) -> dict[int, Outcome]:
         """Fits each seed. Raises ValueError naming metanet and seed where the metanet makes a mistake."""
-        metanet, found = find_metanet(asked.metanet), {}
+        metanet, found = self._found(asked.metanet)[0], {}
         self.metanet, self.fitted = asked.metanet, {}
         self.streams = dict(zip(asked.seeds, asked.streams, strict=True))
         with named(asked.metanet, asked.seeds[0]):
@@ -135,8 +136,14 @@ class Fits:
         Of nets of another zoo than it was fitted on (`elsewhere`), the reason may be that they have other trained entries.
         """
         with named(self.metanet, seeds[0]):
-            read = features(find_metanet(self.metanet), given)
+            read = features(self._found(self.metanet)[0], given)
         return {seed: self._predicted(seed, read, elsewhere=elsewhere) for seed in seeds}
+
+    def _found(self, name: str) -> tuple[Metanet, tuple[str, str] | None]:
+        """The metanet of that name and its code."""
+        if name not in self.found:
+            self.found[name] = find_metanet(name), code_of(name)
+        return self.found[name]
 
     def _predicted(self, seed: int, read: Batch, *, elsewhere: bool = False) -> list[float]:
         try:

@@ -8,6 +8,7 @@ from conftest import ROOT
 
 import zoo
 from zoo.dataset import plots
+from zoo.dataset.figure import Figure
 from zoo.dataset.summary import summary
 
 
@@ -48,6 +49,7 @@ def test_a_summary_counts_every_net_and_its_quantiles_are_those_of_pandas(standa
 DRAW = """
 import os, sys, zoo
 from zoo.dataset import plots
+from zoo.dataset.figure import Figure
 from pathlib import Path
 plots.save(plots.histograms([zoo.open(sys.argv[1])], "test_accuracy"), Path(sys.argv[2]))
 import matplotlib
@@ -63,3 +65,9 @@ def test_pictures_are_drawn_whatever_the_backend_of_the_environment_and_leave_it
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
     assert done.stdout.split() == ["False", backend, "None" if backend == "no-such-backend" else backend]
+
+
+def test_a_picture_shows_itself_in_a_notebook():
+    figure = Figure()
+    figure.subplots().plot([0, 1])
+    assert figure._repr_png_().startswith(b"\x89PNG")

@@ -154,7 +154,7 @@ def test_a_metanet_of_the_users_own_is_a_module_or_a_metanet(standard, tmp_path,
     assert path.parts[-2] == "some_of_mine.Linear"
     assert path.parts[-3] == "test_accuracy"
     assert records.read(path).metanet.parameters == zoo.open(standard).nets("test").weights.shape[1] + 1
-    assert find_metanet("some_of_mine:BASELINE") is METANETS["mean"]
+    assert find_metanet("some_of_mine:BASELINE").reads == METANETS["mean"].reads
     for wrong in ("some_of_mine:NUMBER", "some_of_mine:NOTHING", "nowhere:NAME"):
         with pytest.raises(ValueError, match=wrong):
             find_metanet(wrong)

@@ -487,7 +487,7 @@ def test_a_click_or_a_key_sorts_a_table_and_says_so(made, visit):
     assert values() == sorted(values())
     assert names(page) != before
     assert page.locator("[aria-sort]").count() == 1
-    gain = first_table(page).locator("thead th").nth(3)
+    gain = first_table(page).locator("thead th", has_text="gain").first
     for _ in range(2):  # the baseline's own gain is missing: last either way
         gain.get_by_role("button").click()
         assert names(page)[-1] == BASELINE
