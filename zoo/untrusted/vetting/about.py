@@ -58,7 +58,7 @@ def weights_of(path: Path, about: dict[str, Any]) -> int:
 def _is_named(entry: dict[str, Any], axes: int) -> bool:
     """Whether an entry says what it is by texts, and for each axis in one, or by null, what it runs over."""
     spaces = entry.get("axes")
-    texts = [entry.get("name"), entry.get("role")]
+    texts: list[Any] = [entry.get("name"), entry.get("role")]
     if not isinstance(spaces, list) or len(spaces) != axes or not all(isinstance(text, str) and text for text in texts):
         return False
     return len(texts[0]) <= NAME and all(space is None or isinstance(space, str) for space in spaces)
