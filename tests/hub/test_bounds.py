@@ -1,10 +1,15 @@
 """A hub or a bucket that never ends its answers, sends readers elsewhere, or answers what cannot be read."""
 
+import gzip
+import importlib
+import itertools
 import json
 from pathlib import Path
 
 import pytest
 from hub_server import Hub, Reply, Request
+from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.utils import get_session
 from stores import QUIET, REPO, bucket_at, bundle, hub_at
 
 from zoo.hub import huggingface, s3, store
@@ -66,6 +71,41 @@ def test_a_page_without_end_is_given_up(hub, monkeypatch, tmp_path):
     hub.said = lambda number: ([{**FILE, "path": "x" * 1000}] * 1000, None)
     with pytest.raises(ConnectionError, match=r"goes on behind 100,000 bytes.*HF_ENDPOINT"):
         fetch(REPO, tmp_path / "back")
+
+
+def answer_of(parts, status: int = 200):
+    """An answer of the hub's client's HTTP library, to be read in parts."""
+    http = importlib.import_module(type(get_session()).__module__.partition(".")[0])
+    return http.Response(status, content=parts, request=http.Request("GET", "http://127.0.0.1/x"))
+
+
+def test_what_the_hub_says_of_an_error_is_read_up_to_a_limit():
+    with pytest.raises(HfHubHTTPError, match="404"):
+        huggingface._raise_for_status(answer_of((b"x" * 1000 for _ in itertools.count()), 404))
+
+
+def test_an_answer_that_comes_too_slowly_is_given_up(monkeypatch):
+    assert b"".join(huggingface._parts(answer_of(iter([b"x", b"y"])))) == b"xy"
+    monkeypatch.setattr(huggingface, "FREE_SECONDS", 0.0)
+    monkeypatch.setattr(huggingface, "BYTES_A_SECOND", 1e15)
+    with pytest.raises(TimeoutError, match="bytes came in 0 s, too slowly"):
+        store.small(huggingface._parts(answer_of(b"x" for _ in itertools.count())), "x")
+
+
+def test_a_packed_answer_is_refused_as_it_may_become_any_number_of_bytes(hub, monkeypatch, tmp_path):
+    packed = gzip.compress(gzip.compress(bytes(2**20)))
+    monkeypatch.setattr(hub, "answer", lambda request: Reply(packed, 200, {"Content-Encoding": "gzip, gzip"}))
+    with pytest.raises(ConnectionError, match="the answer is packed \\(gzip, gzip\\)"):
+        fetch(REPO, tmp_path / "back")
+
+
+def test_a_busy_hub_is_waited_for_within_bounds(hub, monkeypatch, tmp_path):
+    waits: list[float] = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    monkeypatch.setattr(hub, "answer", lambda request: Reply(b"", 503, {"Retry-After": "100000"}))
+    with pytest.raises(ConnectionError, match="the hub is unwell"):
+        fetch(REPO, tmp_path / "back")
+    assert waits == [huggingface.LONGEST_WAIT] * (huggingface.TRIES - 1)
 
 
 def test_the_token_goes_to_no_other_host(hub, tmp_path):

@@ -16,6 +16,7 @@ from zoo.hub.download import BREAKS
 from zoo.hub.fetch import SOURCE, fetch, open_remote
 from zoo.hub.publish import publish
 from zoo.hub.release import Release
+from zoo.importers.import_zoo import import_zoo
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST
 from zoo.untrusted.manifest import digests_of
@@ -508,3 +509,13 @@ def test_a_pinned_zoo_opens_without_a_connection(hub, one, cache, unvetted):
     hub.log.clear()
     assert open_remote(f"{REPO}@{commit}") == folder
     assert hub.log == []
+
+
+def test_a_link_that_leads_nowhere_is_no_place_for_a_zoo(standard, tmp_path):
+    (tmp_path / "out").symlink_to(tmp_path / "nowhere")
+    lines: list[str] = []
+    with pytest.raises(FileExistsError, match="cannot give way to a zoo"):
+        fetch(standard, tmp_path / "out", report=lines.append)
+    assert not any("bytes" in line for line in lines)  # it is said before anything is downloaded
+    with pytest.raises(FileExistsError, match="give a new folder to --out"):
+        import_zoo("state-dicts", standard, tmp_path / "out")

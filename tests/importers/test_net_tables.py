@@ -179,9 +179,44 @@ def test_the_fields_names_of_hyper_parameters_are_known(tmp_path, name):
     assert (none.hyper_parameters, our in none.columns) == ({}, True)
 
 
-@pytest.mark.parametrize("name", ["seed", "test_accuracy", "loss", "sharpness", "config/seed", "num_params", "params_total"])
+MEASURED = "test_accuracy loss sharpness num_params params_total config/test_accuracy config/best_val_acc hparams.loss "
+MEASURED += "config/generalization_gap test/l1 test/l2 metrics/l1 summary/steps Val.epoch results:eps eval/metrics/l2"
+SEEDS = ["seed", "config/seed", "random_seed", "config/randomSeed", "dataSeed", "Model Seed", "config/seeds"]
+
+
+@pytest.mark.parametrize("name", [*MEASURED.split(), *SEEDS])
 def test_measured_columns_and_seeds_are_no_hyper_parameters(name):
     assert not is_hyper_parameter(name, numbers=True)
+
+
+@pytest.mark.parametrize(
+    "name", ["config/grad_acc", "config/loss_weight", "train.lr", "config/model/width", "training/epochs"]
+)
+def test_names_that_have_a_measured_word_in_them_may_be_hyper_parameters(name):
+    assert is_hyper_parameter(name, numbers=True)
+
+
+@pytest.mark.parametrize("name", [*SEEDS, "id", "run_id", "trialId"])
+def test_seeds_and_ids_are_no_targets_unless_they_are_named(tmp_path, name):
+    rows = pd.DataFrame({"file": ["a.pt", "b.pt"], name: [1, 2], "loss": [1.0, 2.0]})
+    assert converted(tmp_path, rows).targets.keys() == {"loss"}
+    assert len(converted(tmp_path, rows, targets=name).targets) == 1
+
+
+def test_a_missing_lineage_is_not_a_lineage_of_its_own(tmp_path):
+    rows = pd.DataFrame({"file": ["a.pt", "b.pt", "c.pt"], "loss": [1.0, 2.0, 3.0], "lineage": ["run-1", "N/A", "N/A"]})
+    with pytest.raises(ValueError, match="must name the lineage of every net"):
+        converted(tmp_path, rows)
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_a_word_among_decimal_commas_does_not_make_a_target_words(tmp_path, separator):
+    rows = pd.DataFrame({"file": list("abcd"), "test_acc": ["0,91", "0,88", "0,5", "lost"], "loss": ["1", "2", "3", "4"]})
+    rows.to_csv(tmp_path / "nets.csv", index=False, sep=separator)
+    found = tables.read(tmp_path / "nets.csv")
+    options = dict.fromkeys(("hyper_parameters", "targets", "percent", "words", "lineage", "split"), "")
+    with pytest.raises(ValueError, match="column test_acc, line 5: 'lost'"):
+        columns.columns(found, columns.choice(found, **options))
 
 
 def test_hyper_parameters_are_as_exact_as_the_table_and_may_be_infinite(tmp_path):

@@ -87,6 +87,22 @@ def test_what_is_no_table_or_can_be_read_in_two_ways_is_refused(tmp_path, text, 
     assert said in refusal(tmp_path / "a.csv")
 
 
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_a_wide_table_is_read(tmp_path, separator):
+    names = [f"{'measured' * 4}_{number}" for number in range(9000)]  # a first line longer than a single entry may be
+    (tmp_path / "a.csv").write_text(f"{separator.join(names)}\n{separator.join('7' for _ in names)}\n")
+    assert tables.read(tmp_path / "a.csv").frame.columns.tolist() == names
+
+
+def test_a_number_with_several_commas_is_no_decimal_comma(tmp_path):
+    (tmp_path / "a.csv").write_text("size;acc\n1,234,567;0,5\n12,5;0,25\n1;0,75\n")
+    found = tables.read(tmp_path / "a.csv")
+    assert found.column("acc").values.tolist() == [0.5, 0.25, 0.75]
+    assert found.notes == ("a.csv has decimal commas, which were read as points: acc",)
+    with pytest.raises(ValueError, match="column size, line 2: '1,234,567' has a comma, which may be"):
+        found.column("size")
+
+
 def test_commas_in_words_and_lists_stay(tmp_path):
     (tmp_path / "a.csv").write_text("note;hidden;acc\n1,5 or so;64,32,16;0,5\nabout 2;8,8,8;0,25\n")
     found = tables.read(tmp_path / "a.csv").frame.to_dict("list")

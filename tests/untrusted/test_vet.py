@@ -10,6 +10,8 @@ import h5py
 import mutations
 import numpy as np
 import pytest
+import safetensors.torch
+import torch
 from strangers import SHARD, UTF8, about, nets, refusal, refusal_of_child, sign, travelling
 
 import zoo
@@ -37,6 +39,46 @@ def test_zoos_of_this_package_pass(standard, asymmetric, copy):
     found = vetting.check(str(copy))
     assert found["nets"] == len(zoo.open(copy))
     assert found["files"] == len(read_manifest(copy))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": 5},
+        {"name": ""},
+        {"name": "x" * 2000},
+        {"role": None},
+        {"axes": 5},
+        {"axes": []},
+        {"axes": [{"a": 1}] * 4},
+        {"shape": [0], "axes": [None]},
+    ],
+)
+def test_a_layout_that_readers_die_of_is_refused(copy, wrong):
+    entries = json.loads((copy / ABOUT).read_text())["layout"]
+    about(copy, layout=[{**entries[0], **wrong}, *entries[1:]])
+    assert "zoo.json: `layout` must have" in refusal(copy)
+
+
+def test_two_tensors_of_one_name_are_refused(copy):
+    entries = json.loads((copy / ABOUT).read_text())["layout"]
+    about(copy, layout=[*entries[:-1], {**entries[-1], "name": entries[0]["name"]}])
+    assert "`layout` has two tensors of one name" in refusal(copy)
+
+
+@pytest.mark.parametrize(("name", "shape"), [("x.F_mat", [3]), ("x.F_mat", [2, 3]), ("other", [3, 3])])
+def test_beside_the_fixed_entries_are_square_matrices_only(copy, name, shape):
+    tensors = safetensors.torch.load((copy / FIXED).read_bytes())
+    (copy / FIXED).write_bytes(safetensors.torch.save({**tensors, name: torch.ones(shape)}))
+    sign(copy)
+    assert f"fixed.safetensors: tensor '{name}' has shape {shape}" in refusal(copy)
+
+
+@pytest.mark.parametrize("trained", ["", "eJwDAAAAAAE=", "no base64"])
+def test_a_mask_that_is_none_is_said_to_be_damaged(copy, trained):
+    about(copy, trained=trained)
+    with pytest.raises(ValueError, match=r"zoo\.json or fixed\.safetensors is damaged"):
+        zoo.open(copy)
 
 
 def test_a_zoo_with_text_curves_and_packed_columns_passes(copy):

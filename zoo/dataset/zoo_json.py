@@ -1,6 +1,7 @@
 """`zoo.json` and `fixed.safetensors`: all that is needed to understand a zoo's shards, and to run its nets."""
 
 import base64
+import binascii
 import json
 import zlib
 from dataclasses import asdict, dataclass
@@ -118,6 +119,8 @@ def _packed(trained: torch.Tensor) -> str:
 def _unpacked(text: str, size: int) -> torch.Tensor:
     inflate = zlib.decompressobj()
     packed = inflate.decompress(base64.b64decode(text, validate=True), (size + 7) // 8)  # bounded: no bomb
+    if len(packed) != (size + 7) // 8:
+        raise IndexError(f"`trained` says it of {8 * len(packed):,} entries, expected {size:,}")
     return torch.from_numpy(np.unpackbits(np.frombuffer(packed, np.uint8), count=size).astype(bool))
 
 
@@ -140,7 +143,7 @@ def read(folder: Path, *, nets: int = 1) -> Description:
         if fixed.shape != (total(layout),):  # before memory is taken for what the layout claims
             raise ValueError(f"{folder}: {FIXED} has {len(fixed)} fixed values for {total(layout)} weights")
         trained = _unpacked(value["trained"], len(fixed))
-    except (KeyError, TypeError, IndexError, zlib.error, SafetensorError) as error:
+    except (KeyError, TypeError, IndexError, binascii.Error, zlib.error, SafetensorError) as error:
         raise ValueError(f"{folder}: {FILE} or {FIXED} is damaged: {type(error).__name__} {error}") from None
     gate = {name.removesuffix(".F_mat"): shared[name] for name in sorted(shared)} or None  # safetensors keeps no order
     if isinstance(spec, Imported):

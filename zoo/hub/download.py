@@ -19,6 +19,7 @@ from zoo.storage.manifest import MANIFEST
 from zoo.untrusted.files import LINKED, parent, plain_files, remove, sha256
 
 BREAKS = 5  # of a connection in a row, with nothing downloaded in between
+CONNECTIONS = 1000  # for a file, at most
 PART = ".part"  # ends the name of a file that is not whole yet
 
 
@@ -89,13 +90,14 @@ def _appended(path: Path, folder: int) -> Iterator[BufferedRandom]:
 
 def _downloaded(wanted: RemoteManifest, name: str, file: BufferedRandom) -> str:
     """The SHA-256 of `file` after all that lacks has been added to it; a broken connection is taken up again."""
-    digest, size, breaks = hashlib.sha256(), wanted.sizes[name], 0
+    digest, size, breaks, connections = hashlib.sha256(), wanted.sizes[name], 0, 0
     if file.seek(0, os.SEEK_END) > size:
         file.truncate(0)
     file.seek(0)
     while chunk := file.read(CHUNK):
         digest.update(chunk)
-    while (start := file.tell()) < size and breaks < BREAKS:
+    while (start := file.tell()) < size and breaks < BREAKS and connections < CONNECTIONS:
+        connections += 1
         try:
             for chunk in wanted.remote.read(wanted.prefix + name, commit=wanted.commit, start=start):
                 chunk = chunk[: size - file.tell()]

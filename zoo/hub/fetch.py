@@ -1,5 +1,6 @@
 """Fetching a zoo: from a hub, a bucket or a folder, checked against its checksums, and whole or not there at all."""
 
+import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,9 +101,11 @@ def _brought(wanted: RemoteManifest, out: Path, report: Report) -> Path:
 def _clear(out: Path) -> None:
     """Removes `out`, which is empty, or it would have been refused. Raises FileExistsError where that cannot be."""
     try:
-        if out.exists():
+        if os.path.lexists(out):
             out.rmdir()
-    except OSError as error:  # the working directory as `.`, a mounted disk: better now than when all is there
+    except (
+        OSError
+    ) as error:  # the working directory as `.`, a mounted disk, a link that leads nowhere: better now than when all is there
         raise FileExistsError(f"{out} cannot give way to a zoo ({error.strerror}); fetch into a new folder") from None
 
 

@@ -1,6 +1,6 @@
 """Releases on a Hugging Face hub, by its own client.
 
-Files and listings are read by plain HTTP, with the client's headers, retries and errors, since its own ways do not do:
+Files and listings are read by plain HTTP, with the client's token, connections and errors, since its own ways do not do:
 `hf_hub_download` starts anew after a kill and takes all that a server sends; `HfFileSystem` asks a broken connection again
 unseen and keeps whatever answers a range in memory; `list_repo_tree` sends the token to wherever a next page is said to be.
 """
@@ -9,7 +9,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,12 @@ from zoo.untrusted.json import strict_json
 T = TypeVar("T")
 
 TRIES = 5  # of a request that the hub answers with 429 or 5xx; the waits add up to 15 seconds
+BUSY = (408, 429, 500, 502, 503, 504)  # answers after which a GET is sent again
+LONGEST_WAIT = 60  # seconds that a busy hub may ask for
+SILENCE = 60.0  # seconds without a byte after which a connection is given up
+FREE_SECONDS, BYTES_A_SECOND = 60.0, 1000  # an answer that takes longer than the one must be as fast as the other
+ERROR_BYTES = 10_000  # of what the hub says of an error
+FRAMING = ("content-encoding", "content-length", "transfer-encoding")  # headers that say how an answer is sent
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -53,15 +59,22 @@ class Hub:
 
     @contextmanager
     def _answer(self, url: str, *, name: str = "", start: int = 0) -> Iterator[Any]:
-        """The hub's answer to a GET, to be read in parts; a busy hub is asked again, a broken connection is not."""
-        from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, http_stream_backoff
+        """The hub's answer to a GET, to be read by `_parts`; a busy hub is asked again, a broken connection is not.
 
-        headers = {**build_hf_headers(), "Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if name else {})}
-        asked = http_stream_backoff("GET", url, headers=headers, retry_on_exceptions=(), max_retries=TRIES - 1)
-        with _explained(self, name), asked as answer:
-            if answer.status_code != 501 or not name:
-                hf_raise_for_status(answer)
-            yield answer
+        The client's own way to ask again waits for as long as the hub wants, and reads all that it says of an error.
+        """
+        from huggingface_hub.utils import get_session
+
+        headers = {**_headers(), **({"Range": f"bytes={start}-"} if name else {})}
+        for number in range(TRIES):
+            asked = get_session().stream("GET", url, headers=headers, timeout=SILENCE)
+            with _explained(self, name), asked as answer:
+                if number == TRIES - 1 or answer.status_code not in BUSY:
+                    if answer.status_code != 501 or not name:
+                        _raise_for_status(answer)
+                    yield answer
+                    return
+            time.sleep(_wait(answer.headers, 2**number))
 
     def _json(self, url: str) -> tuple[Any, str]:
         """What the hub's JSON says, and the address of its next page or "".
@@ -70,7 +83,7 @@ class Hub:
         """
         with self._answer(url) as answer:
             try:
-                value = strict_json(url, b'{"said": %b}' % small(answer.iter_bytes(CHUNK), url), controls=True)["said"]
+                value = strict_json(url, b'{"said": %b}' % small(_parts(answer), url), controls=True)["said"]
             except ValueError as error:
                 raise ConnectionError(f"{self.where}: {_struck(str(error))}; check HF_ENDPOINT") from None
             following = urljoin(url, answer.links.get("next", {}).get("url", ""))
@@ -125,7 +138,7 @@ class Hub:
         with self._answer(hf_hub_url(self.repo, self._path(name), **at), name=name, start=start) as answer:
             whole = answer.status_code in (200, 501)  # it took no notice of the range, or has the file in its Xet store only
             skip = start if whole else 0
-            for chunk in self.as_delivered(name, commit=commit) if answer.status_code == 501 else answer.iter_bytes(CHUNK):
+            for chunk in self.as_delivered(name, commit=commit) if answer.status_code == 501 else _parts(answer):
                 yield chunk[skip:]
                 skip = max(0, skip - len(chunk))
 
@@ -193,9 +206,54 @@ def _patiently(call: Callable[[], T]) -> T:
         except HfHubHTTPError as error:
             if error.response.status_code != 429 and error.response.status_code < 500:
                 raise
-            asked = error.response.headers.get("Retry-After", "")
-            time.sleep(min(int(asked), 60) if asked.isdecimal() else wait)
+            time.sleep(_wait(error.response.headers, wait))
     return call()
+
+
+def _headers() -> dict[str, str]:
+    """The token, and that no answer is to be packed; to make its own, the client first reads a list without bounds."""
+    from huggingface_hub import constants, get_token
+
+    token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+    plain = {"User-Agent": "metazoo", "Accept-Encoding": "identity"}
+    return {**plain, "Authorization": f"Bearer {token}"} if token else plain
+
+
+def _wait(headers: Mapping[str, str], seconds: int) -> int:
+    """How long to wait before a busy hub is asked again: so many seconds, or what it asks for within bounds."""
+    asked = headers.get("Retry-After", "")[:9]
+    return min(int(asked), LONGEST_WAIT) if asked.isdecimal() else seconds
+
+
+def _parts(answer: Any) -> Iterator[bytes]:
+    """The bytes of an answer as they come.
+
+    Raises ConnectionError where they are packed, which was not asked for and may become any number of bytes, and
+    TimeoutError where they come so slowly that there may be no end.
+    """
+    if (packed := answer.headers.get("Content-Encoding", "identity")) != "identity":
+        raise ConnectionError(f"{_struck(str(answer.url))}: the answer is packed ({_struck(packed)}); check HF_ENDPOINT")
+    start, count = time.monotonic(), 0
+    for part in answer.iter_raw():
+        yield from (part[at : at + CHUNK] for at in range(0, len(part), CHUNK))
+        count, spent = count + len(part), time.monotonic() - start
+        if spent > FREE_SECONDS and count < BYTES_A_SECOND * spent:
+            said = f"{count:,} bytes came in {spent:.0f} s, too slowly"
+            raise TimeoutError(f"{_struck(str(answer.url))}: {said}; run the same command again later")
+
+
+def _raise_for_status(answer: Any) -> None:
+    """Raises as the hub's client does, which reads all that is said of an error: it gets the beginning only."""
+    from huggingface_hub.utils import hf_raise_for_status
+
+    if answer.is_error:
+        headers, said = {k: v for k, v in answer.headers.items() if k not in FRAMING}, bytearray()
+        for part in _parts(answer) if "Content-Encoding" not in answer.headers else ():
+            said += part
+            if len(said) > ERROR_BYTES:
+                break
+        answer = type(answer)(answer.status_code, headers=headers, content=bytes(said[:ERROR_BYTES]), request=answer.request)
+    hf_raise_for_status(answer)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Importing zoos of others: which kinds there are, and how one is read without trusting it."""
 
 import inspect
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -46,7 +47,7 @@ def import_zoo(kind: str, path: Path | str, folder: Path | str, *, options: Mapp
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     path = path.resolve() if path.name in ("", "..") else path  # a zoo is called as its folder, and has tables beside it
-    if folder.exists():
+    if os.path.lexists(folder):
         raise FileExistsError(f"{folder} exists; give a new folder to --out")
     aside = folder.with_name(f".{folder.name}.importing")  # what a killed import leaves, the next one clears
     with files.workplace(aside):

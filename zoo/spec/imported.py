@@ -10,6 +10,8 @@ from zoo.messages import COLUMN, LINE, Facts, facts_html, facts_text, some_names
 STRICT = ConfigDict(extra="forbid", strict=False, allow_inf_nan=False)
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Column = Annotated[str, Field(pattern=f"^{COLUMN}$")]
+RESERVED = ("index", "diverged", "split", "weights")  # columns of every zoo: hyper-parameters are none of them, nor targets
+OTHERS = f"{', '.join(RESERVED[:-1])} or {RESERVED[-1]}"
 Line = Annotated[str, Field(max_length=LINE, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 
 
@@ -100,7 +102,15 @@ def lines_of(about: Imported) -> list[str]:
 def parse(fields: dict[str, Any], source: str) -> Imported:
     """What a zoo.json says of an imported zoo. Raises ValueError naming the fields at fault."""
     try:
-        return TypeAdapter(Imported).validate_python(fields)
+        found = TypeAdapter(Imported).validate_python(fields)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors()[:5])
         raise ValueError(f"{source}: what it says of an imported zoo is damaged: {faults}") from None
+    named = [*found.hyper_parameters, *found.targets, *found.columns]
+    if twice := [name for number, name in enumerate(named) if name in (*named[:number], *RESERVED)]:
+        raise ValueError(
+            f"{source}: column {twice[0]} must be one of hyper_parameters, targets and columns, and no {OTHERS}"
+        )
+    if wrong := [name for name in found.text if name in found.targets or name not in named]:
+        raise ValueError(f"{source}: column {wrong[0]} is in `text`, so it must be a column, and no target")
+    return found

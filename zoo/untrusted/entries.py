@@ -59,7 +59,7 @@ def column(texts: Sequence[str], what: str, where: Where, *, words: bool = True)
     """
     kinds = np.array([kind(text) for text in texts], object)
     wordy = kinds == "word"
-    numeric, present = np.isin(kinds, ("number", "percent")), kinds != "missing"
+    numeric, present = np.isin(kinds, ("number", "percent", "commas")), kinds != "missing"
     if not present.any():
         named = words and any(text.strip() for text in texts)  # `none` in each row is a word, nothing is not
         return Column(_words(texts)) if named else Column(np.full(len(texts), np.nan))

@@ -114,7 +114,10 @@ def _separator(text: str) -> str:
     counts = {}
     for separator in SEPARATORS:
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-        counts[separator] = [len(row) for row in rows if any(entry.strip() for entry in row)] or [0]
+        try:
+            counts[separator] = [len(row) for row in rows if any(entry.strip() for entry in row)] or [0]
+        except csv.Error:  # a wide table is a single entry between other separators, too long a one
+            counts[separator] = [0]
     several = [separator for separator, found in counts.items() if found[0] > 1]
     fits = [separator for separator in several if set(counts[separator]) == {counts[separator][0]}] or several
     if len(fits) > 1:
@@ -126,10 +129,10 @@ def _separator(text: str) -> str:
 def _names(line: str, separator: str) -> list[str]:
     if "\0" in line:
         raise ValueError("it has NUL characters, as UTF-16 without a byte order mark has; save it as UTF-8")
+    if len(line) > LINE_BYTES or line.count(separator) >= COLUMNS:
+        raise ValueError(f"its first line has {len(line):,} characters and {line.count(separator) + 1:,} names; too many")
     given = next(csv.reader(io.StringIO(line, newline=""), delimiter=separator), [])
     names = [name.strip() or f"Unnamed: {number}" for number, name in enumerate(given)]  # as pandas calls such columns
-    if len(line) > LINE_BYTES or len(names) > COLUMNS:
-        raise ValueError(f"its first line has {len(line):,} characters and {len(names):,} names; too many")
     if not any(name.strip() for name in given):
         raise ValueError("its first line is empty; it must name the columns")
     if len(set(names)) < len(names) or not all(name.isprintable() for name in given):
@@ -190,8 +193,9 @@ def _whole(path: Path, frame: pd.DataFrame, names_at: int, separator: str) -> Ta
 
 
 def _with_commas(path: Path, frame: pd.DataFrame) -> list[str]:
-    """The columns of numbers that have commas. Raises ValueError where these may not be decimal commas."""
-    kinds = {name: [entries.kind(text) for text in frame[name]] for name in frame}
+    """The columns of numbers that have commas, at most one in each. Raises ValueError where these may not be decimal."""
+    single = [name for name in frame if not any(text.count(",") > 1 for text in frame[name])]
+    kinds = {name: [entries.kind(text) for text in frame[name]] for name in single}
     numbers = {name: found for name, found in kinds.items() if "word" not in found}
     found = {name: frame[name][[kind == "commas" for kind in kinds[name]]] for name in numbers if "commas" in kinds[name]}
     commas = [(name, text.strip()) for name, texts in found.items() for text in texts]

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 
 from zoo.importers.source_zoo import BY_HASH, LARGEST, split_by_lineage
-from zoo.importers.state_dicts.names import is_hyper_parameter, our_name
+from zoo.importers.state_dicts.names import is_hyper_parameter, our_name, tells_nets_apart
 from zoo.messages import is_column, plain_line, unknown
 from zoo.spec.columns import SPLITS, TARGETS
-from zoo.untrusted.entries import Column
+from zoo.untrusted.entries import Column, kind
 from zoo.untrusted.tables import Table
 
 NO_FEATURES = ("file", "split", "lineage", "diverged")  # columns that have another meaning
-NO_TARGETS = (*NO_FEATURES, "source_index", "seed", "id")  # unless the option names them
+NO_TARGETS = (*NO_FEATURES, "source_index")  # unless the option names them
 RESERVED = ("weights", "trajectory")  # columns that every zoo, or none, has
 NONE = "none"  # as hyper-parameters: no column is one, whatever the names say
 FEW = 3  # words that a message gives of many
@@ -156,7 +156,8 @@ def _part(column: str, our: str, values: np.ndarray, choice: Choice) -> str:
         return "targets"
     if known if choice.hyper_parameters is None else column in choice.hyper_parameters:
         return "hyper_parameters"
-    return "targets" if numbers and not choice.targets and not known and our not in NO_TARGETS else "columns"
+    other = our in NO_TARGETS or tells_nets_apart(column)
+    return "targets" if numbers and not choice.targets and not known and not other else "columns"
 
 
 def _converted(
@@ -198,7 +199,7 @@ def _check(our: str, values: np.ndarray, what: str) -> None:
         raise ValueError(f"{what} is an accuracy, from 0 to 1, found {max(wrong):g}; if it is in percent, see percent=")
     if our == "diverged" and not known <= {0, 1}:
         raise ValueError(f"{what} must be 0 or 1")
-    if our == "lineage" and (values.dtype.kind == "f" or "" in known):
+    if our == "lineage" and (values.dtype.kind == "f" or any(kind(str(value)) == "missing" for value in known)):
         raise ValueError(f"{what} must name the lineage of every net, by a whole number or a word")
 
 

@@ -59,9 +59,9 @@ def state_dicts(
     - `table`: the CSV, by its path in the folder. Default: the only `.csv` there.
     - `hyper_parameters`: columns that are known before training, numbers or words; metanets may see them. Default: those
       whose names say so (`lr`, `epochs`, `batch_size`, `optimizer`, `width` and others; see `names.py`), and numbers
-      below `config/`; `none` for none.
-    - `targets`: columns to predict, numbers. Default: all other columns of numbers, but `index`, `id`, `seed`
-      and those whose names are of hyper-parameters.
+      below `config/` but seeds, accuracies and losses; `none` for none.
+    - `targets`: columns to predict, numbers. Default: all other columns of numbers, but `index`, seeds and
+      ids (`seed`, `data_seed`, `run_id`) and those whose names are of hyper-parameters.
     - `percent`: columns that are in percent. They are divided by 100: an accuracy in a zoo is a share from 0 to 1. So are
       entries with a per cent sign.
     - `words`: columns of words that may look like numbers with mistakes in them.

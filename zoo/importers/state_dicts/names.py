@@ -34,7 +34,15 @@ NAMES = """
 """  # the field's names of what is known before training; case and separators do not count
 HYPER_PARAMETERS = frozenset(NAMES.split())
 GROUP = re.compile(r"(config|configs|cfg|hparams?|hyper_?parameters?|hp|params|args)\s*[/.:]+", re.IGNORECASE)
-SEED = re.compile(r"(^|[^a-z])seed([^a-z]|$)", re.IGNORECASE)
+SEED = re.compile("(^|[^a-z])seeds?([^a-z]|$)")
+IDENTITY = re.compile("(^|[^a-z])id$")
+MEASURED = re.compile(
+    "(^|[^a-z])(test|val|valid|validation|eval|evaluation|metrics?|results?|summary|history|loss)([^a-z]|$)"
+)
+OUTCOME = re.compile(
+    "((train|training|test|val|valid|validation|eval|best|last|final|mean|top1|top5)_)*"
+    "(accuracy|acc|loss|error|err|auc|f1|score|gap|top1|top5)|generali[sz]ation_gap"
+)
 
 
 def our_name(column: str) -> str:
@@ -46,13 +54,26 @@ def our_name(column: str) -> str:
 def is_hyper_parameter(column: str, *, numbers: bool) -> bool:
     """Whether a column's name says that it is known before training, and no seed.
 
-    Below `config/` and the like, as experiment trackers write it, all numbers are.
+    Below `config/` and the like, as experiment trackers write it, all numbers are but accuracies, losses and the like. What
+    is below `test/`, `metrics/` and the like was measured, such as `test/l1`.
     """
-    if SEED.search(column):
+    *groups, last = re.split("[/.:]+", column)
+    if SEED.search(_words(column)) or OUTCOME.fullmatch(_words(last)) or any(MEASURED.search(_words(g)) for g in groups):
         return False
-    names = {_bare(column), _bare(re.split("[/.:]+", column)[-1])}
+    names = {_bare(column), _bare(last)}
     names |= {name.removeprefix(group) for name in names for group in ("config", "hparam", "hparams", "hp")}
     return bool(names & HYPER_PARAMETERS) or (numbers and bool(GROUP.match(column)))
+
+
+def tells_nets_apart(column: str) -> bool:
+    """Whether a column's name says that it is a seed or a number given to each net: nothing that can be predicted."""
+    words = _words(column)
+    return bool(SEED.search(words) or IDENTITY.search(words))
+
+
+def _words(text: str) -> str:
+    """A name in small letters, an underscore between words: `randomSeed` and `Random seed` are `random_seed`."""
+    return re.sub("[^a-z0-9]+", "_", re.sub("([a-z0-9])([A-Z])", r"\1_\2", text).lower()).strip("_")
 
 
 def _bare(text: str) -> str:

@@ -16,6 +16,7 @@ from zoo.untrusted.vetting.tensors import FIXED_BYTES, TENSORS, tensors_header
 
 __all__ = ["LOCAL", "MANIFEST", "check", "manifest", "tensors_header"]
 
+MATRIX = ".F_mat"  # ends the name of a nonlinearity's fixed matrix
 UNPACKED_BYTES = 2**30  # of all shards' columns in memory; more only where the files themselves are as large
 LOCAL = ("plan.json", "units", "cache")  # what `build` and `score` keep beside a zoo and trust
 
@@ -37,6 +38,11 @@ def check(folder: str, *, local: bool = False) -> dict[str, int]:
         raise ValueError(
             f"{place / FIXED}: tensor fixed has shape {fixed.get('fixed')}, {ABOUT} describes [{about.weights}]"
         )
+    for name, shape in fixed.items():
+        if name != "fixed" and (not name.endswith(MATRIX) or len(shape) != 2 or shape[0] != shape[1]):
+            raise ValueError(
+                f"{place / FIXED}: tensor {name!r} has shape {shape}; beside fixed it has square *{MATRIX} only"
+            )
     found = _shards(place, sizes, about)
     _check_alike(place, found)
     nets = sum(one.nets for one in found)

@@ -8,6 +8,8 @@ from typing import Any
 from zoo.untrusted.json import read_json
 from zoo.untrusted.vetting.tensors import is_counts
 
+NAME = 1000  # characters in a tensor's name
+
 
 @dataclass(frozen=True)
 class About:
@@ -45,5 +47,18 @@ def weights_of(path: Path, about: dict[str, Any]) -> int:
         shape, offset = (entry.get("shape", ""), entry.get("offset")) if isinstance(entry, dict) else ("", None)
         if not is_counts(shape) or len(shape) > 8 or offset != end or type(offset) is not int:
             raise ValueError(f"{path}: `layout` must have a shape and an offset for each tensor, one after the other")
+        if 0 in shape or not _is_named(entry, len(shape)):
+            raise ValueError(f"{path}: `layout` must have a name, a role and axes for each tensor, and none without entries")
         end += math.prod(shape)
+    if len({entry["name"] for entry in entries}) < len(entries):
+        raise ValueError(f"{path}: `layout` has two tensors of one name")
     return end
+
+
+def _is_named(entry: dict[str, Any], axes: int) -> bool:
+    """Whether an entry says what it is by texts, and for each axis in one, or by null, what it runs over."""
+    spaces = entry.get("axes")
+    texts: list[Any] = [entry.get("name"), entry.get("role")]
+    if not isinstance(spaces, list) or len(spaces) != axes or not all(isinstance(text, str) and text for text in texts):
+        return False
+    return len(texts[0]) <= NAME and all(space is None or isinstance(space, str) for space in spaces)
