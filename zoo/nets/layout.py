@@ -1,6 +1,7 @@
 """How a net's weights lie in one flat vector: the layout of named tensors."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any
 
@@ -9,9 +10,16 @@ from typing import Any
 class Entry:
     """One tensor of a net: `shape` values in row-major order from `offset` on in the flat vector.
 
-    `role` is `conv`, `scale` or `shift` (of a norm), `linear` or `bias`. `axes` names, for each axis, the channel
-    space that it runs over (None: not permutable); permuting one space on every axis that names it is a symmetry of a
-    net without fixed entries.
+    `role` is `conv`, `scale` or `shift` (of a norm), `linear` or `bias`. The others say what acts on it without changing
+    what a net without fixed entries computes; they are empty, or have a word or None for each axis:
+
+    - `axes`: the channel space that the axis runs over. Permuting one space on every axis that names it is a symmetry.
+    - `scales`: `"S"` where the numbers a of the scale space S multiply the axis channel by channel, `"/S"` where they
+      divide it. A layout in which no entry has `scales`, `mixes` or `sized` follows `zoo.symmetry.group.by_norms`.
+    - `mixes`: `"M"` where an invertible matrix A of the space M acts along the axis, `"/M"` where its inverse transpose
+      does: a matrix for each index of the entry's first axis but one that is mixed, such as the heads of attention.
+    - `sized`: a name. All tensors of one name may be multiplied by one positive number, since a norm that has no
+      other input stands right behind them (exact but for the norm's epsilon).
     """
 
     name: str
@@ -19,6 +27,9 @@ class Entry:
     offset: int
     role: str
     axes: tuple[str | None, ...]
+    scales: tuple[str | None, ...] = ()
+    mixes: tuple[str | None, ...] = ()
+    sized: str = ""
 
     @property
     def size(self) -> int:
@@ -31,16 +42,27 @@ class Entry:
         return slice(self.offset, self.offset + self.size)
 
 
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object, without the fields that say nothing."""
+        return {name: value for name, value in asdict(self).items() if value not in ((), "") or name in ("shape", "axes")}
+
+
 Layout = tuple[Entry, ...]
 
 
-def from_shapes(tensors: list[tuple[str, tuple[int, ...], str, tuple[str | None, ...]]]) -> Layout:
-    """Lays (name, shape, role, axes) one after the other."""
+def from_shapes(tensors: Iterable[tuple[Any, ...]]) -> Layout:
+    """Lays (name, shape, role, axes, and what else an Entry has) one after the other."""
     entries, offset = [], 0
-    for name, shape, role, axes in tensors:
-        entries.append(Entry(name, shape, offset, role, axes))
+    for name, shape, role, axes, *acting in tensors:
+        entries.append(Entry(name, shape, offset, role, axes, *acting))
         offset += prod(shape)
     return tuple(entries)
+
+
+def from_json(values: list[dict[str, Any]]) -> Layout:
+    """The layout that these JSON objects are. Raises TypeError or KeyError where they are none."""
+    lists = ("shape", "axes", "scales", "mixes")
+    return tuple(Entry(**{name: tuple(v) if name in lists else v for name, v in value.items()}) for value in values)
 
 
 def total(layout: Layout) -> int:

@@ -1,0 +1,59 @@
+"""Aligning nets: the order of channels in which one net comes nearest to another."""
+
+import torch
+from jaxtyping import Float
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from zoo.nets.layout import Layout, views
+from zoo.seeds import stream
+from zoo.symmetry.element import Element, act
+from zoo.symmetry.group import Group
+
+SWEEPS, GAIN = 100, 1e-12  # at most; what a new order must gain
+
+
+def align(
+    one: Float[Tensor, "net weight"], other: Float[Tensor, "net weight"], layout: Layout, group: Group, *, seed: int = 0
+) -> Element:
+    """For each net of `other` the order of its channels that brings it near to the net of `one` in the same row.
+
+    Weight matching: spaces are gone through in random order, each given the order with the largest inner product of the
+    weights, all else being as it is, until nothing is gained (Ainsworth, Hayase & Srinivasa 2023, Git Re-Basin,
+    arXiv 2209.04836, algorithm 1). A local optimum: the best order of all spaces at once is NP-hard to find. The seed
+    determines the orders of the spaces, for each row on its own.
+    """
+    rows = [_aligned(one[[i]], other[[i]], layout, group, stream(seed, "align", i)) for i in range(len(one))]
+    return Element({space: torch.stack([row[space] for row in rows]) for space in group.orders} if rows else {})
+
+
+def _aligned(one: Tensor, other: Tensor, layout: Layout, group: Group, rng: torch.Generator) -> dict[str, Tensor]:
+    """The order of each space for a single pair."""
+    spaces = list(group.orders)
+    orders = {space: torch.arange(size) for space, size in group.orders.items()}
+    for _ in range(SWEEPS):
+        gained = False
+        for number in torch.randperm(len(spaces), generator=rng).tolist():
+            space = spaces[number]
+            rest = Element({name: order.unsqueeze(0) for name, order in orders.items() if name != space})
+            likeness = _likeness(one, act(other, layout, rest), layout, space)
+            found = torch.from_numpy(linear_sum_assignment(likeness.numpy(), maximize=True)[1])
+            rows = torch.arange(len(found))
+            gain = (likeness[rows, found] - likeness[rows, orders[space]]).sum()
+            if gain > GAIN * likeness.abs().max():
+                orders[space], gained = found, True
+        if not gained:
+            break
+    return orders
+
+
+def _likeness(one: Tensor, other: Tensor, layout: Layout, space: str) -> Float[Tensor, "channel channel"]:
+    """The inner product of each channel of one net with each of the other, over all tensors on whose axes the space is."""
+    total: Tensor | float = 0.0
+    for entry, mine, theirs in zip(layout, views(one, layout).values(), views(other, layout).values(), strict=True):
+        for axis, name in enumerate(entry.axes):
+            if name == space:
+                a, b = (tensor[0].double().movedim(axis, 0).flatten(1) for tensor in (mine, theirs))
+                total = total + a @ b.T
+    assert isinstance(total, Tensor)
+    return total
