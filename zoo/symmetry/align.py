@@ -53,7 +53,7 @@ def _likeness(one: Tensor, other: Tensor, layout: Layout, space: str) -> Float[T
     for entry, mine, theirs in zip(layout, views(one, layout).values(), views(other, layout).values(), strict=True):
         for axis, name in enumerate(entry.axes):
             if name == space:
-                a, b = (tensor[0].double().movedim(axis, 0).flatten(1) for tensor in (mine, theirs))
-                total = total + a @ b.T
+                a, b = (tensor[0].double().movedim(axis, 0) for tensor in (mine, theirs))
+                total = total + a.reshape(len(a), -1) @ b.reshape(len(b), -1).T
     assert isinstance(total, Tensor)
     return total

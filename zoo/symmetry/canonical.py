@@ -58,7 +58,8 @@ def _log_norms(weights: Tensor, layout: Layout, space: str, side: int) -> Float[
     for entry, tensor in zip(layout, views(weights, layout).values(), strict=True):
         for name, power, axis in powers(entry):
             if name == space and power == side:
-                total = total + tensor.movedim(axis + 1, 1).flatten(2).square().sum(dim=2)
+                squares = tensor.movedim(axis + 1, 1).square()
+                total = total + squares.reshape(*squares.shape[:2], -1).sum(dim=2)
     assert isinstance(total, Tensor)
     return _log(total) / 2
 
