@@ -41,7 +41,6 @@ class Entry:
         """Where the tensor stands in the flat vector."""
         return slice(self.offset, self.offset + self.size)
 
-
     def to_json(self) -> dict[str, Any]:
         """As a JSON object, without the fields that say nothing."""
         return {name: value for name, value in asdict(self).items() if value not in ((), "") or name in ("shape", "axes")}

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zoo.nets.layout import Layout, views
-from zoo.symmetry.element import Element, act
+from zoo.symmetry.element import Element, act, act_with, lined
 from zoo.symmetry.group import Group, acting, heads_axis, mixed, powers
 
 SWEEPS, CLOSE = 1000, 1e-12  # of balancing, at most; the change of a logarithm below which it has ended
@@ -21,7 +21,7 @@ def canonical(weights: Float[Tensor, "net weight"], layout: Layout, group: Group
     """
     layout, found = acting(layout), weights.double()
     for space in group.mixes:
-        found = act(found, layout, Element(mixes={space: _balancing(found, layout, space)}))
+        found = _balanced(found, layout, space)
     normed, others = _written_by_norms(layout, group)
     found = act(found, layout, Element(scales={space: -_log_norms(found, layout, space, 1) for space in normed}))
     for _ in range(SWEEPS if others else 0):
@@ -68,28 +68,25 @@ def _log(squares: Tensor) -> Tensor:
     return torch.where(squares > 0, squares, 1.0).log()
 
 
-def _balancing(weights: Tensor, layout: Layout, space: str) -> Float[Tensor, "net head k k"]:
-    """The matrices A with A P A' = A^-T S A^-1 diagonal and descending, of what the mix multiplies (P) and divides (S).
+def _balanced(weights: Tensor, layout: Layout, space: str) -> Float[Tensor, "net weight"]:
+    """The nets with a mix such that what it multiplies (P) and divides (S) has equal, diagonal, descending squares.
 
     X = A'A solves X P X = S: the geometric mean of P^-1 and S (Bhatia 2007, Positive Definite Matrices, 4.1.3). Signs are
-    such that the sum of the cubes of each row of the multiplied side is positive.
+    such that the sum of the cubes of each row of the multiplied side is positive. A direction that one side does not use
+    is 0 on both: then no element gets there, but a sequence of them does.
     """
     sides: dict[int, list[Tensor]] = {1: [], -1: []}
     for entry, tensor in zip(layout, views(weights, layout).values(), strict=True):
         for name, power, axis in mixed(entry):
             if name == space:
-                heads = heads_axis(entry, axis)
-                lined = tensor.movedim(axis + 1, 1).unsqueeze(1) if heads is None else tensor.movedim((heads + 1, axis + 1), (1, 2))
-                sides[power].append(lined.flatten(3))
-    written = torch.cat(sides[1], dim=3)
-    p, s = (torch.cat(sides[side], dim=3) for side in (1, -1))
-    p, s = p @ p.mT, s @ s.mT
+                sides[power].append(lined(tensor, axis, heads_axis(entry, axis)).flatten(3))
+    p, s = (torch.cat(sides[side], dim=3) @ torch.cat(sides[side], dim=3).mT for side in (1, -1))
     half, back = _root(p, 0.5), _root(p, -0.5)
     a = _root(back @ _root(half @ s @ half, 0.5) @ back, 0.5)
-    values, vectors = torch.linalg.eigh(a @ p @ a.mT)
-    a = vectors.flip(-1).mT @ a
-    signs = (a @ written).pow(3).sum(dim=3, keepdim=True).sign()
-    return torch.where(signs == 0, 1.0, signs) * a
+    a = torch.linalg.eigh(a @ p @ a.mT)[1].flip(-1).mT @ a
+    signs = (a @ torch.cat(sides[1], dim=3)).pow(3).sum(dim=3, keepdim=True).sign()
+    a = torch.where(signs == 0, 1.0, signs) * a
+    return act_with(weights, layout, {space: (a, torch.linalg.pinv(a, rtol=1e-7).mT)})
 
 
 def _root(matrices: Tensor, power: float) -> Tensor:

@@ -30,9 +30,7 @@ class Element:
     sizes: Mapping[str, Float[Tensor, " net"]] = field(default_factory=dict)
 
 
-def draw(
-    group: Group, nets: int, rng: torch.Generator, *, kinds: tuple[str, ...] = KINDS, largest: float = 2.0
-) -> Element:
+def draw(group: Group, nets: int, rng: torch.Generator, *, kinds: tuple[str, ...] = KINDS, largest: float = 2.0) -> Element:
     """A random element for each net: orders uniform, scales and sizes log-uniform from 1 / `largest` to `largest`.
 
     Mixes are I + SPREAD N(0, 1), drawn again where their condition is above CONDITION. Orders and scales of a part of the
@@ -67,13 +65,12 @@ def act(weights: Float[Tensor, "net weight"], layout: Layout, element: Element) 
     """
     moved, nets = torch.empty_like(weights), torch.arange(len(weights), device=weights.device).unsqueeze(1)
     layout = acting(layout)
+    mixes = {space: (a.to(weights), torch.linalg.inv(a).mT.to(weights)) for space, a in element.mixes.items()}
     for entry, tensor in zip(layout, views(weights, layout).values(), strict=True):
         exponents = _exponents(entry, element, weights)
         if exponents is not None:
             tensor = tensor * exponents.exp().to(weights)
-        for space, power, axis in mixed(entry):
-            if space in element.mixes:
-                tensor = _mixed(tensor, element.mixes[space].to(weights), power, axis, heads_axis(entry, axis))
+        tensor = _mixed(tensor, entry, mixes)
         for axis, name in enumerate(entry.axes, start=1):
             if name in element.orders:
                 order = element.orders[name].to(weights.device)
@@ -96,14 +93,27 @@ def _exponents(entry: Entry, element: Element, weights: Tensor) -> Float[Tensor,
     return found
 
 
-def _mixed(tensor: Tensor, matrices: Tensor, power: int, axis: int, heads: int | None) -> Tensor:
-    """The tensor with each head's matrix, or its inverse transpose, acting along the axis (counted without the nets)."""
-    if power < 0:
-        matrices = torch.linalg.inv(matrices).mT
+def act_with(weights: Tensor, layout: Layout, mixes: Mapping[str, tuple[Tensor, Tensor]]) -> Float[Tensor, "net weight"]:
+    """The nets with these matrices along what each mix multiplies, and those along what it divides: inverses or not."""
+    tensors = zip(layout, views(weights, layout).values(), strict=True)
+    return torch.cat([_mixed(tensor, entry, mixes).flatten(1) for entry, tensor in tensors], dim=1)
+
+
+def _mixed(tensor: Tensor, entry: Entry, mixes: Mapping[str, tuple[Tensor, Tensor]]) -> Tensor:
+    for space, power, axis in mixed(entry):
+        if space in mixes:
+            heads = heads_axis(entry, axis)
+            rows = lined(tensor, axis, heads)
+            rows = (mixes[space][power < 0] @ rows.flatten(3)).reshape(rows.shape)
+            tensor = rows.squeeze(1).movedim(1, axis + 1) if heads is None else rows.movedim((1, 2), (heads + 1, axis + 1))
+    return tensor
+
+
+def lined(tensor: Tensor, axis: int, heads: int | None) -> Float[Tensor, "net head k ..."]:
+    """The tensor with the axis of the heads, of which there is one where it has none, and the mixed axis first."""
     if heads is None:
-        return _mixed(tensor.unsqueeze(1), matrices, 1, axis + 1, 0).squeeze(1)
-    lined = tensor.movedim((heads + 1, axis + 1), (1, 2))  # net head k ...
-    return (matrices @ lined.flatten(3)).reshape(lined.shape).movedim((1, 2), (heads + 1, axis + 1))
+        return tensor.movedim(axis + 1, 1).unsqueeze(1)
+    return tensor.movedim((heads + 1, axis + 1), (1, 2))
 
 
 def inverse(element: Element, layout: Layout) -> Element:
