@@ -21,6 +21,12 @@ def limits():
     return [resource.getrlimit(kind) for kind in (resource.RLIMIT_AS, resource.RLIMIT_CORE, resource.RLIMIT_FSIZE)]
 
 
+def data_limit():
+    import resource
+
+    return resource.getrlimit(resource.RLIMIT_DATA)[0]
+
+
 def modules():
     return sorted(sys.modules)
 

@@ -28,13 +28,13 @@ NUMBERS = [0, 1, 2**7, 2**8 - 1, 2**15, 2**16 - 1, 2**31 - 1, 2**32 - 1, 2**40, 
 
 
 def _shard(path: Path) -> None:
-    about = json.loads(path.with_name("about").read_text())
-    importlib.import_module("zoo.untrusted.vetting").shard(path, about["weights"], set(about["text"]))
+    vetting, known = importlib.import_module("zoo.untrusted.vetting"), json.loads(path.with_name("about").read_text())
+    vetting.shard(path, vetting.About(known["weights"], 0, frozenset(known["text"]), is_built=True))
 
 
 def _zoo_json(path: Path) -> None:
     vetting = importlib.import_module("zoo.untrusted.vetting")
-    vetting.weights_of(path, vetting.read_about(path))
+    vetting.read_about(path)
 
 
 def _manifest(path: Path) -> None:
@@ -68,9 +68,9 @@ def _pt(path: Path) -> None:
 
 
 def _csv(path: Path) -> None:
-    from zoo.untrusted import readers
+    from zoo.untrusted import tables
 
-    readers.table(path, most=2**20)
+    tables.read(path, most=2**20)
 
 
 READERS: dict[str, Callable[[Path], None]] = {

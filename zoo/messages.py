@@ -1,8 +1,9 @@
-"""The words of messages: errors that name the nearest choice, spans of time, and texts of strangers made plain."""
+"""The words of messages: errors that name the nearest choice, spans of time, objects in a few lines, texts of strangers."""
 
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from html import escape
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -34,6 +35,23 @@ def duration(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.1f} {name}" if size > 60 else f"{seconds / size:.0f} {name}"
     return f"{seconds:.0f} s"
+
+
+Facts = tuple[str, dict[str, str]]  # what an object is shown as: a title, and what there is to say of it, by name
+
+
+def facts_text(facts: Facts) -> str:
+    """An object's facts as its `repr`: the title, and a line for each."""
+    title, known = facts
+    return "\n".join([plain(title), *(f"  {name:16} {plain(text)}" for name, text in known.items() if text)])
+
+
+def facts_html(facts: Facts) -> str:
+    """The same as a table for notebooks; everything that stands in it is escaped."""
+    title, known = facts
+    cells = [(escape(plain(name)), escape(plain(text))) for name, text in known.items() if text]
+    rows = "".join(f'<tr><th style="text-align: left">{name}</th><td>{text}</td></tr>' for name, text in cells)
+    return f"<table><caption>{escape(plain(title))}</caption>{rows}</table>"
 
 
 def some_names(found: Iterable[object]) -> str:

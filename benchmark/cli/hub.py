@@ -6,20 +6,25 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli.terminal import Folder, Folders, app, console, stoppable
+from benchmark.cli.terminal import Folder, Folders, command, console, stoppable
 
 
 def _say(line: str) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-@app.command(rich_help_panel="Travel")
+@command("Travel")
 def publish(
     zoo_folders: Folders,
     to: Annotated[str, typer.Option(help="hf://datasets/USER/NAME, s3://BUCKET/PREFIX, or a folder.")],
     name: Annotated[str | None, typer.Option(help="The card's title; default: the last part of --to.")] = None,
-    licence: Annotated[str, typer.Option(help="Of the weights, as the hub abbreviates it.")] = "cc-by-4.0",
-    authors: Annotated[str, typer.Option(help="Who made the zoos, for the citation.")] = "",
+    licence: Annotated[
+        str | None,
+        typer.Option(help="Of the weights, as the hub abbreviates it; default: cc-by-4.0, of imported zoos unknown."),
+    ] = None,
+    authors: Annotated[
+        list[str] | None, typer.Option(help="Who made the zoos; may be repeated. Default: of imported zoos unknown.")
+    ] = None,
     results: Annotated[Path, typer.Option(help="A folder of records; those of these zoos go on the card.")] = Path(
         "data/results"
     ),
@@ -39,7 +44,7 @@ def publish(
         zoo_folders,
         name=name or to.rstrip("/").split("/")[-1].split("@")[0],
         licence=licence,
-        authors=authors,
+        authors=" and ".join(authors or []),
         repository=repository,
         scores=markdown_of(results, {zoo.open(folder).manifest_sha256 for folder in zoo_folders}),
     )
@@ -50,7 +55,7 @@ def publish(
         _say(f"{done.where}" + f", commit {done.revision}" * bool(done.revision) + f", tag {done.tag}" * bool(done.tag))
 
 
-@app.command(rich_help_panel="Travel")
+@command("Travel")
 def fetch(
     source: Annotated[
         str,
@@ -69,7 +74,7 @@ def fetch(
     _say(f"{folder}: {len(zoo.open(folder))} nets")
 
 
-@app.command("import", rich_help_panel="Travel")
+@command("Travel", name="import")
 def import_(
     kind: Annotated[str, typer.Argument(help="small-cnn-zoo, modelzoos, asymmetric-networks or state-dicts.")],
     path: Annotated[Path, typer.Argument(help="A folder or an archive, as it was published.")],
@@ -81,7 +86,7 @@ def import_(
     """Bring a zoo that others trained, or a folder of your own nets, into this format."""
     import zoo
     from zoo.importers.import_zoo import import_zoo
-    from zoo.spec.imported import Imported
+    from zoo.spec.imported import Imported, lines_of
 
     options = {}
     for setting in settings or []:
@@ -92,21 +97,20 @@ def import_(
     with stoppable():
         import_zoo(kind, path, out, options=options)
     made = zoo.open(out)
-    for note in made.spec.provenance.notes if isinstance(made.spec, Imported) else ():
-        _say(note)
+    for line in lines_of(made.spec) if isinstance(made.spec, Imported) else ():
+        _say(line)
     _say(f"{out}: {len(made)} nets of {made.blueprint.trained.numel():,} weights")
 
 
-@app.command(rich_help_panel="Travel")
+@command("Travel")
 def vet(zoo_folder: Folder) -> None:
     """Look through a zoo from others before anything reads it, and refuse what a zoo does not need."""
-    from zoo.dataset.vet import vet
+    from zoo.dataset.vet import report
 
-    vet(zoo_folder)
-    _say(f"{zoo_folder}: nothing in it but a zoo, and its bytes are its manifest's")
+    _say(report(zoo_folder))
 
 
-@app.command(rich_help_panel="Travel")
+@command("Travel")
 def doctor(
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask whether the hub can be reached.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,

@@ -15,14 +15,14 @@ from benchmark.cli.terminal import (
     SpecArgument,
     WorkersOption,
     ZoosOption,
-    app,
+    command,
     console,
     overrides,
     workers_of,
 )
 
 
-@app.command(rich_help_panel="Leaderboards")
+@command("Leaderboards")
 def submit(
     paths: Annotated[
         list[Path], typer.Argument(help="Records, or folders of them: one metanet on one task.", metavar="RECORDS")
@@ -57,7 +57,7 @@ def submit(
     console.print(f"{folder}: {len(written)} files, {labels}", markup=False, highlight=False, soft_wrap=True)
 
 
-@app.command(rich_help_panel="Leaderboards")
+@command("Leaderboards")
 def check(
     results: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("data/results"),
     zoo_folders: ZoosOption = None,
@@ -73,7 +73,7 @@ def check(
         raise typer.Exit(1)
 
 
-@app.command(rich_help_panel="Leaderboards")
+@command("Leaderboards")
 def fresh(
     spec: SpecArgument,
     out: Annotated[Path, typer.Option(help="The zoo's folder, a new one.")],
@@ -94,7 +94,7 @@ def fresh(
     console.print(f"{out}: {len(zoo.open(out))} nets from seed {seed}", soft_wrap=True)
 
 
-@app.command(rich_help_panel="Leaderboards")
+@command("Leaderboards")
 def page(
     results: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("data/results"),
     out: Annotated[Path, typer.Option(help="The site's folder.")] = Path("site"),
@@ -109,7 +109,7 @@ def page(
     print(write(results, out, zoo_folders=zoo_folders, overwrite=overwrite))
 
 
-@app.command(rich_help_panel="Leaderboards")
+@command("Leaderboards")
 def emit(
     results: Annotated[Path, typer.Argument(help="A folder of records.")],
     out: Annotated[Path, typer.Option(help="Where the files go.")],

@@ -1,5 +1,6 @@
 """The command line: `metazoo`."""
 
+import os
 import signal
 import sys
 
@@ -14,6 +15,7 @@ __all__ = ["app", "console", "hub", "leaderboards", "main", "scores", "zoos"]
 
 def main() -> None:
     """Runs the command; an error the user can act on is printed without a traceback, and the exit code is 1."""
+    os.environ["MPLBACKEND"] = "agg"  # a notebook hands on its own, which need not be installed here
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         app()

@@ -17,16 +17,17 @@ from benchmark.cli.terminal import (
     OverwriteOption,
     TargetOption,
     WorkersOption,
-    app,
+    command,
     command_line,
     console,
     print_board,
+    print_remarks,
     stoppable,
     workers_of,
 )
 
 
-@app.command(rich_help_panel="Scores")
+@command("Scores")
 def score(
     zoo_folders: Folders,
     metanet: Annotated[
@@ -81,14 +82,14 @@ def score(
     console.print(f"{len(paths)} records under {out}")
 
 
-@app.command(rich_help_panel="Scores")
+@command("Scores")
 def symmetry(
     zoo_folder: Folder,
     metanet: Annotated[
         list[str], typer.Option(help="A name, package.module:NAME, path/to/file.py:NAME, or all; may be repeated.")
     ],
     target: TargetOption = "test_accuracy",
-    seed: Annotated[int, typer.Option(help="Of the metanets and of the symmetries.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the metanets and of the symmetries.")] = 0,
     out: Annotated[Path | None, typer.Option(help="A folder of records, to keep the report for `metazoo page`.")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of each metanet.")] = 50,
     batch: Annotated[int, typer.Option(min=2, help="Nets a step; for a small zoo, take fewer.")] = 128,
@@ -115,7 +116,7 @@ def symmetry(
     console.print(table)
 
 
-@app.command(rich_help_panel="Scores")
+@command("Scores")
 def leaderboard(
     results: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("data/results"),
     kind: Annotated[
@@ -143,10 +144,12 @@ def leaderboard(
             console.print("no two metanets have records of the same task and zoo")
         for (task, zoo), found in rows.groupby(["task", "zoo"], sort=False):
             frame = found.drop(columns=["task", "zoo"]).set_index("one")
-            console.print(frame_table(frame, f"{task}, {zoo}: differences in R², 95% intervals"))
+            console.print(frame_table(frame, f"{task}, {zoo}: differences in R², 95% intervals", width=console.width))
+    if pairs:
+        print_remarks(board.remarks(), to_errors=kind != "terminal")
 
 
-@app.command(rich_help_panel="Scores")
+@command("Scores")
 def compare(
     one: Annotated[str, typer.Argument(help="A metanet with records.", metavar="A")],
     other: Annotated[str, typer.Argument(help="Another.", metavar="B")],
@@ -167,7 +170,7 @@ def compare(
         console.print(plain(comparison.sentence()), markup=False, highlight=False, soft_wrap=True)
 
 
-@app.command(rich_help_panel="Scores")
+@command("Scores")
 def curve(
     results: Annotated[Path, typer.Argument(help="A folder of records of `score --train-nets`.")],
     out: Annotated[Path, typer.Option(help="The picture, .png or .svg.")],
@@ -180,7 +183,7 @@ def curve(
     print(save(sample_efficiency(leaderboard(results).cells), out))
 
 
-@app.command(rich_help_panel="Scores")
+@command("Scores")
 def demo(
     out: Annotated[Path, typer.Option(help="Where everything goes; what is there is kept.")] = Path("data/demo"),
     nets: Annotated[int | None, typer.Option(min=100, help="Nets a family.")] = None,

@@ -5,10 +5,11 @@ import shlex
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -23,6 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 console = Console(width=None if sys.stdout.isatty() else 150)  # no terminal: wide enough for the tables
+MOST_REMARKS = 20  # lines on records that are left out, or state other scores than theirs
+Verb = TypeVar("Verb", bound=Callable[..., None])
 SAY_EVERY = 10  # seconds between lines of progress where the output is no terminal
 
 Folder = Annotated[Path, typer.Argument(help="A zoo's folder.")]
@@ -37,7 +40,7 @@ SpecArgument = Annotated[
     str, typer.Argument(help="A built-in spec's name (see `metazoo specs`), or a TOML or JSON file.", metavar="SPEC")
 ]
 NetsOption = Annotated[int | None, typer.Option(help="How many nets.")]
-SeedOption = Annotated[int | None, typer.Option(help="The zoo's seed.")]
+SeedOption = Annotated[int | None, typer.Option(min=0, help="The zoo's seed.")]
 SettingsOption = Annotated[
     list[str] | None, typer.Option("--set", help="FIELD=VALUE, for any field of the spec; may be repeated.")
 ]
@@ -55,6 +58,30 @@ def _print_version(wanted: bool) -> bool:
         print(f"metazoo {version('metazoo')}")
         raise typer.Exit
     return wanted
+
+
+def command(panel: str, name: str | None = None) -> Callable[[Verb], Verb]:
+    """Makes a function a verb of the command line, under that heading of the help.
+
+    Every path that it is given begins with the home folder where the user wrote `~`: the shell expands it in front only,
+    and not in `--out=~/x`.
+    """
+
+    def made(verb: Verb) -> Verb:
+        @wraps(verb)
+        def run(**given: Any) -> None:
+            verb(**{parameter: _from_home(value) for parameter, value in given.items()})
+
+        app.command(name, rich_help_panel=panel)(run)
+        return verb
+
+    return made
+
+
+def _from_home(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_from_home(part) for part in value]
+    return value.expanduser() if isinstance(value, Path) else value
 
 
 @app.callback()
@@ -138,22 +165,35 @@ class Bar:
 
 
 def print_board(board: Any, kind: str) -> None:
-    """Prints a leaderboard, a table a task; of kind terminal, transfer matrices first."""
+    """Prints a leaderboard, a table a task; of kind terminal, transfer matrices first. Then, what is not on it and why."""
     from benchmark.leaderboard.latex_csv import to_csv, to_latex
     from benchmark.leaderboard.tables import frame_table, to_markdown, to_table
 
     if kind in ("json", "csv"):
         text = board.cells.to_json(orient="records", indent=1) + "\n" if kind == "json" else to_csv(board.cells)
         print(text, end="")
-        return
-    if kind == "terminal":
+    elif kind == "terminal":
         for (task, metanet), matrix in board.matrices().items():
-            console.print(frame_table(matrix, f"{metanet}, {task}: R² fitted on one zoo (row), tested on another (column)"))
-    for cells in board.boards():
-        if kind in ("markdown", "latex"):
+            title = f"{metanet}, {task}: R² fitted on one zoo (row), tested on another (column)"
+            console.print(frame_table(matrix, title, width=console.width))
+        for cells in board.boards():
+            console.print(to_table(cells, width=console.width))
+    else:
+        for cells in board.boards():
             print(to_markdown(cells) if kind == "markdown" else to_latex(cells))
-        else:
-            console.print(to_table(cells))
+    print_remarks(board.remarks(), to_errors=kind != "terminal")
+
+
+def print_remarks(remarks: list[str], *, to_errors: bool = False) -> None:
+    """Prints some of what is to be said of records, and how many more there are; a format that is read on has it apart."""
+    from zoo.messages import plain
+
+    said = [plain(line) for line in remarks[:MOST_REMARKS]]
+    if len(remarks) > MOST_REMARKS:
+        said.append(f"and {len(remarks) - MOST_REMARKS} more; `metazoo check` names all that is wrong")
+    where = Console(stderr=True, width=console.width) if to_errors else console
+    for line in said:
+        where.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def command_line() -> str:

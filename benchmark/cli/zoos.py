@@ -24,7 +24,7 @@ from benchmark.cli.terminal import (
     SpecArgument,
     TargetOption,
     WorkersOption,
-    app,
+    command,
     console,
     overrides,
     stoppable,
@@ -32,7 +32,7 @@ from benchmark.cli.terminal import (
 )
 
 
-@app.command(rich_help_panel="Zoos")
+@command("Zoos")
 def specs(name: Annotated[str | None, typer.Argument(help="Print this spec as JSON, to edit.")] = None) -> None:
     """List the built-in specs, or print one."""
     from zoo.spec.spec import SPECS, load, to_json
@@ -43,7 +43,7 @@ def specs(name: Annotated[str | None, typer.Argument(help="Print this spec as JS
         print(json.dumps(to_json(load(name)), indent=1))
 
 
-@app.command(rich_help_panel="Zoos")
+@command("Zoos")
 def plan(
     spec: SpecArgument,
     nets: NetsOption = None,
@@ -67,7 +67,7 @@ def plan(
     console.print("\n".join(found.lines()), highlight=False, soft_wrap=True)
 
 
-@app.command(rich_help_panel="Zoos")
+@command("Zoos")
 def build(
     spec: SpecArgument,
     out: Annotated[Path, typer.Option(help="The zoo's folder; an unfinished or smaller zoo of this spec goes on.")],
@@ -117,7 +117,7 @@ def build(
     console.print(f"{out}: {len(zoo.open(out))} nets, {time.monotonic() - begun:.0f} s")
 
 
-@app.command(rich_help_panel="Zoos")
+@command("Zoos")
 def work(zoo_folder: Folder, device: DeviceOption = "cpu") -> None:
     """Train units of a zoo that is being built, beside any other workers, until none is left."""
     import zoo
@@ -129,7 +129,7 @@ def work(zoo_folder: Folder, device: DeviceOption = "cpu") -> None:
     console.print(f"{zoo_folder}: no unit is left; `metazoo build` with the zoo's spec writes the shards")
 
 
-@app.command(rich_help_panel="Zoos")
+@command("Zoos")
 def status(zoo_folder: Folder, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
     """Show how far a build is: units done, running and failed, nets an hour, the time left."""
     import zoo
@@ -143,7 +143,7 @@ def status(zoo_folder: Folder, as_json: Annotated[bool, typer.Option("--json", h
         raise typer.Exit(1)
 
 
-@app.command(rich_help_panel="Zoos")
+@command("Zoos")
 def watch(
     zoo_folder: Folder,
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between looks.")] = 2,
@@ -167,7 +167,7 @@ def watch(
         raise typer.Exit(1)
 
 
-@app.command(rich_help_panel="Zoos")
+@command("Zoos")
 def info(zoo_folder: Folder, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
     """Count a zoo's nets and show how its targets and hyper-parameters are distributed."""
     import zoo
@@ -192,11 +192,11 @@ def _plain(item: Any) -> str:
     return f"{item['nets']} ({item['diverged']} diverged)" if isinstance(item, dict) else f"{item}"
 
 
-@app.command(rich_help_panel="Zoos")
+@command("Zoos")
 def verify(
     zoo_folder: Folder,
     nets: Annotated[int, typer.Option(min=0, help="How many random nets to measure again.")] = 4,
-    seed: Annotated[int, typer.Option(help="Which ones.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Which ones.")] = 0,
     images: ImagesOption = None,
     download: DownloadOption = False,
 ) -> None:
@@ -214,11 +214,11 @@ def verify(
     console.print(f"{zoo_folder}: nothing wrong{again}", soft_wrap=True)
 
 
-@app.command(rich_help_panel="Zoos")
+@command("Zoos")
 def audit(
     zoo_folder: Folder,
     target: TargetOption = "test_accuracy",
-    seed: Annotated[int, typer.Option(help="Shuffles the labels.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Shuffles the labels.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Look for leaks: baselines fitted to shuffled labels, nets or seeds met twice, bad labels."""
@@ -233,7 +233,7 @@ def audit(
         raise typer.Exit(1)
 
 
-@app.command(rich_help_panel="Zoos")
+@command("Zoos")
 def plot(
     zoo_folders: Folders,
     out: Annotated[Path, typer.Option(help="Where the pictures go.")],
@@ -253,11 +253,11 @@ def plot(
     print(plots.save(plots.against_hyper_parameters(opened, target), out / f"{target}-hyper_parameters.{kind}"))
 
 
-@app.command(rich_help_panel="Zoos")
+@command("Zoos")
 def export(
     zoo_folder: Folder,
     out: Annotated[Path, typer.Option(help="The file to write; of kind official, the folder.")],
-    net: Annotated[int | None, typer.Option(help="The net's index; of kind official, none: all nets.")] = None,
+    net: Annotated[int | None, typer.Option(min=0, help="The net's index; of kind official, none: all nets.")] = None,
     kind: Annotated[
         Literal["safetensors", "state_dict", "official"],
         typer.Option(help="What to write; official: the whole zoo, as the paper's code reads it."),

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.leaderboard.leaderboard import Result, from_records, key_of
-from benchmark.records import records
+from benchmark.leaderboard.leaderboard import Result, results_of
+from benchmark.records.readable import readable
 from benchmark.statistics.intervals import difference
 from benchmark.statistics.metrics import METRICS
 from zoo.messages import choose, unknown
@@ -64,29 +64,42 @@ class Comparison:
 
 
 def compare(
-    one: str, other: str, folder: Path = Path("data/results"), *, task: str = "test_accuracy", metric: str = "r2"
+    one: str,
+    other: str,
+    folder: Path | str = "data/results",
+    *,
+    task: str = "test_accuracy",
+    metric: str = "r2",
 ) -> list[Comparison]:
     """The paired difference of two metanets on each zoo where both have records of the task; p is not corrected for several.
 
     Raises FileNotFoundError without records, ValueError on a name that none of them has, or where no zoo has both.
     """
     choose(METRICS, metric, "metric")
-    found = records.load(folder)
-    _check("task", task, (key_of(given.record)[0] for given in found))
-    of_task = [given for given in found if key_of(given.record)[0] == task]
-    for name in (one, other):
-        _check(f"metanet on {task}", name, (given.record.metanet.name for given in of_task))
+    found, unreadable = readable(Path(folder).expanduser())
+    results = results_of(found, unreadable)[1]
+    _check("task", task, (result.key[0] for result in results))
+    at = {result.key[1:]: result for result in results if result.key[0] == task}
+    one, other = (_named(name, list(at.values()), task) for name in (one, other))
     if one == other:
         raise ValueError(f"{one} is not compared with itself; give two metanets")
-    keys = {key_of(given.record) for given in of_task}
-    zoos = [{zoo for _, zoo, metanet in keys if metanet == name} for name in (one, other)]
+    zoos = [{zoo for zoo, metanet in at if metanet == name} for name in (one, other)]
     if not zoos[0] & zoos[1]:
         has = " and ".join(f"{name} on {', '.join(sorted(on))}" for name, on in zip((one, other), zoos, strict=True))
         raise ValueError(f"no zoo has records of both on {task}: {has}")
-    both = zoos[0] & zoos[1]
-    wanted = [given for given in of_task if key_of(given.record)[1] in both and key_of(given.record)[2] in (one, other)]
-    at = {result.key[1:]: result for result in from_records(wanted).results}
-    return [_comparison(at[zoo, one], at[zoo, other], metric) for zoo in sorted(both)]
+    return [_comparison(at[zoo, one], at[zoo, other], metric) for zoo in sorted(zoos[0] & zoos[1])]
+
+
+def _named(name: str, results: list[Result], task: str) -> str:
+    """What boards call the metanet of this name: itself, or where one alone has it in its records, that one's label."""
+    labels = {result.label for result in results}
+    ours = sorted({result.label for result in results if result.records[0].metanet.name == name})
+    if name not in labels and len(ours) > 1:
+        raise ValueError(f"several metanets on {task} are named {name}: {', '.join(ours)}; give one of these names whole")
+    if name in labels or not ours:
+        _check(f"metanet on {task}", name, labels)
+        return name
+    return ours[0]
 
 
 def _check(what: str, name: str, names: Any) -> None:
@@ -110,5 +123,5 @@ def _comparison(one: Result, other: Result, metric: str) -> Comparison:
         p=found.p,
         nets=len(one.target),
         seeds=(len(one.records), len(other.records)),
-        blind=any(len(result.records) == 1 and not result.records[0].metanet.baseline for result in (one, other)),
+        blind=any(len(result.records) == 1 and not result.baseline for result in (one, other)),
     )

@@ -8,6 +8,7 @@ in beta and shows up only once the hub's people have put the data set, and `eval
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
@@ -17,8 +18,7 @@ import pandas as pd
 import yaml
 
 from benchmark.leaderboard.latex_csv import escape_latex
-from benchmark.leaderboard.leaderboard import Leaderboard, from_records
-from benchmark.records import records
+from benchmark.leaderboard.leaderboard import Leaderboard, leaderboard
 from benchmark.records.corrections import SUBMISSION
 from benchmark.records.records import Record, ZooReference
 from benchmark.submissions.submission import read_submission
@@ -26,6 +26,7 @@ from zoo.storage import files
 
 FRAMEWORK = "metazoo"
 METRICS = {"r2": "R²", "tau": "Kendall's tau-b"}  # a hub task has one value, and higher is better
+LONGEST = 120  # characters of a file's name, of the 255 that there may be
 CITED = {  # what every use builds on
     "metazoo": {
         "title": "metazoo: the benchmark suite for metanetworks",
@@ -48,50 +49,46 @@ def emit(folder: Path, out: Path, *, namespace: str = "metazoo", source: str | N
         out/models/METANET/.eval_results/ZOO.yaml           the means over seeds
         out/citations.bib                                   metazoo, the paper, each zoo, each record
 
-    `namespace` is who owns the data sets on the hub, `source` the address of the leaderboard. Raises as `from_records`, and
-    ValueError where a submission is none or two names would be written under one.
+    `namespace` is who owns the data sets on the hub, `source` the address of the leaderboard. Raises as `leaderboard` does.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", namespace):
         raise ValueError(f"{namespace!r} is no owner of data sets; expected letters, digits, and . _ - between them")
-    stored = records.load(folder)
-    found = {one.path: one.record for one in stored}
-    board = from_records(stored)
+    board = leaderboard(folder)
+    found = {path: record for result in board.results for path, record in zip(result.paths, result.records, strict=True)}
+    names, ids = (slugs(map(str, board.cells[column].unique())) for column in ("metanet", "task"))
     contents = {out / "citations.bib": bibtex(found)}
     for zoo, cells in board.cells.groupby("zoo", sort=False):
-        _add(
-            contents,
-            out / "datasets" / str(zoo) / "eval.yaml",
-            _yaml(eval_yaml(_reference(found.values(), str(zoo)), cells)),
-        )
+        about = eval_yaml(_reference(found.values(), str(zoo)), cells, ids)
+        contents[out / "datasets" / str(zoo) / "eval.yaml"] = _yaml(about)
         for name, own in cells.groupby("metanet", sort=False):
-            path = out / "models" / slug(str(name)) / ".eval_results" / f"{zoo}.yaml"
-            _add(contents, path, _yaml(eval_results(board, own, namespace=namespace, source=source)))
+            path = out / "models" / names[str(name)] / ".eval_results" / f"{zoo}.yaml"
+            contents[path] = _yaml(eval_results(board, own, namespace=namespace, source=source))
     for path, text in contents.items():
         files.write(path, text.encode(), below=out)
     return list(contents)
 
 
-def eval_yaml(zoo: ZooReference, cells: pd.DataFrame) -> dict[str, Any]:
-    """What `eval.yaml` says of a zoo: its tasks are those that it has results of."""
+def eval_yaml(zoo: ZooReference, cells: pd.DataFrame, ids: dict[str, str]) -> dict[str, Any]:
+    """What `eval.yaml` says of a zoo: its tasks, called by `ids`, are those that it has results of."""
     description = (
         f"The weights of trained {zoo.family} nets; a metanet predicts the target that a task names from them. "
         f"Values are means over seeds on the test nets. SHA-256 of the zoo's manifest: {zoo.manifest_sha256}."
     )
-    ids = [task_id(str(task), metric) for task in cells["task"].unique() for metric in METRICS]
-    _check_unique(ids)
-    tasks = [{"id": name, "config": "default", "split": "test"} for name in ids]
+    names = [f"{ids[str(task)]}-{metric}" for task in cells["task"].unique() for metric in METRICS]
+    tasks = [{"id": name, "config": "default", "split": "test"} for name in names]
     return {"name": zoo.label(), "description": description, "evaluation_framework": FRAMEWORK, "tasks": tasks}
 
 
 def eval_results(board: Leaderboard, cells: pd.DataFrame, *, namespace: str, source: str | None) -> list[dict[str, Any]]:
     """What `.eval_results/ZOO.yaml` says of one metanet (`cells`, of one zoo): an entry for each task and metric."""
     at = {result.key: result.records for result in board.results}
+    ids = slugs(str(task) for task in board.cells["task"].unique())
     entries = []
     for _, row in cells.iterrows():
         of_cell = at[row["task"], row["zoo"], row["metanet"]]
         for metric, words in METRICS.items():
             entry = {
-                "dataset": {"id": f"{namespace}/{row['zoo']}", "task_id": task_id(row["task"], metric)},
+                "dataset": {"id": f"{namespace}/{row['zoo']}", "task_id": f"{ids[row['task']]}-{metric}"},
                 "value": round(float(row[f"{metric}_mean"]), 6),
                 "date": max(record.date for record in of_cell),
                 **({} if source is None else {"source": {"url": source, "name": "metazoo's leaderboard"}}),
@@ -106,7 +103,7 @@ def _notes(row: pd.Series, of_cell: tuple[Record, ...], metric: str, words: str)
     spread = "" if pd.isna(row[f"{metric}_std"]) else f", standard deviation {row[f'{metric}_std']:.6f}"
     parts = [
         f"{words}, mean of {len(of_cell)} seed{'s' * (len(of_cell) > 1)}{spread}",
-        f"{first.metanet.name} version {first.metanet.version}{' (baseline)' * first.metanet.baseline}",
+        f"{row['metanet']} version {first.metanet.version}{' (baseline)' * bool(row['baseline'])}",
         *([] if first.metanet.parameters is None else [f"{first.metanet.parameters} parameters"]),
         f"{row['test_nets']} test nets, fitted on {row['train_nets']} nets of {row['fitted_on']}",
         f"manifest {first.task.test_zoo.manifest_sha256}",
@@ -120,8 +117,7 @@ def bibtex(found: dict[Path, Record]) -> str:
     entries = [*CITED.items()]
     entries += [(f"zoo-{label}", _zoo_fields(zoo, found.values())) for label, zoo in zoos.items()]
     entries += [(record_key(record), _record_fields(path, record)) for path, record in found.items()]
-    _check_unique(key for key, _ in entries)
-    return "\n".join(_entry(key, fields) for key, fields in entries)
+    return "\n".join(_entry(key, fields) for key, fields in dict(entries).items())
 
 
 def record_key(record: Record) -> str:
@@ -134,8 +130,7 @@ def _zoo_fields(zoo: ZooReference, found: Iterable[Record]) -> dict[str, str]:
     first = min(record.date for record in found if zoo in (record.task.zoo, record.task.test_zoo))
     return {
         "title": escape_latex(f"{zoo.label()}, a zoo of {zoo.family} nets"),
-        "author": "{The metazoo authors}",
-        "year": first[:4],
+        "year": first[:4],  # and no author: records do not say who made a zoo
         "note": f"SHA-256 of its manifest: {zoo.manifest_sha256}",
     }
 
@@ -151,10 +146,7 @@ def _record_fields(path: Path, record: Record) -> dict[str, str]:
         "title": escape_latex(title),
         **whose,
         "year": record.date[:4],
-        "note": escape_latex(
-            f"metazoo record of {record.date}: R² {record.test['r2']:.3f}, tau {record.test['tau']:.3f}; "
-            f"SHA-256 of the predictions: {record.predictions.sha256}"
-        ),
+        "note": escape_latex(f"metazoo record of {record.date}; SHA-256 of the predictions: {record.predictions.sha256}"),
     }
 
 
@@ -163,14 +155,19 @@ def _entry(key: str, fields: dict[str, str]) -> str:
     return "\n".join([f"@misc{{{key},", *lines, "}"]) + "\n"
 
 
-def task_id(task: str, metric: str) -> str:
-    """A hub task's id: the task's name and the metric."""
-    return f"{slug(task)}-{metric}"
-
-
 def slug(name: str) -> str:
     """The name with letters, digits, `_`, `.` and `-` only, fit for a file or a key; never hidden, never a path."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip(".-") or sha256(name.encode()).hexdigest()[:10]
+
+
+def slugs(names: Iterable[str]) -> dict[str, str]:
+    """Each name's slug; where several names would have the same, with the beginning of the name's hash."""
+    plain = {name: slug(name)[:LONGEST] for name in names}
+    shared = Counter(found.lower() for found in plain.values())
+    return {
+        name: found if shared[found.lower()] == 1 else f"{found}-{sha256(name.encode(errors='replace')).hexdigest()[:10]}"
+        for name, found in plain.items()
+    }
 
 
 def _reference(found: Iterable[Record], label: str) -> ZooReference:
@@ -179,15 +176,3 @@ def _reference(found: Iterable[Record], label: str) -> ZooReference:
 
 def _yaml(value: Any) -> str:
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
-
-
-def _add(contents: dict[Path, str], path: Path, text: str) -> None:
-    if path in contents:
-        raise ValueError(f"{path} would be written twice: two names differ only in characters that file names lack")
-    contents[path] = text
-
-
-def _check_unique(names: Iterable[str]) -> None:
-    names = list(names)
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise ValueError(f"{', '.join(sorted(twice))} would stand for two; names differ only in characters that ids lack")

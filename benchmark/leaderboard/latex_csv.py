@@ -4,7 +4,8 @@ import re
 
 import pandas as pd
 
-from benchmark.leaderboard.tables import about
+from benchmark.leaderboard.columns import about, families, number
+from benchmark.leaderboard.ranking import ranked
 
 FORMULA = ("=", "+", "-", "@", "\t", "\n")  # what a spreadsheet may run begins so (OWASP)
 SHOWN = {"r2": "$R^2$", "tau": r"$\tau$"}
@@ -38,19 +39,15 @@ def to_latex(cells: pd.DataFrame) -> str:
     A row a metanet and under it, behind a rule, the baselines, each by their mean R²; R² and tau for each family, as mean
     ± sd over seeds with three decimals. Nothing is set in bold: which differences are real, the table cannot tell.
     """
-    names = cells.drop_duplicates("zoo").set_index("zoo")["family"]
-    zoos = {zoo: family if (names == family).sum() == 1 else zoo for zoo, family in names.items()}
-    order = (
-        cells.groupby("metanet")
-        .agg(baseline=("baseline", "first"), r2=("r2_mean", "mean"))
-        .sort_values("r2", ascending=False)
-    )
+    zoos, ranking = families(cells), ranked(cells)
+    baseline = cells.groupby("metanet")["baseline"].first()
     at = {(row["zoo"], row["metanet"]): row for _, row in cells.iterrows()}
     bodies = []
     for kind in (False, True):
         rows = [
-            [str(name), *(_text(at.get((zoo, name)), metric) for zoo in zoos for metric in SHOWN)]
-            for name in order.index[order["baseline"] == kind]
+            [name, *(_text(at.get((zoo, name)), metric) for zoo in zoos for metric in SHOWN)]
+            for name in ranking.names
+            if baseline[name] == kind
         ]
         if rows:
             bodies.append("\n".join(" & ".join([escape_latex(row[0]), *row[1:]]) + r" \\" for row in rows))
@@ -80,6 +77,9 @@ def _caption(cells: pd.DataFrame) -> str:
     seeds = "/".join(map(str, sorted(set(cells["seeds"]))))
     baselines = " Below the rule: baselines." if cells["baseline"].any() and not cells["baseline"].all() else ""
     note = r" ${}^{*}$: the prediction is constant and ranks nothing; $\tau$ is set to 0." if cells["constant"].any() else ""
+    said = [f"{text} on some of the zoos" for text in sorted(set(cells["gain_note"]) - {""})]
+    said += [text for text in (ranked(cells).note(cells["zoo"].nunique()), *sorted(set(cells["labels"]) - {""})) if text]
+    note += "".join(f" {escape_latex(text[0].upper() + text[1:])}." for text in said)
     return rf"{escape_latex(about(cells))}: mean $\pm$ standard deviation over seeds ({seeds}).{baselines}{note}"
 
 
@@ -87,12 +87,18 @@ def _text(row: pd.Series | None, metric: str) -> str:
     if row is None:
         return "--"
     mean, std = round(row[f"{metric}_mean"], 3) + 0.0, row[f"{metric}_std"]  # no -0.000
-    spread = "" if pd.isna(std) else rf" \pm {std:.3f}"
-    return f"${mean:.3f}{spread}{'^{*}' if metric == 'tau' and row['constant'] else ''}$"
+    spread = "" if pd.isna(std) else rf" \pm {number(std)}"
+    return f"${number(mean)}{spread}{'^{*}' if metric == 'tau' and row['constant'] else ''}$"
 
 
 def to_csv(frame: pd.DataFrame) -> str:
-    """A frame as CSV, numbers in full; a name that a spreadsheet would run as a formula gets a ' before it."""
+    """A frame as CSV, numbers in full; a name that a spreadsheet would run as a formula gets a ' before it.
+
+    Where a board says why there is no gain, these words stand in its place.
+    """
+    if "gain_note" in frame:
+        told = frame["gain_note"] != ""
+        frame = frame.assign(gain=frame["gain"].astype(object).where(~told, frame["gain_note"])) if told.any() else frame
     return frame.map(_harmless).to_csv(index=False, lineterminator="\n")
 
 

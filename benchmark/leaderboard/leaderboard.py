@@ -2,49 +2,82 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from math import nan
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from benchmark.leaderboard.entries import Entry, Key, Sorted, sorted_out
 from benchmark.records import records
+from benchmark.records.readable import readable
 from benchmark.records.records import Record, Stored
-from benchmark.statistics.intervals import difference, interval, pairs
+from benchmark.statistics.derived import Derived
+from benchmark.statistics.intervals import Table, difference_of, interval_of, pairs, resampled
 from benchmark.statistics.metrics import METRICS, r2
+from benchmark.submissions.submission import Submission
+from metanets.baselines import LEAVES
+from metanets.table import METANETS
 
 BASELINE = "trees_hyper_parameters"  # what can be told without the weights: a metanet's gain is over this
+NO_GAIN = "no hyper-parameters known"  # where that baseline has nothing to go by, and predicts a constant
+NO_TREES = "too few nets for trees"  # of which it makes no use, even where there are hyper-parameters
 METRIC_NAMES = (*METRICS, "r2_recalibrated")
 PAIRS = ["one", "other", "difference", "low", "high", "p", "p_holm", "task", "zoo"]  # columns of `Leaderboard.pairs`
+NOT_CHECKED = "labels not checked"
 
 
 @dataclass(frozen=True)
 class Result:
-    """All seeds of one metanet on one task, in order: records, the test nets' targets, each seed's predictions of them."""
+    """All seeds of one metanet on one task, in order: records, the test nets' targets, each seed's predictions of them.
+
+    `scores` are derived from each seed's predictions; `label` is what the board calls the metanet, whose name in records
+    may be another's too; `submission` says who submitted it, None: nobody, it was scored here.
+    """
 
     records: tuple[Record, ...]
     target: np.ndarray  # net
     predicted: np.ndarray  # seed net
+    scores: tuple[Derived, ...]
+    label: str
+    submission: Submission | None
+    paths: tuple[Path, ...]
+    own: bool  # of the suite's own code
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> Key:
         """Task, test zoo, metanet."""
-        return key_of(self.records[0])
+        return self.records[0].task.name(), self.records[0].task.test_zoo.label(), self.label
+
+    @property
+    def baseline(self) -> bool:
+        """Whether it is a baseline, which the suite alone decides."""
+        return self.own and METANETS[self.records[0].metanet.name].baseline
+
+    @property
+    def constant(self) -> bool:
+        """Whether a seed predicts the same for every test net."""
+        return any(scores.constant for scores in self.scores)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Leaderboard:
-    """What all records say, derived from them and their predictions.
+    """What all records say, derived from their predictions; nothing is taken from a score that a record states.
 
     `cells` has a row for each (task, zoo, metanet): the zoo it was fitted on and the one it was tested on, baseline,
     parameters, seeds, nets; each metric's mean and std over seeds (unbiased; NaN for one seed); the 95% interval of R² over
     test nets and seeds, `r2_low` and `r2_high`; and the `gain` in R² over BASELINE on the same nets, with its interval
-    (NaN for BASELINE itself and where it has no record). Intervals are NaN where a metanet has one seed, which says
-    nothing of how much training differs.
+    (NaN for BASELINE itself, where it has no record, and where `gain_note` says why there is none). Intervals are NaN where
+    a metanet has one seed, which says nothing of how much training differs. `own`: of the suite's own code. `labels`: says
+    where nobody compared a submission's labels with the zoo's. `left_out`: a line on each record that could not be
+    shown; `misstated`: on each that states other scores than its predictions give, and is shown with what these give.
     """
 
     results: tuple[Result, ...]
     cells: pd.DataFrame
+    left_out: tuple[str, ...] = ()
+    misstated: tuple[str, ...] = ()
 
     def boards(self) -> list[pd.DataFrame]:
         """The cells of each table: one for a task and what its zoos have in common, their families beside each other."""
@@ -55,7 +88,7 @@ class Leaderboard:
         frames = []
         for (task, zoo), found in _grouped(self.results).items():
             if len(found) > 1:
-                predicted = {result.key[2]: result.predicted for result in found}
+                predicted = {result.label: result.predicted for result in found}
                 frames.append(pairs(found[0].target, predicted, r2).assign(task=task, zoo=zoo))
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=PAIRS)
 
@@ -68,10 +101,43 @@ class Leaderboard:
                 found[str(plain), str(metanet)] = once.pivot(index="fitted_on", columns="zoo", values=f"{metric}_mean")
         return found
 
+    def remarks(self) -> list[str]:
+        """What is to be said below the boards: which records are left out, and which state other scores, a line each."""
+        return [f"left out: {line}" for line in self.left_out] + [f"shown as derived: {line}" for line in self.misstated]
 
-def leaderboard(folder: Path) -> Leaderboard:
-    """The leaderboard of all records under a folder. Raises as `records.load` and `from_records` do."""
-    return from_records(records.load(folder))
+    def __repr__(self) -> str:
+        return "\n".join([self._counts(), *(f"  {': '.join(line)}" for line in self._lines())])
+
+    def _repr_html_(self) -> str:
+        """The same for notebooks."""
+        rows = "".join(f"<tr>{''.join(f'<td>{escape(part)}</td>' for part in line)}</tr>" for line in self._lines())
+        return f"<p>{escape(self._counts())}</p><table>{rows}</table>"
+
+    def _counts(self) -> str:
+        cells, left = self.cells, len(self.left_out)
+        metanets, tasks, zoos = (cells[name].nunique() for name in ("metanet", "task", "zoo"))
+        return (
+            f"Leaderboard of {int(cells['seeds'].sum())} records, {left} left out: "
+            f"{metanets} metanets and baselines, {tasks} tasks, {zoos} zoos"
+        )
+
+    def _lines(self) -> list[tuple[str, str]]:
+        """The first boards, with the best of each."""
+        boards, lines = self.boards(), list[tuple[str, str]]()
+        for cells in boards[:5]:
+            best = cells.loc[cells["r2_mean"].idxmax()]
+            what = f"{best['task']} of {best['board']} nets"[:60]
+            lines.append((what, f"best {str(best['metanet'])[:60]}, R² {best['r2_mean']:.3g} on {best['zoo']}"))
+        return lines + [("more", f"{len(boards) - 5} boards")] * (len(boards) > 5)
+
+
+def leaderboard(folder: Path | str) -> Leaderboard:
+    """The leaderboard of all records under a folder; what cannot be read is in its `left_out`.
+
+    Raises FileNotFoundError where there is no record, and as `from_records` does.
+    """
+    found, unreadable = readable(Path(folder).expanduser())
+    return from_records(found, unreadable)
 
 
 def from_paths(paths: list[Path]) -> Leaderboard:
@@ -79,58 +145,41 @@ def from_paths(paths: list[Path]) -> Leaderboard:
     return from_records([records.stored(path) for path in paths])
 
 
-def from_records(found: Sequence[Stored]) -> Leaderboard:
-    """The leaderboard of these records. Raises ValueError where one is damaged, there twice, or tested on other nets."""
-    results = _results(found)
+def from_records(found: Sequence[Stored], unreadable: Sequence[str] = ()) -> Leaderboard:
+    """The leaderboard of these records, and what to say of those that could not be read.
+
+    Raises ValueError, with all reasons, where none can be shown.
+    """
+    known, results = results_of(found, unreadable)
+    tables = {result.key: resampled(result.target, result.predicted, r2) for result in results}
     cells = []
     for group in _grouped(results).values():
-        baseline = next((result for result in group if result.key[2] == BASELINE), None)
-        cells += [_cell(result, baseline) for result in group]
-    return Leaderboard(results, pd.DataFrame(cells))
+        baseline = next((result for result in group if result.label == BASELINE), None)
+        over = None if baseline is None else tables[baseline.key]
+        cells += [_cell(result, tables[result.key], baseline, over) for result in group]
+    return Leaderboard(results, pd.DataFrame(cells), (*unreadable, *known.left_out), known.misstated)
 
 
-def key_of(record: Record) -> tuple[str, str, str]:
-    """What a record is a seed of: task, test zoo, metanet."""
-    return record.task.name(), record.task.test_zoo.label(), record.metanet.name
+def results_of(found: Sequence[Stored], unreadable: Sequence[str] = ()) -> tuple[Sorted, tuple[Result, ...]]:
+    """What these records are good for, and their results. Raises as `from_records` does."""
+    known = sorted_out(found)
+    if not known.shown:
+        raise ValueError("\n  ".join(["no record that can be shown:", *unreadable, *known.left_out]))
+    return known, tuple(_result(seeds) for seeds in known.shown.values())
 
 
-def _results(found: Sequence[Stored]) -> tuple[Result, ...]:
-    grouped: dict[tuple[str, str, str], dict[int, tuple[Path, Record, pd.DataFrame]]] = {}
-    nets: dict[tuple[str, str], tuple[Path, pd.DataFrame]] = {}  # of each task and zoo: what is compared was tested alike
-    for one in found:
-        path, record = one.path, one.record
-        tested, key = _tested(one), key_of(record)
-        first, others = nets.setdefault(key[:2], (path, tested[["index", "target"]]))
-        if not tested[["index", "target"]].equals(others):
-            raise ValueError(f"{path}: its test nets or their targets are not those of {first}")
-        seeds = grouped.setdefault(key, {})
-        if record.seed in seeds:
-            raise ValueError(f"{path}: seed {record.seed} of {key[2]} is in {seeds[record.seed][0]} too; keep one of them")
-        seeds[record.seed] = path, record, tested
-    return tuple(_result([seeds[seed] for seed in sorted(seeds)]) for seeds in grouped.values())
-
-
-def _tested(one: Stored) -> pd.DataFrame:
-    """The test nets of a record in order, with their predictions. Raises ValueError where these cannot be scored."""
-    path = one.path
-    if lacking := [name for name in METRIC_NAMES if name not in one.record.test]:
-        raise ValueError(f"{path}: no test score {', '.join(lacking)}; expected {', '.join(METRIC_NAMES)}")
-    frame = one.frame[one.frame["split"] == "test"].sort_values("index", ignore_index=True)
-    numbers = frame[["target", "prediction"]].to_numpy()
-    if not len(frame) or frame["index"].duplicated().any() or not np.isfinite(numbers).all():
-        raise ValueError(f"{path}: its predictions are not one finite number for each test net; see `metazoo check`")
-    with np.errstate(all="ignore"):  # predictions near the edge of floats overflow
-        score = r2(*numbers.T)
-    if not np.isfinite(score):
-        raise ValueError(f"{path}: the R² of its predictions is {score}; expected a number")
-    return frame
-
-
-def _result(found: list[tuple[Path, Record, pd.DataFrame]]) -> Result:
-    """All seeds of one metanet on one task, in their order."""
-    frames = [frame for _, _, frame in found]
-    predicted = np.stack([frame["prediction"].to_numpy() for frame in frames])
-    return Result(tuple(record for _, record, _ in found), frames[0]["target"].to_numpy(), predicted)
+def _result(seeds: tuple[Entry, ...]) -> Result:
+    first = seeds[0]
+    return Result(
+        records=tuple(one.record for one in seeds),
+        target=first.tested["target"].to_numpy(),
+        predicted=np.stack([one.tested["prediction"].to_numpy() for one in seeds]),
+        scores=tuple(one.scores for one in seeds),
+        label=first.label,
+        submission=first.submission,
+        paths=tuple(one.path for one in seeds),
+        own=first.own,
+    )
 
 
 def _grouped(results: tuple[Result, ...]) -> dict[tuple[str, str], list[Result]]:
@@ -141,17 +190,22 @@ def _grouped(results: tuple[Result, ...]) -> dict[tuple[str, str], list[Result]]
     return found
 
 
-def _cell(result: Result, baseline: Result | None) -> dict[str, object]:
-    first = result.records[0]
-    task, metanet, name = first.task, first.metanet, first.task.name()
-    scores = pd.DataFrame([record.test for record in result.records])
-    told = metanet.baseline or len(result.records) > 1  # as Leaderboard says
-    sure = interval(result.target, result.predicted, r2)
-    gain = (
-        None
-        if baseline is None or baseline is result
-        else difference(result.target, result.predicted, baseline.predicted, r2)
-    )
+def _no_gain(baseline: Result | None) -> str:
+    """Why there is no gain over this baseline: it predicts a constant, whatever the seed. Empty: there is one."""
+    if baseline is None or not all(scores.constant for scores in baseline.scores):
+        return ""
+    return NO_GAIN if baseline.records[0].task.nets["train"] >= 2 * min(LEAVES) else NO_TREES
+
+
+def _cell(result: Result, table: Table, baseline: Result | None, over: Table | None) -> dict[str, object]:
+    task, metanet, name = result.records[0].task, result.records[0].metanet, result.key[0]
+    scores = pd.DataFrame([found.test for found in result.scores])
+    told = result.baseline or len(result.records) > 1  # as Leaderboard says
+    sure, note = interval_of(table), _no_gain(baseline)
+    gain = difference_of(table, over) if over is not None and not note and baseline is not result else None
+    with np.errstate(all="ignore"):  # scores near the edge of floats overflow
+        means, spreads = scores.mean(), scores.std()
+    unchecked = result.submission is not None and not result.submission.labels_checked
     return {
         "task": name,
         "plain_task": name.split(",from=")[0],
@@ -160,18 +214,21 @@ def _cell(result: Result, baseline: Result | None) -> dict[str, object]:
         "fitted_on": task.zoo.label(),
         "zoo": task.test_zoo.label(),
         "family": task.test_zoo.family,
-        "metanet": metanet.name,
-        "baseline": metanet.baseline,
-        "parameters": metanet.parameters,
+        "metanet": result.label,
+        "baseline": result.baseline,
+        "parameters": nan if metanet.parameters is None else metanet.parameters,
         "train_nets": task.nets["train"],
         "test_nets": task.nets["test"],
         "seeds": len(result.records),
-        "constant": any(record.constant_prediction for record in result.records),
-        **{f"{metric}_mean": scores[metric].mean() for metric in METRIC_NAMES},
-        **{f"{metric}_std": scores[metric].std() for metric in METRIC_NAMES},
+        "constant": result.constant,
+        **{f"{metric}_mean": means[metric] for metric in METRIC_NAMES},
+        **{f"{metric}_std": spreads[metric] for metric in METRIC_NAMES},
         "r2_low": sure.low if told else nan,
         "r2_high": sure.high if told else nan,
         "gain": nan if gain is None else gain.value,
         "gain_low": gain.low if gain and told else nan,
         "gain_high": gain.high if gain and told else nan,
+        "gain_note": note,
+        "own": result.own,
+        "labels": NOT_CHECKED if unchecked else "",
     }

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 import zoo as zoos
 from benchmark.records.records import Stored
+from benchmark.statistics.derived import derived
+from zoo.dataset.figure import Figure
 
 
 def predicted_against_true(found: Sequence[Stored], zoo_folders: list[Path]) -> Figure:
@@ -35,7 +36,7 @@ def predicted_against_true(found: Sequence[Stored], zoo_folders: list[Path]) -> 
             if (digest, name) not in drawn:
                 axes.set_axis_off()
                 continue
-            record, frame = drawn[digest, name].record, drawn[digest, name].frame
+            frame = drawn[digest, name].frame
             frame = frame[frame["split"] == "test"]
             true = frame["target"].to_numpy()
             ends = [float(np.min(true)), float(np.max(true))]
@@ -43,7 +44,8 @@ def predicted_against_true(found: Sequence[Stored], zoo_folders: list[Path]) -> 
             axes.scatter(true, frame["prediction"], s=7, alpha=0.6, linewidths=0)
             margin = 0.25 * (ends[1] - ends[0])
             axes.set_ylim(ends[0] - margin, ends[1] + margin)  # a wild prediction must not squeeze the others
-            axes.set_title(f"{name}\nR² {record.test['r2']:.2f}, tau {record.test['tau']:.2f}", fontsize="small")
+            scores = derived(drawn[digest, name].frame).test
+            axes.set_title(f"{name}\nR² {scores['r2']:.2f}, tau {scores['tau']:.2f}", fontsize="small")
         panels[row, 0].set_ylabel(f"{opened[digest].spec.family}\npredicted", fontsize="small")
     for axes in panels[-1]:
         axes.set_xlabel(f"true {next(iter(drawn.values())).record.task.target.replace('_', ' ')}", fontsize="small")

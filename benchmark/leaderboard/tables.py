@@ -1,78 +1,129 @@
-"""Leaderboards as tables, for the terminal and as Markdown."""
+"""Boards as tables: Markdown, and for the terminal, where what does not fit is left out with a word and never cropped."""
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 from rich.markup import escape
 from rich.table import Table
 
-from benchmark.leaderboard.leaderboard import BASELINE, from_records
-from benchmark.records import records
-from benchmark.statistics.intervals import mean_ranks
+from benchmark.leaderboard.columns import Column, about, columns, legend
+from benchmark.leaderboard.leaderboard import from_records
+from benchmark.records.readable import readable
 from zoo.messages import plain
 
-HEADS = {"r2": "R²", "tau": "tau", "gain": "gain"}
-NOTE = "* the prediction is constant and ranks nothing; tau is set to 0"
+WIDE = 150  # characters of a line where there is no terminal
+NAME = 12  # characters of a name that stay on a line, where there is no room for more
+WIDER = "; see --format csv or a wider terminal"
 
 
-def about(cells: pd.DataFrame) -> str:
-    """A board's title."""
-    return f"{cells['task'].iloc[0]} of {cells['board'].iloc[0]} nets"
-
-
-def legend(cells: pd.DataFrame) -> str:
-    """What a board's numbers mean."""
-    told = BASELINE in set(cells["metanet"])
-    gain = (
-        f"; gain: in R² over {BASELINE}"
-        if told
-        else f"; not scored: the baseline {BASELINE}, so what the weights add is unknown"
-    )
-    note = f"; {NOTE}" if cells["constant"].any() else ""
-    return f"mean±standard deviation over seeds [95% interval over test nets and seeds]{gain}{note}"
-
-
-def families(cells: pd.DataFrame) -> dict[str, str]:
-    """What to call each zoo of a board: its family, and where two have the same, its label."""
-    family = dict(zip(cells["zoo"], cells["family"], strict=True))
-    return family if len(set(family.values())) == len(family) else {zoo: zoo for zoo in family}
-
-
-def ordered(cells: pd.DataFrame) -> list[str]:
-    """The metanets of a board by mean R², then the baselines."""
-    order = cells.groupby("metanet").agg(baseline=("baseline", "first"), r2=("r2_mean", "mean"))
-    return [str(name) for name in order.sort_values(["baseline", "r2"], ascending=[True, False]).index]
-
-
-def to_table(cells: pd.DataFrame) -> Table:
-    """A board for the terminal."""
-    heads, rows = _columns(cells, plain)
-    table = Table(title=_literal(about(cells)), caption=escape(legend(cells)))
-    for head in heads:
-        if head == "metanet":
-            table.add_column(head, overflow="fold")  # names give way, numbers do not
-        else:
-            table.add_column(escape(head), justify="right", min_width=len("0.000±0.000 *") if " " in head else None)
-    for row in rows:
-        table.add_row(*map(escape, row), style="dim" if row[0].endswith("(baseline)") else None)
+def to_table(cells: pd.DataFrame, *, width: int = WIDE) -> Table:
+    """A board for a terminal of so many characters, 40 or more."""
+    found = columns(cells, plain)
+    first = ("rank", "metanet")
+    kept, left = _fitting(sorted(found, key=lambda column: (*first, column.kind).index(column.kind)), width)
+    note = f"\nleft out for width: {', '.join(left)}{WIDER}" if left else ""
+    table = Table(title=_literal(about(cells)), caption=escape(legend(cells)) + escape(note))
+    _add_columns(table, kept, width)
+    for row in zip(*(column.texts for column in kept), strict=True):
+        table.add_row(*map(escape, row), style="dim" if any(text.endswith("(baseline)") for text in row) else None)
     return table
 
 
-def frame_table(frame: pd.DataFrame, title: str) -> Table:
-    """Any small frame for the terminal, numbers to three places."""
-    table = Table(title=_literal(title))
-    for head in (frame.index.name or "", *frame.columns):
-        table.add_column(_literal(head), justify="right")
-    for name, row in frame.iterrows():
-        table.add_row(_literal(name), *(f"{x:.3f}" if isinstance(x, float) else _literal(x) for x in row))
+def frame_table(frame: pd.DataFrame, title: str, *, width: int = WIDE) -> Table:
+    """Any small frame for the terminal, numbers to three places; the last columns are left out where they do not fit."""
+    texts = [[f"{x:.3f}" if isinstance(x, float) else plain(str(x)) for x in frame[name]] for name in frame.columns]
+    found = [Column("metanet", plain(str(frame.index.name or "")), [plain(str(name)) for name in frame.index])]
+    found += [
+        Column("r2" if pd.api.types.is_numeric_dtype(frame[name]) else "metanet", plain(str(name)), values)
+        for name, values in zip(frame.columns, texts, strict=True)
+    ]
+    kept = list(found)
+    while len(kept) > 1 and _width(kept) > width:
+        kept.pop()
+    left = [column.head for column in found[len(kept) :]]
+    table = Table(title=_literal(title), caption=escape(f"left out for width: {', '.join(left)}{WIDER}") if left else None)
+    _add_columns(table, kept, width)
+    for row in zip(*(column.texts for column in kept), strict=True):
+        table.add_row(*map(escape, row))
     return table
+
+
+def _fitting(found: list[Column], width: int) -> tuple[list[Column], list[str]]:
+    """The columns that fit, and what was left out for that: gains first, then seeds, spreads, and zoos from the last on."""
+    left: list[str] = []
+    for name, less in LESS.items():
+        if _width(found) > width and (fewer := less(found)) != found:
+            found, left = fewer, [*left, name]
+    for kind, least in (("tau", 0), ("r2", 1)):
+        while _width(found) > width and sum(column.kind == kind for column in found) > least:
+            last = max(place for place, column in enumerate(found) if column.kind == kind)
+            left.append(found[last].head)
+            found = found[:last] + found[last + 1 :]
+    return found, left
+
+
+def _without(kind: str) -> Callable[[list[Column]], list[Column]]:
+    return lambda found: [column for column in found if column.kind != kind]
+
+
+def _cut(mark: str) -> Callable[[list[Column]], list[Column]]:
+    """Scores without what begins at the mark; that a prediction is constant stays."""
+    scores = ("r2", "tau")
+
+    def cut(text: str) -> str:
+        return text.partition(mark)[0] + " *" * text.endswith(" *") if mark in text else text
+
+    return lambda found: [
+        replace(column, texts=[*map(cut, column.texts)]) if column.kind in scores else column for column in found
+    ]
+
+
+LESS: dict[str, Callable[[list[Column]], list[Column]]] = {  # what is left out first, and how
+    "gain": _without("gain"),
+    "seeds": _without("seeds"),
+    "intervals": _cut(" ["),
+    "standard deviations": _cut("±"),
+}
+
+
+def _width(found: Sequence[Column]) -> int:
+    """What a table of these columns needs: names can be broken, numbers cannot; a rule and a space on each side of each."""
+    return sum(_least(column) + 3 for column in found) + 1
+
+
+def _least(column: Column) -> int:
+    widest = max(map(len, column.texts), default=0)
+    return max(4, min(widest, NAME)) if column.kind == "metanet" else max(widest, 4)
+
+
+def _add_columns(table: Table, kept: Sequence[Column], width: int) -> None:
+    """Adds the columns, each as wide as it needs; what is left goes to words of heads, names, whole heads."""
+    spare = max(0, width - _width(kept))
+    wide = [_least(column) for column in kept]
+    words = [column.head.split() for column in kept]
+    names = [column.texts if column.kind == "metanet" else [] for column in kept]
+    for wanted in (words, names, [[column.head] for column in kept]):
+        for place, texts in enumerate(wanted):
+            more = min(spare, max(0, max(map(len, texts), default=0) - wide[place]))
+            wide[place], spare = wide[place] + more, spare - more
+    for column, size in zip(kept, wide, strict=True):
+        justify: Literal["left", "right"] = "left" if column.kind == "metanet" else "right"
+        table.add_column(escape(column.head), overflow="fold", justify=justify, width=size)
+
+
+def _literal(value: object) -> str:
+    """A value for the terminal, which neither Rich nor the terminal takes for anything but text."""
+    return escape(plain(str(value)))
 
 
 def to_markdown(cells: pd.DataFrame) -> str:
     """A board as a Markdown table; names are escaped, since they may come from others: no links, no pictures, no lines."""
-    heads, rows = _columns(cells, _inert)
+    found = columns(cells, _inert)
+    heads, rows = [column.head for column in found], list(zip(*(column.texts for column in found), strict=True))
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
     table = "\n".join("| " + " | ".join(map(_escaped, line)) + " |" for line in lines)
     return f"{_escaped(_inert(about(cells)))}: {_escaped(legend(cells))}\n\n{table}\n"
@@ -87,58 +138,10 @@ def markdown_of(folder: Path, manifests: Collection[str]) -> str:
         return ""
     of_these = [
         one
-        for one in records.load(folder)
+        for one in readable(folder)[0]
         if {one.record.task.zoo.manifest_sha256, one.record.task.test_zoo.manifest_sha256} <= set(manifests)
     ]
     return "\n".join(map(to_markdown, from_records(of_these).boards())) if of_these else ""
-
-
-def _columns(cells: pd.DataFrame, shown_as: Callable[[str], str]) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows of a board: metanets by mean R², then baselines; a few columns a zoo, and the mean rank over zoos."""
-    baseline = cells.groupby("metanet")["baseline"].first()
-    zoos = families(cells)
-    ranks = _ranks(cells)
-    shown = [name for name in HEADS if name != "gain" or cells["gain"].notna().any()]
-    heads = ["metanet", *(f"{shown_as(name)} {HEADS[kind]}" for name in zoos.values() for kind in shown)]
-    heads += [*["rank"] * bool(ranks), "seeds"]
-    at = {(row["zoo"], row["metanet"]): row for _, row in cells.iterrows()}
-    rows = []
-    for name in ordered(cells):
-        found = [at.get((zoo, name)) for zoo in zoos]
-        values = ["" if cell is None else _text(cell, kind) for cell in found for kind in shown]
-        seeds = "/".join(map(str, sorted({int(cell["seeds"]) for cell in found if cell is not None})))
-        rank = [ranks[name]] if ranks else []
-        rows.append([shown_as(name) + " (baseline)" * bool(baseline[name]), *values, *rank, seeds])
-    return heads, rows
-
-
-def _ranks(cells: pd.DataFrame) -> dict[str, str]:
-    """Each metanet's mean rank by R² over the zoos of a board; empty where there is nothing to rank."""
-    table = cells.pivot(index="zoo", columns="metanet", values="r2_mean")
-    if min(table.shape) < 2 or table.dropna().empty:
-        return {}
-    return {str(name): f"{rank:.1f}" for name, rank in mean_ranks(table).items()}
-
-
-def _text(row: pd.Series, kind: str) -> str:
-    if kind == "gain":
-        return "" if pd.isna(row["gain"]) else f"{row['gain']:+.3f}{_bounds(row, 'gain', '+.2f')}"
-    mean, std = row[f"{kind}_mean"], row[f"{kind}_std"]
-    mean = round(mean, 3) + 0.0  # no -0.000
-    text = f"{mean:.3f}" if pd.isna(std) else f"{mean:.3f}±{std:.3f}"
-    if kind == "tau":
-        return f"{text} *" if row["constant"] else text
-    return f"{text}{_bounds(row, 'r2', '.2f')}"
-
-
-def _bounds(row: pd.Series, kind: str, form: str) -> str:
-    low, high = row[f"{kind}_low"], row[f"{kind}_high"]
-    return "" if pd.isna(low) else f" [{low:{form}}, {high:{form}}]"
-
-
-def _literal(value: object) -> str:
-    """A value for the terminal, which neither Rich nor the terminal takes for anything but text."""
-    return escape(plain(str(value)))
 
 
 def _inert(name: str) -> str:

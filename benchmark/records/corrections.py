@@ -22,17 +22,22 @@ def corrects(folder: Path, name: str) -> bool:
     return name == metanet or 2 <= int(name[len(metanet) + 1 :]) < int(folder.name[len(metanet) + 1 :])
 
 
-def superseded(folder: Path) -> set[Path]:
-    """The folders that a submission beside them corrects. Raises ValueError where a submission is no JSON object.
+def corrected(path: Path, *, below: Path) -> Path | None:
+    """The folder that this submission corrects. Raises ValueError where it is no JSON object.
 
-    Of another metanet's folder, or its own, a submission takes nothing away, whatever it says.
+    From another metanet's folder, or from records that nobody submitted, it takes nothing away, whatever it says.
     """
-    found = set()
-    for path in folder.glob(f"**/{SUBMISSION}"):
-        name = read_json(path, below=folder, most=SUBMISSION_BYTES, controls=True).get("supersedes")
-        if isinstance(name, str) and corrects(path.parent, name):
-            found.add(path.parent.with_name(name))
-    return found
+    name = read_json(path, below=below, most=SUBMISSION_BYTES, controls=True).get("supersedes")
+    if not isinstance(name, str) or not corrects(path.parent, name):
+        return None
+    old = path.parent.with_name(name)
+    return old if (old / SUBMISSION).exists() else None
+
+
+def superseded(folder: Path) -> set[Path]:
+    """The folders that a submission beside them corrects. Raises as `corrected` does."""
+    found = (corrected(path, below=folder) for path in folder.glob(f"**/{SUBMISSION}"))
+    return {path for path in found if path is not None}
 
 
 def is_unfinished(folder: Path) -> bool:

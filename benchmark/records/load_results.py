@@ -15,7 +15,7 @@ def load_results(folder: str | Path = "data/results") -> pd.DataFrame:
     Scores are `test_*` and `validation_*`, choices `chosen_*`; what a record does not have is NaN. Predictions are not
     read: `records.load` gives them. Raises FileNotFoundError where there is no record, ValueError on a bad one.
     """
-    rows = [_row(found.path, found.record) for found in records.load(Path(folder))]
+    rows = [_row(found.path, found.record) for found in records.load(Path(folder).expanduser())]
     return pd.DataFrame(rows).astype({"parameters": "Int64"})  # not counted: NA, and the others stay whole numbers
 
 

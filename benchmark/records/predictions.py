@@ -1,6 +1,7 @@
 """The predictions beside a record: a Parquet file of index, split, target and prediction, a row a net."""
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pandas as pd
 import pyarrow
 import pyarrow.compute
 import pyarrow.parquet
+
+from zoo.untrusted import parquet
 
 PREDICTIONS_BYTES = 10**8  # at most, in a file
 MOST_ROWS = 2_000_000  # what fits in PREDICTIONS_BYTES several times over
@@ -22,10 +25,10 @@ def to_parquet(frame: pd.DataFrame) -> bytes:
     return memory.getvalue()
 
 
-def from_parquet(path: Path, data: bytes, counts: dict[str, int]) -> pd.DataFrame:
+def from_parquet(path: Path, data: bytes, counts: Mapping[str, int]) -> pd.DataFrame:
     """Predictions out of these bytes, the description of the file looked at first. Raises ValueError naming the file."""
     try:
-        table = _table(data, counts)
+        table = _table(path, data, counts)
         frame = table.to_pandas(ignore_metadata=True)
         as_told = table.to_pandas()  # what pandas.read_parquet gives, which heeds a note of pandas' in the file
     except Exception as error:  # Arrow has many, and on strange bytes others come through: none may stop the check
@@ -39,11 +42,12 @@ def from_parquet(path: Path, data: bytes, counts: dict[str, int]) -> pd.DataFram
     return frame
 
 
-def _table(data: bytes, counts: dict[str, int]) -> Any:
+def _table(path: Path, data: bytes, counts: Mapping[str, int]) -> Any:
     """The file's table. Splits are read as codes of the few names that there are: a name repeated is not many names."""
     schema = _opened(data).schema_arrow
     file = _opened(data, read_dictionary=["split"])
     _check_description(schema, file.metadata, counts)
+    parquet.check(data, path)
     table = file.read(use_threads=False)
     splits = table.column("split")
     names = pyarrow.chunked_array([chunk.dictionary for chunk in splits.chunks], splits.type.value_type)
@@ -59,13 +63,13 @@ def _opened(data: bytes, **options: Any) -> Any:
     )
 
 
-def _check_description(schema: Any, about: Any, counts: dict[str, int]) -> None:
+def _check_description(schema: Any, about: Any, counts: Mapping[str, int]) -> None:
     """Raises ValueError where columns, rows or sizes are not those of these predictions, before any is read."""
     found = {field.name: str(field.type) for field in schema}
     if list(found) != list(COLUMNS) or any(found[name] not in kinds for name, kinds in COLUMNS.items()):
         expected = {name: kinds[0] for name, kinds in COLUMNS.items()}
         raise ValueError(f"columns {found}, expected {expected}")
-    if about.num_rows != sum(counts.values()) or about.num_rows > MOST_ROWS:
+    if about.num_rows != counts["validation"] + counts["test"] or about.num_rows > MOST_ROWS:
         raise ValueError(
             f"{about.num_rows:,} rows, expected one for each of {counts['validation']:,} validation and "
             f"{counts['test']:,} test nets, {MOST_ROWS:,} at most"

@@ -33,7 +33,9 @@ TEST_READ: Literal["once, after all choices"] = "once, after all choices"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Count = Annotated[int, Field(ge=0)]
+Nets = Annotated[int, Field(ge=1)]
 Amount = Annotated[float, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0, le=10**9)]  # 0: less than is counted; at most, thirty years
 
 
 def _day(text: str) -> str:
@@ -76,11 +78,11 @@ class Task:
     zoo: ZooReference
     test_zoo: ZooReference
     shift: Name | None
-    train_nets: Count | None
-    nets: dict[Literal["train", "validation", "test"], Count]
+    train_nets: Nets | None
+    nets: Annotated[dict[Literal["train", "validation", "test"], Nets], Field(min_length=3)]  # of each split
     diverged_left_out: Count
     derived: dict[Name, Sha256] | None = None
-    pairs: Count | None = None
+    pairs: Nets | None = None
 
     def name(self) -> str:
         """The task's flat name: the target, and what sets it apart from the plain task of its test zoo."""
@@ -158,7 +160,7 @@ class Record:
     constant_prediction: bool
     predictions: PredictionsFile
     command: str
-    seconds: Amount  # of fitting
+    seconds: Seconds  # of fitting
     date: Day
     environment: dict[str, Any]
     augment: list[Name] = field(default_factory=list)
@@ -276,8 +278,7 @@ def _predictions(path: Path, record: Record, below: Path) -> bytes:
 
 
 def _parsed(path: Path, record: Record, data: bytes) -> pd.DataFrame:
-    counts = {split: record.task.nets.get(split, 0) for split in ("validation", "test")}
-    return from_parquet(path.with_name(record.predictions.file), data, counts)
+    return from_parquet(path.with_name(record.predictions.file), data, {str(s): n for s, n in record.task.nets.items()})
 
 
 def paths(folder: Path) -> list[Path]:

@@ -1,6 +1,6 @@
 """Scoring: metanets are fitted on zoos' train and validation nets, then read the test nets once, and leave records."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from itertools import product
@@ -17,15 +17,16 @@ from benchmark.scoring.task import check_task, opened, rows_of
 from metanets import Training
 from metanets.table import METANETS
 from zoo.dataset.nets import Inputs
+from zoo.jobs.main_guard import end_if_starting
 from zoo.training import machine
 
 
 def score(
-    zoo_folders: list[Path],
+    zoo_folders: Sequence[Path | str],
     metanets: list[str],
     target: str,
     *,
-    out: Path,
+    out: Path | str,
     seeds: int = 5,
     training: Training = Training(),
     inputs: Inputs = "trained",
@@ -45,12 +46,14 @@ def score(
     on a zoo that is damaged, too small, or without the target, before anything is trained, and RuntimeError where a
     process that fits was killed.
     """
+    end_if_starting()
+    out, asked = Path(out).expanduser(), [Path(folder).expanduser() for folder in zoo_folders]
     names = dict.fromkeys(name for given in metanets for name in (METANETS if given == "all" else [given]))
     machine.ready(training.device)
     numbers: list[int | None] = [*dict.fromkeys(train_nets)] if train_nets else [None]
     with _processes() as fitters:
         _check_names(names, fitters)
-        given = list(opened(zoo_folders).values())
+        given = list(opened(asked).values())
         for zoo in given:
             check_task(zoo, target)
         for zoo, tested, number in product(given, given, numbers):

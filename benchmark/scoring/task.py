@@ -9,6 +9,7 @@ import zoo as zoos
 from benchmark.records import records
 from benchmark.statistics.metrics import is_constant
 from zoo import Zoo
+from zoo.dataset import not_a_zoo
 from zoo.dataset.nets import Inputs
 from zoo.messages import choose, unknown
 from zoo.storage.manifest import MANIFEST, check_bytes
@@ -20,6 +21,7 @@ def opened(folders: Iterable[Path]) -> dict[str, Zoo]:
     """Whole zoos by their manifests' hashes, each once, whatever the folder. Raises ValueError on a damaged one."""
     found: dict[str, Zoo] = {}
     for folder in folders:
+        not_a_zoo.check(folder)
         if (folder / MANIFEST).exists() and (problems := list(check_bytes(folder))):
             raise ValueError("\n  ".join([f"{folder} is damaged:", *problems]))
         zoo = zoos.open(folder)
@@ -36,7 +38,7 @@ def check_task(zoo: Zoo, target: str) -> None:
         values = settled.loc[settled["split"] == split, target]
         if len(values) < FEWEST:
             raise ValueError(f"{zoo.folder}: {len(values)} nets in {split} did not diverge; scoring needs {FEWEST} or more")
-        if is_constant(values.to_numpy()):
+        if is_constant(values.to_numpy(np.float64)):  # whole numbers and bools are targets too
             raise ValueError(f"{zoo.folder}: {target} is {values.iloc[0]:g} for every {split} net; nothing to predict")
 
 
@@ -63,7 +65,7 @@ def rows_of(zoo: Zoo, test: Zoo, target: str, shift: str | None, train_nets: int
             raise ValueError(f"{zoo.folder}: {len(frame)} nets of {split} for this task; scoring needs {FEWEST} or more")
         if missing := int(frame[target].isna().sum()):
             raise ValueError(f"{zoo.folder}: {missing} {split} nets that did not diverge have no {target}; nothing to score")
-        if is_constant(frame[target].to_numpy()):
+        if is_constant(frame[target].to_numpy(np.float64)):
             raise ValueError(f"{zoo.folder}: {target} is the same for every {split} net of this task; nothing to predict")
     return {split: frame["index"].to_numpy() for split, frame in parts.items()}
 

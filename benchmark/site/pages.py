@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.leaderboard.tables import about, families, legend, ordered
+from benchmark.leaderboard.columns import about, families, legend, shown
+from benchmark.leaderboard.ranking import Ranking, ranked
 from benchmark.records.records import Record
 from benchmark.scoring.task import reference
 from benchmark.site import pictures
 from benchmark.site.site_data import TIERS, Source
 from benchmark.site.svg import Picture, slug
+from benchmark.statistics.derived import Derived
 from zoo.dataset.reader import Zoo
 from zoo.dataset.summary import QUANTILES, summary
 from zoo.spec.imported import Imported
@@ -58,6 +60,7 @@ def index(source: Source) -> Page:
         "tiers": TIERS,
         "matrices": matrices,
         "curves": curves,
+        "remarks": source.remarks,
     }
     return _page(values, [*drawn, *(picture for _, _, picture in matrices), *curves])
 
@@ -69,10 +72,11 @@ def _place(task: str) -> tuple[int, str, int]:
 
 
 def _board(cells: pd.DataFrame, source: Source) -> dict[str, Any]:
-    names = ordered(cells)
+    ranking = ranked(cells)
+    names = list(ranking.names)
     labels = families(cells)
     title = about(cells)
-    rows = [_row(name, cells[cells["metanet"] == name], labels, source) for name in names]
+    rows = [_row(name, cells[cells["metanet"] == name], labels, source, ranking) for name in names]
     drawn = [pictures.forest(cells, names, labels, title)]
     if "nets=" not in cells["task"].iloc[0] and cells.loc[cells["parameters"] > 1, "metanet"].nunique() > 1:
         drawn.append(pictures.against_parameters(cells, labels, title))
@@ -80,21 +84,21 @@ def _board(cells: pd.DataFrame, source: Source) -> dict[str, Any]:
     target = cells["target"].iloc[0]
     if given and cells["task"].iloc[0] == target and all(target in zoo.targets for zoo in given):
         drawn.append(pictures.histograms(given, target))
-    shown = ["r2", "tau", *["gain"] * bool(cells["gain"].notna().any())]
     return {
         "id": slug(title),
         "title": title,
         "board": cells["board"].iloc[0],
         "legend": legend(cells),
         "labels": labels,
-        "shown": shown,
+        "shown": shown(cells),
+        "ranked": bool(ranking.ranks or ranking.incomplete),
         "rows": rows,
         "pictures": drawn,
         "baselines": bool(cells["baseline"].any()),
     }
 
 
-def _row(name: str, cells: pd.DataFrame, labels: dict[str, str], source: Source) -> dict[str, Any]:
+def _row(name: str, cells: pd.DataFrame, labels: dict[str, str], source: Source, ranking: Ranking) -> dict[str, Any]:
     """A metanet's line on a board: its cell of each zoo, where it has one, and what does not depend on the zoo."""
     at = {row["zoo"]: _cell(row, source) for row in cells.to_dict("records")}
     found = list(at.values())
@@ -105,6 +109,10 @@ def _row(name: str, cells: pd.DataFrame, labels: dict[str, str], source: Source)
         "parameters": sorted({cell["parameters"] for cell in found if cell["parameters"] is not None}),
         "seconds": float(np.mean([cell["seconds"] for cell in found])),
         "seeds": sorted({cell["seeds"] for cell in found}),
+        "rank": ranking.ranks.get(name),
+        "incomplete": name in ranking.incomplete,
+        "unchecked": any(cell["labels"] for cell in found),
+        "notices": list(dict.fromkeys(line for cell in found for line in cell["notices"])),
         "tier": min((cell["tier"] for cell in found), key=TIERS.index),
     }
 
@@ -115,7 +123,7 @@ def _cell(row: dict[Any, Any], source: Source) -> dict[str, Any]:
     values = {str(name): None if pd.isna(value) else value for name, value in row.items()}
     values["parameters"] = None if values["parameters"] is None else int(values["parameters"])
     seconds = float(np.mean([record.seconds for record in source.results[key].records]))
-    return {**values, "tier": source.tiers[key], "seconds": seconds}
+    return {**values, "tier": source.tiers[key], "seconds": seconds, "notices": source.notices.get(key, [])}
 
 
 def metanet(name: str, source: Source) -> Page:
@@ -127,17 +135,29 @@ def metanet(name: str, source: Source) -> Page:
     found = [record for result in results for record in result.records]
     rows = [_cell(row, source) for row in cells[cells["metanet"] == name].to_dict("records")]
     drawn = [pictures.predicted_against_true(result) for result in results]
+    told = [[_seed(record, scores) for record, scores in zip(one.records, one.scores, strict=True)] for one in results]
     values = {
-        "metanet": found[0].metanet,
+        "name": name,
+        "baseline": results[0].baseline,
+        "own": results[0].own,
+        "codes": sorted({code.file + ", SHA-256 " + code.sha256 for record in found if (code := record.metanet.code)}),
+        "notices": [line for row in rows for line in row["notices"]],
+        "unchecked": any(row["labels"] for row in rows),
         "versions": sorted({record.metanet.version for record in found}),
         "rows": sorted(rows, key=lambda row: (_place(row["task"]), row["zoo"])),
-        "results": list(zip(results, drawn, strict=True)),
+        "results": list(zip(results, drawn, told, strict=True)),
         "commands": list(dict.fromkeys(record.command for record in found)),
         "environments": _distinct([record.environment for record in found]),
         "submissions": _distinct(source.submissions.get(name, [])),
         "tuned": _distinct([_tuned(record) for record in found]),
     }
     return _page(values, drawn)
+
+
+def _seed(record: Record, scores: Derived) -> dict[str, Any]:
+    """A seed with its scores, all derived from its predictions, and what was chosen, less the score that it states."""
+    chosen = {name: value for name, value in record.chosen.items() if name != "validation_r2"}
+    return {"record": record, "test": scores.test, "validation": scores.validation, "chosen": chosen}
 
 
 def _tuned(record: Record) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import re
 from functools import partial
 from itertools import cycle
-from math import nan
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from benchmark.leaderboard.columns import families
 from benchmark.leaderboard.leaderboard import Leaderboard, Result
 from benchmark.leaderboard.plots import sample_efficiency
-from benchmark.leaderboard.tables import families
 from benchmark.site.svg import COLOURS, INK, Picture, drawn, picture
 from zoo.dataset import plots
 from zoo.dataset.reader import Zoo
@@ -111,7 +110,7 @@ def predicted_against_true(result: Result) -> Picture:
         axes.set(xlabel=f"true {drawn(first.task.target)}", ylabel="predicted")
         return figure
 
-    score = f"R² {first.test.get('r2', nan):.3f}, tau {first.test.get('tau', nan):.3f}"
+    score = f"R² {result.scores[0].test['r2']:.3f}, tau {result.scores[0].test['tau']:.3f}"
     nets = f"{len(true)} test nets" + f", one in {step} drawn" * (step > 1)
     alt = (
         f"Predicted against true {first.task.target} of {nets}, seed {first.seed}: {score}; "

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from benchmark.leaderboard.columns import number
 from benchmark.leaderboard.latex_csv import to_csv
 from benchmark.leaderboard.leaderboard import BASELINE
 from benchmark.site import pages as contents
@@ -83,7 +84,7 @@ def site(results: Path, zoo_folders: list[Path]) -> dict[str, bytes]:
     for label, file in _zoo_pages(source).items():
         pages.append((file, "zoo.html", "../", contents.zoo(label, source)))
     names = [file for file, *_ in pages]
-    if twice := [file for file in names if names.count(file) > 1]:  # eight digits of a hash can be had by trying
+    if twice := [file for file in names if names.count(file) > 1]:
         raise ValueError(f"{twice[0]} would be two pages: two names have the same slug; remove the records of one")
     environment = _environment(source)
     beside = [named for *_, page in pages for named in page.files]
@@ -103,7 +104,7 @@ def _environment(source: Source) -> Environment:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.finalize = lambda value: printable(value) if type(value) is str else value  # Markup is no plain str
-    environment.filters |= {"slug": slug, "url": web_address, "in_words": in_words, "shell": shlex.quote}
+    environment.filters |= {"slug": slug, "url": web_address, "in_words": in_words, "score": number, "shell": shlex.quote}
     environment.globals |= {"generator": GENERATOR, "baseline_name": BASELINE, "labels": _zoo_pages(source)}
     return environment
 

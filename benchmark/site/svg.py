@@ -14,6 +14,7 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 
+DIGITS = 24  # of a hash in a file's name: of fewer, two names with the same can be had by trying
 INK, INK_IN_THE_DARK = "#1f2329", "#d7dde4"
 COLOURS = ("#2f81c7", "#d9772b", "#3a9a5b", "#c9475b", "#8a6cc0", "#2a9d9d", "#b08a1e", "#7d8590")
 STYLE: dict[Any, Any] = {
@@ -44,8 +45,8 @@ class Picture:
 
 def slug(name: str) -> str:
     """A file name that is safe anywhere and different for different names."""
-    words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60].strip("-")
-    return f"{words or 'x'}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
+    words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:48].strip("-")
+    return f"{words or 'x'}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:DIGITS]}"
 
 
 def picture(key: tuple[str, ...], draw: Callable[[], Figure], alt: str, *, names: bool = True) -> Picture:

@@ -8,21 +8,23 @@ how much training differs from seed to seed; and few seeds say little about that
 choice of nets, simulated 95% intervals of the mean absolute error covered 45% with one seed, 78% with two, 88% with
 three and 91% with five.
 
-Resamples on which the metric is NaN, because they have drawn nets of one true value only, are left out.
+Resamples on which the metric is no number, because they have drawn nets of one true value only, are left out.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from benchmark.statistics.metrics import Values
+from benchmark.statistics.metrics import Values, r2, r2_of_rows
 from zoo.seeds import stable_seed
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
+Table = Float[np.ndarray, "_resample _seed"]
 Predictions = Float[np.ndarray, "_seed _net"]  # unbound: metanets may have different numbers of seeds
 
 
@@ -45,6 +47,25 @@ class Difference:
     p: float
 
 
+def resampled(true: Values, predicted: Predictions, metric: Metric, *, resamples: int = 1000, seed: int = 0) -> Table:
+    """The metric of each seed on each resample of the nets; the first row is the nets as they are.
+
+    What is compared is resampled once: `interval_of` and `difference_of` take these tables. Raises as `interval` does.
+    """
+    if predicted.ndim != 2 or predicted.shape[1] != len(true) or len(predicted) == 0:
+        raise ValueError(f"expected predictions [seed, net] of {len(true)} nets, found shape {predicted.shape}")
+    if not np.isfinite(predicted).all():
+        raise ValueError(f"{np.sum(~np.isfinite(predicted))} of {predicted.size} predictions are not finite")
+    drawn = _draws(len(true), resamples, stable_seed(seed, "nets"))
+    of_rows = r2_of_rows if metric is r2 else partial(_of_rows, metric)
+    with np.errstate(all="ignore"):  # where a resample overflows, it is left out
+        return np.array([of_rows(true[nets], np.take(predicted, nets, axis=1)) for nets in drawn], np.float64)
+
+
+def _of_rows(metric: Metric, true: Values, predicted: Predictions) -> list[float]:
+    return [metric(true, values) for values in predicted]
+
+
 def interval(
     true: Values, predicted: Predictions, metric: Metric, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
 ) -> Interval:
@@ -55,9 +76,13 @@ def interval(
     of the metric a resample and seed: 3 s on one core for the tau of 2,500 nets and 5 seeds. Raises ValueError where the
     predictions do not fit the nets, or the metric is NaN on them.
     """
-    table = _table(true, predicted, metric, resamples=resamples, seed=seed)
-    value, resampled = _defined(float(table[0].mean()), _seed_means(table[1:], stable_seed(seed, "seeds")))
-    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
+    return interval_of(resampled(true, predicted, metric, resamples=resamples, seed=seed), level=level, seed=seed)
+
+
+def interval_of(table: Table, *, level: float = 0.95, seed: int = 0) -> Interval:
+    """`interval`, from a table of `resampled` of that seed."""
+    value, means = _defined(float(table[0].mean()), _seed_means(table[1:], stable_seed(seed, "seeds")))
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(value, float(low), float(high))
 
 
@@ -79,8 +104,18 @@ def difference(
     infinite where the resamples are too few for the level. The percentile interval of an R² difference left out a true 0
     in up to 10% of simulations with 60 nets; this one in 1 to 3%, so that it sees less. Raises as `interval` does.
     """
-    tables = [_table(true, predicted, metric, resamples=resamples, seed=seed) for predicted in (one, other)]
-    return _difference(*tables, level=level, seed=seed)
+    tables = [resampled(true, predicted, metric, resamples=resamples, seed=seed) for predicted in (one, other)]
+    return difference_of(*tables, level=level, seed=seed)
+
+
+def difference_of(one: Table, other: Table, *, level: float = 0.95, seed: int = 0) -> Difference:
+    """`difference`, from two tables of `resampled` of the same nets and seed."""
+    with np.errstate(invalid="ignore"):  # where both overflow
+        means = _seed_means(one[1:], stable_seed(seed, "seeds")) - _seed_means(other[1:], stable_seed(seed, "others"))
+    value, means = _defined(float(one[0].mean() - other[0].mean()), means)
+    distances = np.append(np.abs(means - value), np.inf)  # the value itself is one more resample: hence the 1 + in p
+    half = float(np.quantile(distances, level, method="inverted_cdf"))
+    return Difference(value, value - half, value + half, float(np.mean(distances >= abs(value))))
 
 
 def pairs(
@@ -98,11 +133,11 @@ def pairs(
     2,000 resamples serve up to fourteen metanets at 0.05. Raises as `interval` does.
     """
     tables = {
-        name: _table(true, predicted, metric, resamples=resamples, seed=seed) for name, predicted in predictions.items()
+        name: resampled(true, predicted, metric, resamples=resamples, seed=seed) for name, predicted in predictions.items()
     }
     rows = []
     for one, other in combinations(tables, 2):
-        found = _difference(tables[one], tables[other], level=level, seed=seed)
+        found = difference_of(tables[one], tables[other], level=level, seed=seed)
         rows.append((one, other, found.value, found.low, found.high, found.p))
     frame = pd.DataFrame(rows, columns=["one", "other", "difference", "low", "high", "p"])
     return frame.assign(p_holm=holm(frame["p"].to_numpy(np.float64)))
@@ -125,26 +160,11 @@ def holm(p_values: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
 def mean_ranks(scores: pd.DataFrame, *, lower_is_better: bool = False) -> pd.Series:
     """The mean rank of each metanet (column) over the zoos (rows): 1 is the best, ties share their mean (Demšar 2006).
 
-    Only zoos with a score of every metanet count, since ranks among different rivals do not compare; a zoo with a NaN is
-    left out. Raises ValueError where that leaves none. `lower_is_better` is for errors, such as `mae`.
+    Ranks among different rivals do not compare, so only metanets with a score on every zoo are ranked, among each other;
+    the others have NaN and change nobody's rank. `lower_is_better` is for errors, such as `mae`.
     """
-    complete = scores.dropna()
-    if complete.empty:
-        missing = scores.columns[scores.isna().any()].tolist()
-        raise ValueError(f"no zoo of {len(scores)} has a score of every metanet; score or leave out one of {missing}")
-    return complete.rank(axis="columns", ascending=lower_is_better).mean()
-
-
-def _table(
-    true: Values, predicted: Predictions, metric: Metric, *, resamples: int, seed: int
-) -> Float[np.ndarray, "1+{resamples} seed"]:
-    """The metric of each seed on each resample of the nets; the first row is the nets as they are."""
-    if predicted.ndim != 2 or predicted.shape[1] != len(true) or len(predicted) == 0:
-        raise ValueError(f"expected predictions [seed, net] of {len(true)} nets, found shape {predicted.shape}")
-    if not np.isfinite(predicted).all():
-        raise ValueError(f"{np.sum(~np.isfinite(predicted))} of {predicted.size} predictions are not finite")
-    drawn = _draws(len(true), resamples, stable_seed(seed, "nets"))
-    return np.array([[metric(true[nets], values) for values in predicted[:, nets]] for nets in drawn], np.float64)
+    complete = scores.dropna(axis="columns")
+    return complete.rank(axis="columns", ascending=lower_is_better).mean().reindex(scores.columns)
 
 
 def _draws(nets: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
@@ -162,20 +182,9 @@ def _seed_means(table: Float[np.ndarray, "resample seed"], seed: int) -> Float[n
     return np.take_along_axis(table, drawn, axis=1).mean(axis=1)
 
 
-def _difference(
-    one: Float[np.ndarray, "row seed"], other: Float[np.ndarray, "row other"], *, level: float, seed: int
-) -> Difference:
-    """`difference` from two tables of the same resamples."""
-    resampled = _seed_means(one[1:], stable_seed(seed, "seeds")) - _seed_means(other[1:], stable_seed(seed, "others"))
-    value, resampled = _defined(float(one[0].mean() - other[0].mean()), resampled)
-    distances = np.append(np.abs(resampled - value), np.inf)  # the value itself is one more resample: hence the 1 + in p
-    half = float(np.quantile(distances, level, method="inverted_cdf"))
-    return Difference(value, value - half, value + half, float(np.mean(distances >= abs(value))))
-
-
 def _defined(value: float, resampled: Float[np.ndarray, " _"]) -> tuple[float, Float[np.ndarray, " _"]]:
-    """The value and the resamples that are not NaN. Raises ValueError where the value is, or no resample is left."""
-    resampled = resampled[~np.isnan(resampled)]
-    if np.isnan(value) or len(resampled) == 0:
+    """The value and the resamples that are numbers. Raises ValueError where the value is none, or no resample is left."""
+    resampled = resampled[np.isfinite(resampled)]
+    if not np.isfinite(value) or len(resampled) == 0:
         raise ValueError("the metric is NaN on these nets or on all resamples; expected nets of more than one true value")
     return value, resampled

@@ -1,9 +1,7 @@
 """Checking a folder of records, with submissions or without: everything is derived again, and what is wrong is named.
 
 Labels are compared with the zoo's where the zoo is given. Where it is not, those in the predictions are taken, and
-records must only agree with each other; `Checked.labelled` counts which is which. That is not stored, since a submitter's
-word on it would prove nothing: a page says "labels not checked", unless it was made with the zoo or `tier` is higher than
-self-reported.
+records must only agree with each other; `Checked.labelled` counts which is which. A bad file hides no other: each is named.
 """
 
 import os
@@ -15,12 +13,12 @@ import pandas as pd
 
 from benchmark.records import records
 from benchmark.records.corrections import SUBMISSION, corrects, is_unfinished, stem
-from benchmark.records.records import Stored
+from benchmark.records.records import Record, Stored
 from benchmark.scoring.task import opened
 from benchmark.submissions.cross_checks import at_odds, other_nets, together
 from benchmark.submissions.record_checks import examined, is_known
 from benchmark.submissions.submission import read_submission
-from benchmark.submissions.verification import VERIFICATION, tier
+from benchmark.submissions.verification import STRAY, Verification, tier, verifications
 from zoo.messages import plain
 
 
@@ -38,19 +36,20 @@ def check(folder: Path, zoo_folders: Sequence[Path] = ()) -> Checked:
 
     Records of a zoo that is not given are taken at their labels; those of the same zoo must agree.
     """
-    known, problems, found = opened(zoo_folders), _links(folder), []
+    known, problems, found = opened(zoo_folders), _links(folder), list[Record]()
     seen: dict[tuple[str, str], tuple[Path, pd.Series]] = {}
     tasks: dict[tuple[str, str, str], tuple[Path, pd.DataFrame]] = {}
-    homes = sorted({path.parent for name in ("seed-*.json", SUBMISSION, VERIFICATION) for path in folder.glob(f"**/{name}")})
+    homes = sorted({path.parent for name in ("seed-*.json", SUBMISSION, STRAY) for path in folder.glob(f"**/{name}")})
+    verified, unread = verifications(folder)
     if not homes:
         raise FileNotFoundError(f"{folder}: no records there; `metazoo score` writes them")
     for home in homes:
         here, wrong = examined(sorted(home.glob("seed-*.json")), known, below=folder)
         for one in here:
             wrong += [f"{one.path}: {line}" for line in (*_misplaced(one), *at_odds(one, seen), *other_nets(one, tasks))]
-        problems += wrong + _home_problems(home, here, folder)
+        problems += wrong + _home_problems(home, here, folder, verified)
         found += [one.record for one in here]
-    problems += _rivals(homes, folder)
+    problems += unread + _rivals(homes, folder)
     labelled = sum(is_known(record, known) for record in found)
     return Checked(tuple(map(plain, problems)), len(found), labelled)
 
@@ -69,24 +68,24 @@ def _misplaced(found: Stored) -> Iterator[str]:
         yield f"expected it in {expected}"
 
 
-def _home_problems(home: Path, found: list[Stored], below: Path) -> list[str]:
+def _home_problems(home: Path, found: list[Stored], below: Path, verified: list[Verification]) -> list[str]:
     """What is wrong with one folder beside its records one by one."""
     is_submitted = (home / SUBMISSION).exists()
     lines = together(found, submitted=is_submitted)
     stems = {path.stem for path in home.glob("seed-*.json")}
     for path in sorted(home.iterdir()):
-        if path.name not in (SUBMISSION, VERIFICATION) and (
-            path.stem not in stems or path.suffix not in (".json", ".parquet")
-        ):
+        if path.name == STRAY:
+            lines.append(f"{path} came with the records and gives them no tier; remove it")
+        elif path.name != SUBMISSION and (path.stem not in stems or path.suffix not in (".json", ".parquet")):
             lines.append(f"{path} belongs to no record here; remove it")
     if is_unfinished(home):
         lines.append(f"{home}: a correction without {SUBMISSION}, which does not count; submit it again or remove it")
-    if (is_submitted or (home / VERIFICATION).exists()) and not stems:
+    if is_submitted and not stems:
         lines.append(f"{home}: a submission without records")
     try:
         if is_submitted:
             lines += _bad_supersession(home, read_submission(home / SUBMISSION, below=below).supersedes)
-        tier(home, found, below=below)
+        tier(found, verified, below)
     except ValueError as error:
         lines.append(str(error))
     return lines
@@ -103,6 +102,7 @@ def _rivals(homes: Iterable[Path], below: Path) -> list[str]:
     """Folders of one metanet on one task that count both: a correction that does not supersede the newest."""
     counting: dict[Path, list[str]] = {}
     gone = {home.with_name(name) for home in homes if (name := _supersedes(home, below)) and corrects(home, name)}
+    gone = {home for home in gone if (home / SUBMISSION).exists()}  # what nobody submitted, no submission supersedes
     for home in homes:
         if home not in gone and not is_unfinished(home):
             counting.setdefault(home.with_name(stem(home.name)), []).append(home.name)

@@ -20,6 +20,12 @@ def together(found: Sequence[Stored], *, submitted: bool) -> list[str]:
     kinds = [(one.record.task, one.record.metanet.name, one.record.metanet.version) for one in found]
     others = [one for one, kind in zip(found, kinds, strict=True) if kind != kinds[0]]
     lines += [f"{one.path}: not of the same task, metanet and version as {first.path}" for one in others]
+    for what, of in (("code", _code), ("parameters", _parameters)):
+        lines += [
+            f"{one.path}: its {what} ({of(one)}) differs from that of {first.path} ({of(first)})"
+            for one in found
+            if of(one) != of(first)
+        ]
     if len(set(seeds)) < len(seeds):
         lines.append(f"{first.path.parent}: seeds {sorted(seeds)}, expected each once")
     if submitted:
@@ -32,6 +38,16 @@ def together(found: Sequence[Stored], *, submitted: bool) -> list[str]:
                 f"{first.path.parent}: {name} is {'' if baseline else 'not '}among the suite's baselines; records differ"
             )
     return lines
+
+
+def _code(one: Stored) -> str:
+    code = one.record.metanet.code
+    return "unknown" if code is None else code.sha256
+
+
+def _parameters(one: Stored) -> str:
+    count = one.record.metanet.parameters
+    return "not counted" if count is None else f"{count:,}"
 
 
 def at_odds(found: Stored, seen: dict[tuple[str, str], tuple[Path, pd.Series]]) -> Iterator[str]:

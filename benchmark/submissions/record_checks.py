@@ -8,17 +8,19 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from benchmark.records import records
 from benchmark.records.records import Record, Stored
 from benchmark.scoring.task import rows_of, task_of
-from benchmark.statistics.metrics import is_constant, recalibrated_r2, scores
+from benchmark.statistics.derived import Derived, derived
 from zoo import Zoo
 from zoo.messages import unknown
 
 TOLERANCE = 1e-6  # between a score and the one recomputed; where scores are enormous, what rounding gives
+SPLITS: tuple[Literal["validation", "test"], ...] = ("validation", "test")  # that are predicted
 SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=-]{0,199}")  # a task's or metanet's name as a folder's name
 
 
@@ -44,9 +46,10 @@ def examined(paths: Iterable[Path], known: dict[str, Zoo], *, below: Path | None
 
 def _problems(found: Stored, known: dict[str, Zoo]) -> list[str]:
     """What is wrong with one record."""
-    lines = [*_bad_names(found), *_bad_zoos(found), *_bad_rows(found)]
+    lines = [*_bad_names(found), *_bad_zoos(found), *bad_rows(found)]
     if not lines:
-        lines = list(_bad_scores(found))
+        scores = derived(found.frame)
+        lines = [*bad_scores(scores), *misstated(found.record, scores)]
     return lines + (list(_bad_labels(found, known)) if is_known(found.record, known) else [])
 
 
@@ -65,14 +68,15 @@ def _bad_zoos(found: Stored) -> Iterator[str]:
         yield f"one zoo by its hash, but {zoo.name} ({zoo.family}) and {test.name} ({test.family}); expected one name"
 
 
-def _bad_rows(found: Stored) -> Iterator[str]:
+def bad_rows(found: Stored) -> Iterator[str]:
+    """Whether there is one finite number for each net."""
     nets, frame = found.record.task.nets, found.frame
     if strange := sorted(set(frame["split"]) - {"validation", "test"}):
         yield f"predictions of the splits {str(strange)[:100]}, expected validation and test"
-    for split in ("validation", "test"):
+    for split in SPLITS:
         part = frame[frame["split"] == split]
-        if len(part) != nets.get(split) or not len(part):
-            yield f"{len(part)} predictions of {split} nets, expected {nets.get(split)}, one a net"
+        if len(part) != nets[split] or not len(part):
+            yield f"{len(part)} predictions of {split} nets, expected {nets[split]}, one a net"
     one_zoo = found.record.task.zoo == found.record.task.test_zoo
     if twice := int(frame.duplicated(["index"] if one_zoo else ["split", "index"]).sum()):
         yield f"{twice} net(s) are predicted twice, expected one prediction a net"
@@ -81,22 +85,23 @@ def _bad_rows(found: Stored) -> Iterator[str]:
             yield f"{count} {column}(s) are not finite, expected a number for each net"
 
 
-def _bad_scores(found: Stored) -> Iterator[str]:
-    """Compares the scores with those recomputed from the predictions."""
-    record = found.record
-    known, held = (found.frame[found.frame["split"] == split] for split in ("validation", "test"))
-    values = [part[name].to_numpy(np.float64) for part in (known, held) for name in ("target", "prediction")]
-    with np.errstate(all="ignore"):  # predictions near the edge of floats overflow to a score that fits nothing
-        recalibrated = recalibrated_r2(values[2], values[3], validation_true=values[0], validation_predicted=values[1])
-        again = {"validation": scores(*values[:2]), "test": {**scores(*values[2:]), "r2_recalibrated": recalibrated}}
-        constant = is_constant(values[3])
-    for split, told in (("validation", record.validation), ("test", record.test)):
-        if told.keys() != again[split].keys():
-            yield f"{split} scores {sorted(told)}, expected {sorted(again[split])}"
-        for name, value in again[split].items():
+def bad_scores(scores: Derived) -> Iterator[str]:
+    """Whether the predictions give scores that are numbers."""
+    for split, found in (("validation", scores.validation), ("test", scores.test)):
+        for name, value in found.items():
+            if not math.isfinite(value):
+                yield f"the predictions give {split} {name} {value!r}, expected a number"
+
+
+def misstated(record: Record, scores: Derived) -> Iterator[str]:
+    """Where the scores that a record states are not those of its predictions."""
+    for split, told, found in (("validation", record.validation, scores.validation), ("test", record.test, scores.test)):
+        if told.keys() != found.keys():
+            yield f"{split} scores {sorted(told)}, expected {sorted(found)}"
+        for name, value in found.items():
             if name in told and not math.isclose(told[name], value, abs_tol=TOLERANCE, rel_tol=1e-11):
                 yield f"{split} {name} is said to be {told[name]!r}, but the predictions give {value!r}"
-    if constant != record.constant_prediction:
+    if scores.constant != record.constant_prediction:
         yield f"constant_prediction is said to be {record.constant_prediction}, but the predictions are not so"
 
 

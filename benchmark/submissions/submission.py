@@ -26,6 +26,8 @@ class Submission:
 
     `external_data` says whether anything but the zoo was learned from, or what. `supersedes` is the name of the folder
     beside this one that it corrects. The tier is always the lowest: a higher one is a maintainer's to give.
+    `labels_checked` is `submit`'s word: whether it compared the labels with those of the zoo. Where it is a lie, the labels
+    are, and `check --zoo` finds them.
     """
 
     schema: Literal["metazoo-submission-1"]
@@ -38,6 +40,7 @@ class Submission:
     tier: Literal["self-reported"]
     supersedes: FolderName | None
     submitted: Day
+    labels_checked: bool = False
 
 
 _SUBMISSION = TypeAdapter(Submission).validate_json

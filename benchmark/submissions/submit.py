@@ -1,11 +1,11 @@
 """Submitting: the records of one metanet on one task, with who stands behind them, checked and copied to a leaderboard.
 
 Everything here may come from a stranger. A submission is never changed: a correction lies beside it and supersedes it,
-and what maintainers found when they ran it again goes to a `verification.json` (see `benchmark.submissions.verification`).
+and what maintainers found when they ran it again stands elsewhere (see `benchmark.submissions.verification`).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,10 +13,11 @@ import pandas as pd
 from benchmark.records import records
 from benchmark.records.corrections import SUBMISSION, stem, superseded
 from benchmark.records.predictions import PREDICTIONS_BYTES
+from benchmark.records.readable import readable
 from benchmark.records.records import Record, Stored
 from benchmark.scoring.task import opened
-from benchmark.submissions.cross_checks import other_nets, together
-from benchmark.submissions.record_checks import examined, is_known
+from benchmark.submissions.cross_checks import at_odds, other_nets, together
+from benchmark.submissions.record_checks import bad_rows, examined, is_known
 from benchmark.submissions.submission import Submission
 from zoo.messages import plain
 from zoo.storage import files
@@ -30,19 +31,20 @@ def submit(
 
     Returns the new folder and the files in it, the last of them `submission.json`, without which a stopped copy counts
     for nothing and the same call goes on. Nothing is overwritten: records that `score` has put there already stay, if
-    they are these. With zoos every record must be of one of them. Raises ValueError listing all that is wrong, and
+    they are these. With zoos every record must be of one of them; with or without, labels must be those of the records that
+    are under `to` already. Raises ValueError listing all that is wrong, and
     FileExistsError where something else is in the way.
     """
-    known, tasks = opened(zoo_folders), dict[tuple[str, str, str], tuple[Path, pd.DataFrame]]()
+    known = opened(zoo_folders)
     found, problems = examined(_expanded(paths), known)
-    problems += together(found, submitted=True)
-    problems += [f"{one.path}: {line}" for one in found for line in other_nets(one, tasks)]
+    problems += together(found, submitted=True) + _disagreeing(found, to)
     if known:
         lacking = [one for one in found if not is_known(one.record, known)]
         problems += [f"{one.path}: fitted or tested on a zoo that is not among those given by --zoo" for one in lacking]
     if problems:
         raise ValueError("\n  ".join([f"refused, {len(problems)} problem(s):", *map(plain, problems)]))
     folder = _destination(to, found[0].record, about.supersedes)
+    about = replace(about, labels_checked=bool(known))  # not the submitter's to say
     contents = {name: data for one in found for name, data in _contents(one).items()}
     return folder, _copied(folder, to, contents | {SUBMISSION: files.to_json(asdict(about))})
 
@@ -52,6 +54,18 @@ def _expanded(paths: Iterable[Path]) -> list[Path]:
     if not found:
         raise FileNotFoundError("no records given; name their files, or the folder of a metanet that holds them")
     return found
+
+
+def _disagreeing(found: Sequence[Stored], to: Path) -> list[str]:
+    """Where records have other nets or labels than those under `to`, which were there first, or than each other."""
+    seen: dict[tuple[str, str], tuple[Path, pd.Series]] = {}
+    tasks: dict[tuple[str, str, str], tuple[Path, pd.DataFrame]] = {}
+    zoos = {zoo.manifest_sha256 for one in found for zoo in (one.record.task.zoo, one.record.task.test_zoo)}
+    for one in readable(to)[0] if any(to.glob("**/seed-*.json")) else ():
+        task = one.record.task
+        if zoos & {task.zoo.manifest_sha256, task.test_zoo.manifest_sha256} and not list(bad_rows(one)):
+            _ = [*at_odds(one, seen), *other_nets(one, tasks)]  # what is wrong among them is `check`'s to say
+    return [f"{one.path}: {line}" for one in found for line in (*at_odds(one, seen), *other_nets(one, tasks))]
 
 
 def _contents(found: Stored) -> dict[str, bytes]:
@@ -72,6 +86,8 @@ def _destination(to: Path, record: Record, supersedes: str | None) -> Path:
     old = plain.with_name(supersedes)
     if stem(supersedes) != plain.name or not any(old.glob("seed-*.json")):
         raise ValueError(f"no records of {plain.name} at {old}; --supersedes takes the name of a folder in {plain.parent}")
+    if not (old / SUBMISSION).exists():
+        raise ValueError(f"{old} was submitted by nobody: it is the leaderboard's own, which no submission supersedes")
     if old in superseded(plain.parent):
         raise ValueError(f"{old} is superseded already; name the newest folder of {plain.name} in {plain.parent}")
     return folder

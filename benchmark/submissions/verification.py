@@ -1,12 +1,14 @@
 """Verification of records: what maintainers found when they ran them again, and zoos that nobody knew.
 
-What was found lies beside a submission, in a `verification.json`, and holds for the very records that it names. The
-labels of a public zoo are public; only a zoo that did not exist before (`fresh`) is unseen.
+What was found stands in the leaderboard's own folder `verifications`, where no submission is copied to, and holds for the
+very records that it names. A `verification.json` beside records came with them and gives no tier. The labels of a public
+zoo are public; only a zoo that did not exist before (`fresh`) is unseen.
 """
 
 import secrets
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,43 +22,71 @@ from benchmark.submissions.submission import words
 from zoo import Spec
 from zoo.dataset import zoo_json
 from zoo.storage import files
+from zoo.untrusted.files import sha256
 from zoo.untrusted.json import read_json
 
-VERIFICATION = "verification.json"  # beside a submission: what maintainers found
+FOLDER = "verifications"  # under a leaderboard's folder: a file for each folder of records that was run again
+STRAY = "verification.json"  # beside records: older releases read it, and anyone may send one
+SCHEMA: Literal["metazoo-verification-2"] = "metazoo-verification-2"
 Tier = Literal["self-reported", "verified", "reproduced"]
 
 
 @strict_dataclass(frozen=True, config=STRICT)
 class Verification:
-    """What a maintainer found: `verification.json`, beside a submission. `records`: file -> its SHA-256 when that was."""
+    """What a maintainer found. `records`: each file, from the leaderboard's folder on -> its SHA-256 when that was."""
 
-    schema: Literal["metazoo-verification-1"]
+    schema: Literal["metazoo-verification-2"]
     tier: Literal["verified", "reproduced"]
     by: Annotated[str, words(200)]
     date: Day
-    records: dict[Annotated[str, Field(pattern=r"^seed-\d+\.json$")], Sha256]
+    records: dict[Annotated[str, Field(pattern=r"^[^/]+/[^/]+/[^/]+/seed-\d+\.json$")], Sha256]
     note: Annotated[str, Field(max_length=5000)]
 
 
 _VERIFICATION = TypeAdapter(Verification).validate_json
 
 
+def verify(home: Path, results: Path, *, tier: Literal["verified", "reproduced"], by: str, note: str = "") -> Path:
+    """Says that the records in `home`, a folder under `results`, were run again, by whom; returns the file that says so."""
+    digests = {
+        path.relative_to(results).as_posix(): sha256(path, below=results) for path in sorted(home.glob("seed-*.json"))
+    }
+    if not digests:
+        raise FileNotFoundError(f"{home}: no records there to verify")
+    told = Verification(SCHEMA, tier, by, date.today().isoformat(), digests, note)
+    path = results / FOLDER / f"of-{','.join(home.relative_to(results).parts)}.json"
+    files.write_json(path, asdict(told), below=results)
+    return path
+
+
 def read_verification(path: Path, *, below: Path | None = None) -> Verification:
-    """A `verification.json`. Raises as `read_submission` does."""
+    """What a maintainer found. Raises as `read_submission` does."""
     value = read_json(path, below=below or path.parent, most=SUBMISSION_BYTES, controls=True)
     return validated(path, _VERIFICATION, value)
 
 
-def tier(folder: Path, held: Iterable[Stored], *, below: Path | None = None) -> Tier:
-    """The tier of the records `held` in a folder. Raises ValueError where they are not those that were verified."""
-    if not (folder / VERIFICATION).exists():
+def verifications(results: Path) -> tuple[list[Verification], list[str]]:
+    """What maintainers found of the records under a leaderboard's folder, and a line for each file that cannot be read."""
+    found, problems = [], []
+    for path in sorted((results / FOLDER).glob("*.json")):
+        try:
+            found.append(read_verification(path, below=results))
+        except ValueError as error:
+            problems.append(str(error))
+    return found, problems
+
+
+def tier(held: Iterable[Stored], found: Sequence[Verification], results: Path) -> Tier:
+    """The tier of all records `held` in a folder. Raises ValueError where they are not those that were verified."""
+    now = {one.path.relative_to(results).as_posix(): files.hash_of(one.data) for one in held}
+    about = [one for one in found if now.keys() & one.records.keys()]
+    if not about:
         return "self-reported"
-    found = read_verification(folder / VERIFICATION, below=below)
-    now = {one.path.name: files.hash_of(one.data) for one in held}
-    if found.records != now:
-        differing = sorted(name for name in found.records.keys() | now.keys() if found.records.get(name) != now.get(name))
-        raise ValueError(f"{folder / VERIFICATION}: {', '.join(differing)} differ(s) from what was verified; verify anew")
-    return found.tier
+    last = max(about, key=lambda one: one.date)
+    if last.records != now:
+        differing = sorted(name for name in last.records.keys() | now.keys() if last.records.get(name) != now.get(name))
+        raise ValueError(f"{results / FOLDER}: {', '.join(differing)} differ(s) from what was verified; verify anew")
+    return last.tier
 
 
 def fresh(spec: Spec, folder: Path, **options: Any) -> int:

@@ -3,12 +3,14 @@ import json
 import numpy as np
 import pytest
 from conftest import small
+from imported_zoo import foreign
 from typer.testing import CliRunner
 
 import zoo
 from benchmark.analyses.symmetry import keep, read, symmetry
 from benchmark.cli.main import app
 from metanets import Training
+from zoo.importers.source_zoo import write as write_zoo
 
 QUICK = Training(epochs=3, batch=8, learning_rates=(1e-3,))
 KINDS = ("permutation", "scaling")
@@ -67,6 +69,12 @@ def test_asymmetric_nets_have_no_symmetries_and_the_report_says_so(asymmetric, t
 def test_unknown_names_bring_the_nearest(standard, metanet, target, found):
     with pytest.raises(ValueError, match=found):
         symmetry(standard, [metanet], target=target)
+
+
+def test_imported_nets_whose_symmetries_are_not_known_have_no_report(tmp_path):
+    write_zoo(foreign(64), tmp_path / "theirs")
+    with pytest.raises(ValueError, match="symmetries of these nets are not known"):
+        symmetry(tmp_path / "theirs", ["statnn"])
 
 
 def test_the_verb_prints_the_report(standard):

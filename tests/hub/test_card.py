@@ -17,7 +17,8 @@ from stores import lay_out
 
 import zoo
 from zoo.dataset.summary import summary
-from zoo.hub.card import BATCH, IMAGES, SIZES, About, card, code, columns, front_matter, link, meanings, plain
+from zoo.hub.card import BATCH, IMAGES, SIZES, card, code, columns, front_matter, link, meanings, plain
+from zoo.hub.citation import About
 from zoo.hub.release import release
 from zoo.nets.families import FAMILIES
 from zoo.spec import imported

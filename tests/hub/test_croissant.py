@@ -9,7 +9,7 @@ import pytest
 from stores import lay_out
 
 import zoo
-from zoo.hub.card import About
+from zoo.hub.citation import About
 from zoo.hub.croissant import CONTEXT, LICENCES, croissant
 from zoo.hub.release import index, release
 from zoo.untrusted.files import sha256

@@ -318,7 +318,8 @@ def _put(name, tensor):
             r"11\.pt: layer1\.0\.conv1\.mask has other values than in .*0\.pt",
         ),
         ("asymmetric", 11, _shift("linear.normal_mask"), r"11\.pt: linear\.normal_mask has other values"),
-        ("sigma", 5, _shift("layer2.0.nonlin1.F_mat"), r"5\.pt: layer2\.0\.nonlin1\.F_mat has other values"),
+        ("sigma", 5, _drop("layer2.0.nonlin1.F_mat"), r"5\.pt: layer2\.0\.nonlin1\.F_mat: no such tensor"),
+        ("sigma", 5, _put("nonlin1.F_mat", torch.ones(2, 2)), r"5\.pt: nonlin\.F_mat and nonlin1\.F_mat are one place"),
         ("standard", 11, _drop("ln1.bias"), r"11\.pt: ln1\.bias: no such tensor, but \(2,\) in .*0\.pt"),
         ("standard", 11, _put("extra.bias", torch.ones(2)), r"11\.pt: extra\.bias: \(2,\), but no such tensor in"),
         ("standard", 11, _put("ln1.bias", torch.ones(3)), r"11\.pt: ln1\.bias: \(3,\), but \(2,\) in"),
@@ -364,7 +365,11 @@ def test_a_file_that_is_no_net_is_refused_by_name_and_never_executed(official, t
     [
         ("hparams.csv", "lr,weight_decay,epochs\n1,1,1\n", "expected lr,weight_decay,label_smoothing,epochs"),
         ("hparams.csv", "lr,weight_decay,label_smoothing,epochs\n1,1,1,1\n", "has 1 rows, but there is a net 11"),
-        ("hparams.csv", "lr,weight_decay,label_smoothing,epochs\n" + "a,1,1,1\n" * 64, "lr is not all numbers"),
+        (
+            "hparams.csv",
+            "lr,weight_decay,label_smoothing,epochs\n" + "a,1,1,1\n" * 64,
+            "column lr, line 2: .a. is neither a number",
+        ),
         ("splits.csv", "number,split\n1,train\n", "expected index,split"),
         ("splits.csv", "index,split\n1,train\n", "no split of net 0"),
         ("splits.csv", "index,split\n1,held\n", "one of train, validation, test"),

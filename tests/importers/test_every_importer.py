@@ -1,6 +1,8 @@
 """What holds of every importer in the table, from the moment that its line is written."""
 
+import dataclasses
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ import torch
 import zoo
 from zoo.importers.asymmetric_networks.export import export_official
 from zoo.importers.import_zoo import IMPORTERS, import_zoo
+from zoo.importers.source_zoo import write
 
 
 def _state_dicts(folder, request):
@@ -102,3 +105,38 @@ def test_a_link_to_the_source_is_the_users_own_word(kind, source, tmp_path):
     shutil.move(path, tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
     assert len(zoo.open(import_zoo(kind, path, tmp_path / "zoo", options=options)))
+
+
+def test_a_diverged_net_has_no_targets_and_hyper_parameters_keep_all_their_digits(kind, source):
+    """All importers write through one function; here with a source's own columns, of which one net is marked."""
+    path, options = source
+    foreign = IMPORTERS[kind](path, **options)
+    frame = foreign.columns.copy()
+    frame["diverged"] = np.arange(len(frame)) == 1
+    frame = frame.assign(**{name: 0.1 for name in foreign.about.hyper_parameters if name not in foreign.about.text})
+    folder = path.parent / "zoo"
+    folder.mkdir()
+    write(dataclasses.replace(foreign, columns=frame), folder)
+    columns = zoo.open(folder).columns
+    assert columns["diverged"].tolist() == frame["diverged"].tolist()
+    for name in foreign.about.targets:
+        assert columns[name].isna().tolist() == (frame[name].isna() | frame["diverged"]).tolist()
+    for name in foreign.about.hyper_parameters:
+        assert name in foreign.about.text or (columns[name] == 0.1).all()
+
+
+def test_what_other_programs_leave_beside_the_files_changes_nothing(kind, source, tmp_path):
+    path, options = source
+    plain = import_zoo(kind, path, tmp_path / "a", options=options)
+    for part in [path, *(part for part in path.rglob("*") if part.is_dir())]:
+        for name in (".DS_Store", f"._{part.name}", "~$nets.csv", "._0.pt", "._result.json", "Thumbs.db"):
+            (part / name).write_bytes(b"\0\5\x16\7")
+        (part / "__MACOSX").mkdir()
+        (part / "__MACOSX" / "._0.pt").write_bytes(b"\0\5\x16\7")
+    assert zoo.open(import_zoo(kind, path, tmp_path / "b", options=options)).manifest_sha256 == (
+        zoo.open(plain).manifest_sha256
+    )
+    archive = shutil.make_archive(str(tmp_path / "theirs"), "zip", path.parent, path.name)
+    made = import_zoo(kind, Path(archive), tmp_path / "c", options=options)
+    assert len(zoo.open(made)) == len(zoo.open(plain))
+    assert zoo.open(made).spec.provenance.files == zoo.open(plain).spec.provenance.files

@@ -331,7 +331,6 @@ def damage(folder, how):
         ("no params.json", r"params\.json"),
         ("no result.json", r"result\.json"),
         ("no checkpoint", "no weights"),
-        ("half a line", r"result\.json"),
         ("no results", "has no results"),
         ("a word for a number", "line 1: test_acc is 'high'"),
         ("no iteration", r"is 1\.5, expected a whole number"),
@@ -350,6 +349,13 @@ def test_a_broken_trial_is_an_error_or_left_out_and_counted(copied, how, said):
     found = modelzoos(copied, broken="skip")
     assert found.columns["trial"].tolist() == [NAMES[0], NAMES[2], NAMES[3]]
     assert "1 trials cannot be used and are left out; the first: " in notes(found)
+
+
+def test_a_trial_that_was_killed_while_it_wrote_a_result_has_the_last_whole_one(copied):
+    damage(copied / NAMES[1], "half a line")
+    found = modelzoos(copied)
+    assert found.columns["checkpoint"].tolist() == [2, 1, 2, 2]
+    assert "1 files of results break off within a last line" in notes(found)
 
 
 def test_where_all_trials_are_broken_nothing_is_imported(copied):

@@ -25,7 +25,7 @@ def test_what_all_nets_share_is_read_off_the_first(state, tmp_path):
     normal = torch.full_like(mask, 3.0)
     state["linear.weight"] = torch.where(mask == 1, state["linear.weight"], 1.5 * normal)
     masked = {**state, "linear.mask": mask, "linear.normal_mask": normal}
-    shared = nets.shared(saved(tmp_path / "0.pt", masked), 2.0)
+    shared = nets.shared([saved(tmp_path / "0.pt", masked)], 2.0)
     (entry,) = (entry for entry in shared.layout if entry.name == "linear.weight")
     assert shared.family == "w_asymmetric"
     assert torch.equal(shared.trained[entry.slice].reshape(entry.shape), mask == 1)
@@ -42,7 +42,7 @@ def test_what_all_nets_share_is_read_off_the_first(state, tmp_path):
 def test_matrices_have_the_names_of_this_package(state, tmp_path):
     places = {"nonlin": 2, **{f"layer{i}.0.nonlin{k}": size for i, size in ((1, 2), (2, 4), (3, 8)) for k in (1, 2)}}
     matrices = {f"{place}.F_mat": torch.randn(size, size, 1, 1) for place, size in places.items()}
-    shared = nets.shared(saved(tmp_path / "0.pt", state | matrices), 2.0)
+    shared = nets.shared([saved(tmp_path / "0.pt", state | matrices)], 2.0)
     assert shared.family == "sigma_asymmetric"
     assert shared.gate is not None
     assert torch.equal(shared.gate["nonlin1"], matrices["nonlin.F_mat"][:, :, 0, 0])
@@ -52,7 +52,7 @@ def test_matrices_have_the_names_of_this_package(state, tmp_path):
 def test_a_net_that_is_no_resnet8_is_compared_with_the_nearest(state, tmp_path):
     del state["ln1.bias"]
     with pytest.raises(ValueError, match=r"0\.pt: ln1\.bias: no such tensor, but \(2,\) in the paper's ResNet8"):
-        nets.shared(saved(tmp_path / "0.pt", state), 2.0)
+        nets.shared([saved(tmp_path / "0.pt", state)], 2.0)
 
 
 def test_a_row_of_the_table_is_that_of_the_net_of_its_number(tmp_path):

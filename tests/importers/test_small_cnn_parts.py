@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zoo.importers.small_cnn_zoo import csv_columns, split, weights
+from zoo.importers import published_columns as columns
 from zoo.importers.small_cnn_zoo import layout as keras_layout
 from zoo.importers.small_cnn_zoo import metrics as small_cnn_metrics
+from zoo.importers.small_cnn_zoo import split, weights
 from zoo.importers.small_cnn_zoo.weights import ArrayRows
 
 
@@ -40,21 +41,21 @@ def test_a_keras_layout_becomes_pytorchs(tmp_path):
 def test_the_first_entry_of_a_column_that_is_none_is_named(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("a,b,c\n1,2,x\n,2.5,\n")
-    frame = csv_columns.table(path, ["a", "b"])
-    np.testing.assert_array_equal(csv_columns.numbers(frame, "a", path), [1, np.nan])
+    found = columns.table(path, ["a", "b"])
+    np.testing.assert_array_equal(columns.numbers(found, "a").values, [1, np.nan])
     for read, name, said in (
-        (csv_columns.numbers, "c", "c is 'x' in row 0, expected a number"),
-        (csv_columns.whole_numbers, "a", "a is nan in row 1, expected a whole number"),
-        (csv_columns.whole_numbers, "b", "b is 2.5 in row 1, expected a whole number"),
-        (csv_columns.words, "c", "c is '' in row 1, expected 1 to 300 plain characters"),
+        (columns.numbers, "c", "column c, line 2: 'x' is neither a number nor a missing value"),
+        (columns.whole_numbers, "a", "a is nan in line 3, expected a whole number"),
+        (columns.whole_numbers, "b", "b is 2.5 in line 3, expected a whole number"),
+        (columns.words, "c", "c is '' in line 3, expected 1 to 300 plain characters"),
     ):
         with pytest.raises(ValueError, match=f"table.csv: {said}"):
-            read(frame, name, path)
+            read(found, name)
     path.write_text("a,b\n,2\nhigh,3\n")
-    with pytest.raises(ValueError, match="a is 'high' in row 1"):
-        csv_columns.numbers(csv_columns.table(path, ["a"]), "a", path)
+    with pytest.raises(ValueError, match="column a, line 3: 'high' is neither"):
+        columns.numbers(columns.table(path, ["a"]), "a")
     with pytest.raises(ValueError, match=r"table\.csv: no column d; it has a, b"):
-        csv_columns.table(path, ["a", "d"])
+        columns.table(path, ["a", "d"])
 
 
 def test_metrics_of_another_number_of_rows_belong_to_another_zoo(tmp_path):

@@ -246,8 +246,8 @@ def test_where_row_0_is_a_net_the_published_split_still_is_that_of_its_loader(so
         ("0\n" + "\n".join(map(str, [*range(35), 5])), "names row 5 twice"),
         ("0\n" + "\n".join(map(str, range(35))), "lacks row 35; expected each of 36 rows once, found 35"),
         ("0\n" + "\n".join(map(str, [*range(35), 36])), "names row 36, but the zoo has 36 rows"),
-        ("0\n" + "\n".join(map(str, [*range(35), -1])), "0 is -1 in row 35, expected a whole number"),
-        ("0\n" + "\n".join(map(str, [*range(35), "x"])), "0 is 'x' in row 35, expected a number"),
+        ("0\n" + "\n".join(map(str, [*range(35), -1])), "0 is -1 in line 37, expected a whole number"),
+        ("0\n" + "\n".join(map(str, [*range(35), "x"])), "column 0, line 37: 'x' is neither a number"),
         ("\n".join(map(str, range(1, 36))), "expected the one column 0, found 1"),
         ("", "cifar10_split.csv"),
     ],
@@ -350,13 +350,13 @@ def test_svhn_has_our_name(tiny, tmp_path):
 
 
 CHANGES = [  # (column, row or all rows, value, what the error says)
-    ("test_accuracy", 7, 83.0, "test_accuracy is 83 in row 7, expected a share"),
-    ("train_accuracy", 7, -0.5, "train_accuracy is -0.5 in row 7"),
-    ("test_loss", 9, "high", "test_loss is 'high' in row 9, expected a number"),
-    ("step", 3, 1.5, "step is 1.5 in row 3, expected a whole number"),
-    ("step", 3, None, "step is nan in row 3"),
-    ("modeldir", 5, "", "modeldir is '' in row 5"),
-    ("config.activation", 5, "re\x07lu", "config.activation is .* in row 5"),
+    ("test_accuracy", 7, 83.0, "test_accuracy is 83 in line 9, expected a share"),
+    ("train_accuracy", 7, -0.5, "train_accuracy is -0.5 in line 9"),
+    ("test_loss", 9, "high", "column test_loss, line 11: .high. is neither a number"),
+    ("step", 3, 1.5, "step is 1.5 in line 5, expected a whole number"),
+    ("step", 3, None, "step is nan in line 5"),
+    ("modeldir", 5, "", "modeldir is '' in line 7"),
+    ("config.activation", 5, "re\x07lu", "config.activation is .* in line 7"),
     ("config.dataset", slice(0, 20), "mnist", "expected one name in config.dataset, found cifar10, mnist"),
     ("config.dataset", slice(None), "../mnist", "expected one name in config.dataset, found ../mnist"),
 ]

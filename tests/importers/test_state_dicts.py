@@ -123,7 +123,7 @@ def test_columns_have_our_names_and_places(made, trained):
     assert list(made.spec.targets) == ["test_accuracy"]
     assert {*made.spec.columns} == {"file", "lineage", "seed"}
     assert made.spec.text == ("file", "optimizer")
-    np.testing.assert_array_equal(made.columns["learning_rate"], np.float32(table["lr"]))
+    np.testing.assert_array_equal(made.columns["learning_rate"], table["lr"])  # to the last bit
     assert made.columns["optimizer"].astype(str).tolist() == table["optimizer"].tolist()
     assert made.columns["file"].astype(str).tolist() == table["file"].tolist()
     assert made.columns["lineage"].tolist() == table["run"].tolist()
@@ -297,6 +297,8 @@ def test_diverged_nets_are_kept_and_marked(trained, tmp_path):
     again = imported(folder, tmp_path / "zoo", **OPTIONS)
     assert np.flatnonzero(again.columns["diverged"]).tolist() == [3, 4, 5]
     assert np.isnan(again.columns["loss"][4])
+    for target in ("test_accuracy", "loss"):
+        assert np.flatnonzero(again.columns[target].isna()).tolist() == [3, 4, 5]
     notes = " ".join(again.spec.provenance.notes)
     assert "1 nets have an infinite loss" in notes
     assert "1 nets with weights that are not finite" in notes
@@ -400,7 +402,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path):
     ("options", "message"),
     [
         ({"hyper_parameters": "lrr"}, "hyper_parameters: unknown column 'lrr'; did you mean lr"),
-        ({"targets": "optimizer"}, r"column optimizer must be numbers, found 'Adam'"),
+        ({"targets": "optimizer"}, r"column optimizer, line 2: 'Adam' is neither a number"),
         ({"targets": "lr", "hyper_parameters": "lr"}, "column lr cannot be a hyper-parameter and a target"),
         ({"lineage": "run,seed"}, "lineage is one column"),
         ({"lineage": "run", "split": "run"}, "column run cannot be the lineage and the split"),

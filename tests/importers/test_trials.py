@@ -53,8 +53,8 @@ def test_results_are_numbers_as_float32_holds_them(tmp_path):
     lines = [{"training_iteration": 1, "test_acc": 0.5, "test_loss": -1e300, "date": "today"}]
     lines += [{"epoch": 2, "test_acc": None, "train_acc": -999, "val_acc": 1}, {"epoch": 1, "test_acc": 0.25}]
     (tmp_path / "result.json").write_text("\n".join(map(json.dumps, lines)))
-    results, repeated = trial_results.read(tmp_path / "result.json")
-    assert (results[1], repeated) == ({"test_acc": 0.25}, 1)
+    results, repeated, told = trial_results.read(tmp_path / "result.json")
+    assert (results[1], repeated, set(told.values())) == ({"test_acc": 0.25}, 1, {0})
     assert np.isnan([results[2]["test_acc"], results[2]["train_acc"]]).all()
     assert trial_results.accuracies(results) == [0.25, 1]
     assert trial_results.as_float32(-1e300) == -np.inf
@@ -107,6 +107,34 @@ def test_parameters_that_differ_are_columns_unless_they_are_results_or_the_machi
     assert found.text == ("parameter_3",)
     assert found.values["learning_rate"].tolist() == [0, 0.1]
     assert [note.split(": ")[1] for note in found.notes] == ["loss", "dataset::dump", "wd 0"]
+
+
+def test_a_last_line_that_breaks_off_is_left_out_and_counted(tmp_path):
+    whole = '{"training_iteration": 1, "test_acc": 0.5}\n'
+    for end in ('{"training_iteration": 2, "test_lo', "{", '{"training_iteration": 2, "note": "\u00fc'.encode()[:-1]):
+        (tmp_path / "result.json").write_bytes(whole.encode() + (end if isinstance(end, bytes) else end.encode()))
+        results, _, told = trial_results.read(tmp_path / "result.json")
+        assert (results, told[trial_results.BROKEN_OFF]) == ({1: {"test_acc": 0.5}}, 1)
+    (tmp_path / "result.json").write_text(whole + whole.strip())  # whole, but for the end of its line
+    assert trial_results.read(tmp_path / "result.json")[1:] == (1, {trial_results.BROKEN_OFF: 0, trial_results.PERCENT: 0})
+    for text in (whole + '{"training_\n' + whole, '{"training_'):  # in the middle, or all there is
+        (tmp_path / "result.json").write_text(text)
+        with pytest.raises(ValueError, match=r"result\.json, line \d is damaged"):
+            trial_results.read(tmp_path / "result.json")
+
+
+def test_results_and_parameters_that_are_written_as_texts_are_read_as_entries_of_tables(tmp_path):
+    (tmp_path / "result.json").write_text(
+        '{"training_iteration": 1, "test_acc": "91.3%", "test_loss": "NA", "val_acc": "0.5"}'
+    )
+    results, _, told = trial_results.read(tmp_path / "result.json")
+    assert results[1] == pytest.approx({"test_acc": 0.913, "test_loss": np.nan, "val_acc": 0.5}, nan_ok=True)
+    assert told[trial_results.PERCENT] == 1
+    rates = ["0.1", 0.2, "None", None, 1e-40]
+    found = parameters.differing([{"lr": rate} for rate in rates], taken=set()).values["learning_rate"]
+    np.testing.assert_array_equal(found, [0.1, 0.2, np.nan, np.nan, 1e-40])
+    with pytest.raises(ValueError, match=r"lr of params\.json, trial c: 'fast' is neither a number"):
+        parameters.differing([{"lr": 0.1}, {"lr": 0.2}, {"lr": "fast"}, {"lr": 0.4}, {"lr": 1}], taken=set(), trials="abcde")
 
 
 def test_no_parameter_takes_the_column_of_another():

@@ -2,6 +2,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -109,8 +110,8 @@ def test_a_markdown_table_of_any_names_is_one_table_of_text(nasty_board):
 
 def test_a_terminal_shows_any_names_as_text(nasty_board):
     console = Console(file=io.StringIO(), width=1000)
-    console.print(to_table(nasty_board))
-    console.print(frame_table(pd.DataFrame({NASTY: [NASTY]}, index=[NASTY]), NASTY))
+    console.print(to_table(nasty_board, width=1000))
+    console.print(frame_table(pd.DataFrame({NASTY: [NASTY]}, index=[NASTY]), NASTY, width=1000))
     text = console.file.getvalue()
     assert all(letter.isprintable() or letter == "\n" for letter in text)
     assert text.count("[/red] [bold]") == 8  # a title, a name and two heads; a title, a head, a name and a cell
@@ -124,8 +125,9 @@ def test_records_with_other_test_nets_do_not_mix(scored, tmp_path):
     path = tmp_path / "seed-1.json"
     reference, data = records.predictions_file(path, frame)
     records.write(path, dataclasses.replace(record, predictions=reference), data)
-    with pytest.raises(ValueError, match="are not those of"):
-        from_paths([first, path])
+    board = from_paths([first, path])
+    assert board.left_out == (f"{path}: its nets, or their targets, are not those of {first}",)
+    assert board.cells["seeds"].tolist() == [1]
 
 
 def changed(path: Path, to: Path, frame: pd.DataFrame | None = None, **fields: object) -> Path:
@@ -150,26 +152,30 @@ def test_a_record_that_is_there_twice_is_refused(scored, tmp_path):
     source = next(path.parent for path in scored)
     for name in ("results", "backup"):
         shutil.copytree(source, tmp_path / name)
-    with pytest.raises(ValueError, match=r"results.seed-0\.json: seed 0 of .* is in .*backup.seed-0\.json too"):
-        leaderboard(tmp_path)
+    (line,) = [line for line in leaderboard(tmp_path).left_out if "seed-0.json: " in line]
+    assert re.search(r"results.seed-0\.json: seed 0 of .* is in .*backup.seed-0\.json too", line)
+    assert leaderboard(tmp_path).cells["seeds"].tolist() == [3]
 
 
 def test_metanets_that_were_tested_on_other_nets_are_not_compared(scored, tmp_path):
     baseline, other = (next(path for path in scored if path.parent.name == name) for name in (BASELINE, "statnn"))
     frame = records.read_predictions(other, records.read(other))
-    frame.loc[frame["split"] == "test", "index"] += 1
-    with pytest.raises(ValueError, match=r"seed-1\.json: its test nets or their targets are not those of"):
-        from_paths([baseline, changed(other, tmp_path / "seed-1.json", frame)])
+    frame.loc[frame["split"] == "test", "index"] += 1000
+    path = changed(other, tmp_path / "seed-1.json", frame)
+    assert from_paths([baseline, path]).left_out == (f"{path}: its nets, or their targets, are not those of {baseline}",)
 
 
 @pytest.mark.parametrize(
     ("change", "found"),
     [
-        (lambda frame: frame.assign(prediction=frame["prediction"] * 1e200), "R² of its predictions is -inf"),
-        (lambda frame: frame.assign(target=0.5), "R² of its predictions is nan"),
-        (lambda frame: frame.assign(prediction=frame["prediction"] * 1e300 * 1e300), "not one finite number for each"),
-        (lambda frame: frame.assign(index=frame["index"].iloc[-1]), "not one finite number for each"),
-        (lambda frame: frame.assign(split="validation"), "not one finite number for each"),
+        (lambda frame: frame.assign(prediction=frame["prediction"] * 1e200), "the predictions give test r2 -inf"),
+        (lambda frame: frame.assign(target=0.5), "the predictions give validation r2 nan"),
+        (
+            lambda frame: frame.assign(prediction=frame["prediction"] * 1e300 * 1e300),
+            "are not finite, expected a number for each",
+        ),
+        (lambda frame: frame.assign(index=frame["index"].iloc[-1]), "are predicted twice"),
+        (lambda frame: frame.assign(split="validation"), "0 predictions of test nets"),
     ],
 )
 def test_predictions_that_cannot_be_scored_are_refused_by_name(scored, tmp_path, change, found):
@@ -188,11 +194,16 @@ def test_a_zoo_under_two_names_spoils_no_transfer_matrix(scored, tmp_path):
     assert matrix.shape == (2, 1)
 
 
-def test_a_record_without_a_score_is_refused_by_name(scored, tmp_path):
-    test = records.read(scored[0]).test
-    path = changed(scored[0], tmp_path / "seed-0.json", test={name: test[name] for name in test if name != "tau"})
-    with pytest.raises(ValueError, match=r"seed-0\.json: no test score tau"):
-        from_paths([path, *scored[1:]])
+def test_whatever_a_record_states_the_board_shows_what_its_predictions_give_and_names_it(scored, tmp_path):
+    record = records.read(scored[0])
+    untrue = {"test": {**record.test, "r2": 0.9999, "tau": 0.9999}, "validation": {}, "constant_prediction": True}
+    path = changed(scored[0], tmp_path / "seed-0.json", **untrue)
+    board, before = from_paths([path, *scored[1:]]), from_paths(scored)
+    pd.testing.assert_frame_equal(board.cells, before.cells)
+    pd.testing.assert_frame_equal(board.pairs(), before.pairs())
+    assert {line.split(": ")[0] for line in board.misstated} == {str(path)}
+    assert any("test r2 is said to be 0.9999" in line for line in board.remarks())
+    assert before.remarks() == []
 
 
 def spoil_link(path: Path) -> None:
@@ -232,8 +243,9 @@ def spoil_columns(path: Path) -> None:
 def test_a_file_that_is_made_to_harm_its_reader_is_refused_by_name(scored, tmp_path, spoil):
     path = shutil.copytree(next(path.parent for path in scored), tmp_path / "results") / "seed-0.json"
     spoil(path)
-    with pytest.raises(ValueError, match=r"seed-0\.(json|parquet)"):
-        leaderboard(tmp_path)
+    board = leaderboard(tmp_path)
+    assert [bool(re.search(r"seed-0\.(json|parquet)", line)) for line in board.left_out] == [True]
+    assert board.cells["seeds"].tolist() == [2]
 
 
 def test_a_submission_that_is_a_link_is_not_read(scored, tmp_path):

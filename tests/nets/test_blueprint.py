@@ -1,9 +1,11 @@
+import dataclasses
 from math import prod
 
 import pytest
 import torch
 from conftest import small
 
+from zoo.nets.architectures import ARCHITECTURES
 from zoo.nets.families import FAMILIES
 from zoo.spec.resolve import blueprint
 
@@ -47,3 +49,20 @@ def test_every_net_starts_elsewhere():
     net = blueprint(small())
     assert not torch.equal(net.initial(1), net.initial(2))
     assert torch.equal(net.initial(1), net.initial(1))
+
+
+def test_a_gated_family_of_an_architecture_without_gates_is_refused_by_name(monkeypatch):
+    plain = dataclasses.replace(ARCHITECTURES["resnet8"], gates=lambda *, width: {})
+    monkeypatch.setitem(ARCHITECTURES, "resnet8", plain)
+    for family, kind in FAMILIES.items():
+        if kind.gated:
+            with pytest.raises(ValueError, match=f"resnet8 has no gates, so {family} nets of it would be standard ones"):
+                blueprint(small(family))
+        else:
+            assert blueprint(small(family)).gate is None
+
+
+def test_a_masked_family_in_which_nothing_is_fixed_is_refused():
+    with pytest.raises(ValueError, match="n_fix 0: no entry is fixed, so w_asymmetric nets of it would be standard ones"):
+        blueprint(small("w_asymmetric", net__n_fix=0))
+    assert not blueprint(small("w_asymmetric", net__n_fix=1)).trained.all()

@@ -26,7 +26,8 @@ from metanets.inputs.table import INPUTS, Input
 from metanets.mlp import MLP
 from metanets.table import METANETS
 from zoo.importers.source_zoo import write as write_zoo
-from zoo.nets.layout import from_shapes
+from zoo.nets import resnet
+from zoo.nets.layout import total
 
 QUICK = Training(epochs=2, batch=8, learning_rates=(1e-3, 1e-2))
 
@@ -376,23 +377,24 @@ def test_a_target_is_hidden_from_permuted_nets_too(standard, tmp_path, monkeypat
 
 @pytest.mark.parametrize("inputs", ["trained", "all"])
 def test_nets_with_fixed_entries_are_permuted_where_their_channels_are_free(tmp_path, inputs):
-    layout = from_shapes(
-        [
-            ("one.weight", (4, 3), "linear", ("channels", None)),
-            ("one.bias", (4,), "bias", ("channels",)),
-            ("two.weight", (2, 4), "linear", (None, "channels")),
-            ("two.bias", (2,), "bias", (None,)),
-        ]
-    )
-    trained = torch.arange(26) < 24
-    values = np.random.default_rng(0).normal(size=(64, 26)).astype(np.float32) * trained.numpy()
-    given = dataclasses.replace(foreign(64), layout=layout, trained=trained, fixed=torch.zeros(26))
+    layout = resnet.layout(width=0.125, channels=1, classes=10)  # the last two entries, biases of classes, are fixed
+    size = total(layout)
+    trained = torch.arange(size) < size - 2
+    values = np.random.default_rng(0).normal(size=(64, size)).astype(np.float32) * trained.numpy()
+    about = dataclasses.replace(foreign(64).about, architecture="resnet8")
+    given = foreign(64, about=about, layout=layout, trained=trained, fixed=torch.zeros(size))
     write_zoo(dataclasses.replace(given, weights=lambda rows: values[rows]), tmp_path / "theirs")
     plain, moved = (
         records.read(run(job(tmp_path / "theirs", tmp_path / out, inputs=inputs, seeds=range(1), training=training))[0])
         for out, training in (("plain", QUICK), ("moved", dataclasses.replace(QUICK, permute=True)))
     )
     assert plain.validation == pytest.approx(moved.validation, rel=1e-3)  # statnn is blind to permutations
+
+
+def test_nets_whose_symmetries_are_not_known_are_not_permuted(tmp_path):
+    write_zoo(foreign(64), tmp_path / "theirs")
+    with pytest.raises(ValueError, match="symmetries of these nets are not known"):
+        run(job(tmp_path / "theirs", tmp_path / "out", training=dataclasses.replace(QUICK, permute=True)))
 
 
 def test_permuted_training_nets_leave_permutation_blind_metanets_as_they_are(standard, asymmetric, tmp_path):

@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 from conftest import ROOT
 
+from benchmark.leaderboard.columns import families
 from benchmark.leaderboard.leaderboard import leaderboard
-from benchmark.leaderboard.tables import families
 from benchmark.site.pictures import forest, predicted_against_true
 from benchmark.site.svg import INK, slug
 

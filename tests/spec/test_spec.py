@@ -4,7 +4,7 @@ import pytest
 
 import zoo
 from zoo.nets.families import FAMILIES
-from zoo.spec.spec import SPECS, parse, to_json
+from zoo.spec.spec import SPECS, load, parse, to_json
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -101,3 +101,12 @@ def test_files_that_are_no_spec_are_refused_by_name(tmp_path, name, text, found)
 def test_a_missing_file_is_named():
     with pytest.raises(FileNotFoundError, match=r"nowhere\.toml"):
         zoo.load("nowhere.toml")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_spec_is_the_same_in_the_encodings_and_lines_of_windows(tmp_path, encoding, end):
+    texts = {"a.toml": 'nets = 8\nname = "mine"\n', "a.json": '{"nets": 8,\n"name": "mine"}\n'}
+    for name, text in texts.items():
+        (tmp_path / name).write_bytes(text.replace("\n", end).encode(encoding))
+        assert (load(str(tmp_path / name)).nets, load(str(tmp_path / name)).name) == (8, "mine")

@@ -8,8 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import bootstrap, rankdata
 
-from benchmark.statistics.intervals import difference, holm, interval, mean_ranks, pairs
-from benchmark.statistics.metrics import METRICS, kendall_tau, mean_absolute_error, r2
+from benchmark.statistics.intervals import (
+    difference,
+    difference_of,
+    holm,
+    interval,
+    interval_of,
+    mean_ranks,
+    pairs,
+    resampled,
+)
+from benchmark.statistics.metrics import METRICS, kendall_tau, mean_absolute_error, r2, r2_of_rows
 
 SCALES = np.array([0.8, 1.0, 1.25])  # of a seed's errors, so that seeds differ; each as likely
 SHARED, OWN = 0.4, 0.2  # standard deviations of the errors that all seeds make and that each makes
@@ -250,11 +259,24 @@ def test_mean_ranks_are_those_of_scipy():
     assert mean_ranks(pd.DataFrame(scores)).to_numpy() == pytest.approx(slow)
 
 
-def test_mean_ranks_count_only_zoos_where_every_metanet_is_scored():
+def test_mean_ranks_are_of_metanets_with_a_score_on_every_zoo_and_others_change_nothing():
     scores = pd.DataFrame({"a": [0.9, 0.1], "b": [0.7, np.nan], "c": [0.1, 0.9]})
-    assert mean_ranks(scores).to_dict() == {"a": 1, "b": 2, "c": 3}
-    with pytest.raises(ValueError, match=r"no zoo of 1 .* one of \['b'\]"):
-        mean_ranks(scores.iloc[1:])
+    assert mean_ranks(scores).dropna().to_dict() == mean_ranks(scores[["a", "c"]]).to_dict() == {"a": 1.5, "c": 1.5}
+    assert list(mean_ranks(scores).index) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_r2_of_rows_and_tables_made_once_are_the_slow_ones(seeds):
+    generator = np.random.default_rng(0)
+    true = generator.normal(size=50)
+    one, other = (true + generator.normal(size=(seeds, 50)) for _ in range(2))
+    assert r2_of_rows(true, one).tolist() == [r2(true, row) for row in one]
+    assert np.isnan(r2_of_rows(np.ones(50), one)).all()
+    slow = lambda true, predicted: r2(true, predicted)  # noqa: E731 - not r2 itself, so one row at a time
+    tables = [resampled(true, predicted, r2) for predicted in (one, other)]
+    np.testing.assert_array_equal(tables[0], resampled(true, one, slow))
+    assert interval_of(tables[0]) == interval(true, one, slow)
+    assert difference_of(*tables) == difference(true, one, other, slow)
 
 
 def test_r2_of_a_thousand_resamples_of_a_large_zoo_takes_a_moment():

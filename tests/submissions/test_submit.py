@@ -28,10 +28,9 @@ from benchmark.submissions.cross_checks import FEWEST_SEEDS
 from benchmark.submissions.record_checks import examined
 from benchmark.submissions.submission import read_submission, submission
 from benchmark.submissions.submit import submit
-from benchmark.submissions.verification import fresh, read_verification, tier
+from benchmark.submissions.verification import fresh, read_verification, tier, verifications, verify
 from metanets import Training
 from zoo.storage import files
-from zoo.untrusted.files import sha256
 from zoo.untrusted.json import strict_json
 
 QUICK = Training(epochs=1, batch=8, learning_rates=(1e-3,))
@@ -706,24 +705,33 @@ def test_submissions_of_another_form_are_refused(field, value):
 def test_a_tier_is_given_by_a_verification_of_these_very_records(scored, tmp_path):
     to = shutil.copytree(scored, tmp_path / "results")
     folder = given_in(next(to.glob("*/*/statnn")), to)
-    assert tier(folder, records.load(folder)) == "self-reported"
-    found = {
-        "schema": "metazoo-verification-1",
-        "tier": "verified",
-        "by": "a maintainer",
-        "date": "2026-11-21",
-        "records": {path.name: sha256(path) for path in folder.glob("seed-*.json")},
-        "note": "",
-    }
-    files.write_json(folder / "verification.json", found)
-    assert tier(folder, records.load(folder)) == "verified"
+
+    def reached() -> str:
+        return tier([one for one in records.load(to) if one.path.parent == folder], verifications(to)[0], to)
+
+    assert reached() == "self-reported"
+    path = verify(folder, to, tier="verified", by="a maintainer")
+    assert reached() == "verified"
     assert check(to).problems == ()
     rewrite(folder / "seed-0.json", seconds=0.5)
     with pytest.raises(ValueError, match=r"seed-0.json differ\(s\) from what was verified"):
-        tier(folder, records.load(folder))
+        reached()
     assert any("verify anew" in line for line in check(to).problems)
-    rewrite(folder / "verification.json", tier="self-reported")
-    assert any("verification.json does not fit its schema: tier" in line for line in check(to).problems)
+    rewrite(path, tier="self-reported")
+    assert any("does not fit its schema: tier" in line for line in check(to).problems)
+
+
+def test_a_verification_that_arrives_with_records_gives_no_tier_and_is_named(scored, mine, tmp_path):
+    to = shutil.copytree(scored, tmp_path / "results")
+    path = verify(next(to.glob("*/*/statnn")), to, tier="reproduced", by="nobody")
+    forged = path.read_bytes()
+    path.unlink()
+    (mine / "verification.json").write_bytes(forged)
+    folder = given_in(mine, to)
+    assert not (folder / "verification.json").exists()
+    (folder / "verification.json").write_bytes(forged)  # a folder laid by hand
+    assert tier(records.load(folder), verifications(to)[0], to) == "self-reported"
+    assert any("gives them no tier" in line for line in check(to).problems)
 
 
 def refusal(reader, path: Path) -> str | None:

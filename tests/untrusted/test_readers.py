@@ -1,4 +1,3 @@
-import gzip
 import json
 import os
 import pickle
@@ -9,13 +8,12 @@ from pathlib import Path
 
 import mutations
 import numpy as np
-import pandas as pd
 import pytest
 import safetensors.numpy
 import torch
 from torch import nn
 
-from zoo.untrusted import readers
+from zoo.untrusted import readers, tables
 from zoo.untrusted.json import read_json
 
 
@@ -86,8 +84,13 @@ def test_a_variable_cannot_allow_code(tmp_path, monkeypatch):
     "value",
     [
         nn.Linear(2, 2),
-        np.float64(1.5),
         np.ones(3),
+        np.str_("text"),
+        np.dtype("f4"),
+        np.datetime64("2020"),
+        np.longdouble(1.5),
+        np.complex64(1),
+        np.void(b"ab"),
         Path("a"),
         {1, 2},
         b"bytes",
@@ -107,9 +110,27 @@ def test_anything_but_tensors_numbers_and_text_is_refused(tmp_path, value):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_quantized_tensors_are_refused(tmp_path):
-    tensor = torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)
-    assert "quantized" in refusal(readers.tensors, saved(tmp_path / "a.pt", {"a": tensor}))
+@pytest.mark.parametrize(
+    ("tensor", "said"),
+    [
+        (lambda: torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8), "a quantized tensor"),
+        (lambda: torch.eye(3).to_sparse(), "a sparse or nested tensor (sparse_coo)"),
+        (lambda: torch.eye(3).to_sparse_csr(), "a sparse or nested tensor (sparse_csr)"),
+        (lambda: torch.ones(2, device="meta"), "a tensor without data (meta)"),
+        (lambda: torch.ones(2, dtype=torch.complex64), "a tensor of torch.complex64"),
+    ],
+)
+def test_tensors_that_are_no_block_of_numbers_are_refused_by_their_name(tmp_path, tensor, said):
+    path = saved(tmp_path / "a.pt", {"state_dict": {"fc.weight": torch.ones(2), "fc.mask": tensor()}})
+    assert f"state_dict.fc.mask is {said}" in refusal(readers.tensors, path)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_an_expanded_tensor_is_the_tensor_that_it_shows(tmp_path, legacy):
+    slopes = torch.arange(3.0)[:, None].expand(3, 200)
+    found = readers.tensors(saved(tmp_path / "a.pt", {"a": slopes}, legacy=legacy))["a"]
+    assert torch.equal(found, slopes)
+    assert found.is_contiguous()
 
 
 @pytest.mark.parametrize("legacy", [False, True])
@@ -282,70 +303,6 @@ def test_headers_that_lie_are_refused(tmp_path, data):
     assert not (tmp_path / "marker").exists()
 
 
-# CSV
-
-
-def test_a_table_comes_back_packed_or_not_with_its_words(tmp_path):
-    text = "index,loss,activation,flag,empty\n1,nan,None,True,\n2,-inf,NA,False,\n3,0.5,,True,\n"
-    (tmp_path / "a.csv").write_text(text)
-    with gzip.open(tmp_path / "a.csv.gz", "wt") as file:
-        file.write(text)
-    frame = readers.table(tmp_path / "a.csv")
-    pd.testing.assert_frame_equal(frame, readers.table(tmp_path / "a.csv.gz"))
-    assert frame["index"].tolist() == [1, 2, 3]
-    assert np.array_equal(frame["loss"], [np.nan, -np.inf, 0.5], equal_nan=True)
-    assert frame["activation"].tolist() == ["None", "NA", ""]
-    assert frame["flag"].tolist() == [True, False, True]
-    assert frame["empty"].isna().all()
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "\n1,2\n",
-        "a,a\n1,2\n",
-        "a,b\n1,2,3\n",
-        "a,\x1b[2J\n1,2\n",
-        'a,"b\n1,2\n3,4\n',
-        "a,b\n1,\xff\n".encode("latin1"),
-        "a" * 2**21,
-        ",".join(f"c{n}" for n in range(20_000)) + "\n1\n",
-        b"\x1f\x8b\x08",
-    ],
-)
-def test_what_is_no_table_is_refused(tmp_path, text):
-    (tmp_path / "a.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
-    assert "no table that can be read" in refusal(readers.table, tmp_path / "a.csv")
-
-
-def test_short_rows_do_not_take_the_memory_of_long_ones(tmp_path):
-    names = ",".join(f"c{number}" for number in range(1000))
-    for end in ("\n", "\r"):
-        (tmp_path / "a.csv").write_bytes((names + "\n" + f"1{end}" * 10_001).encode())
-        assert "far fewer entries than the 1,000 names" in refusal(readers.table, tmp_path / "a.csv")
-    (tmp_path / "a.csv").write_text(names + "\n" + "1\n" * 10)
-    assert readers.table(tmp_path / "a.csv").shape == (10, 1000)
-    (tmp_path / "a.csv").write_text(names + "\n" + ("," * 999 + "\n") * 10_001)
-    assert readers.table(tmp_path / "a.csv").shape == (10_001, 1000)
-
-
-def test_a_packed_table_is_read_up_to_a_limit_only(tmp_path):
-    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"a\n" + b"1\n" * 10**6))
-    assert len(readers.table(tmp_path / "a.csv.gz", most=2 * 10**6 + 2)) == 10**6
-    assert "more than 2,000,000 bytes" in refusal(readers.table, tmp_path / "a.csv.gz", most=2 * 10**6)
-
-
-def test_a_column_of_row_names_without_a_name_gets_the_one_that_pandas_gives(tmp_path):
-    (tmp_path / "a.csv").write_text(",one\n0,5\n1,6\n")
-    assert readers.table(tmp_path / "a.csv").to_dict("list") == {"Unnamed: 0": [0, 1], "one": [5, 6]}
-
-
-def test_a_formula_in_a_table_is_text(tmp_path):
-    (tmp_path / "a.csv").write_text("a\n\"=cmd()\"\n__import__('os')\n")
-    assert readers.table(tmp_path / "a.csv")["a"].tolist() == ["=cmd()", "__import__('os')"]
-
-
 # JSON
 
 
@@ -354,7 +311,8 @@ def test_json_comes_back_and_nan_where_it_is_allowed(tmp_path):
     path.write_text('{"a": [1, 2.5, null], "ü": {"b": "x\\n"}}')
     assert read_json(path) == {"a": [1, 2.5, None], "ü": {"b": "x\n"}}
     path.write_text('{"a": 1}\n\n{"a": NaN, "b": -Infinity}\n')
-    found = readers.json_lines(path, nan=True)
+    found, broken_off = readers.json_lines(path, nan=True)
+    assert not broken_off
     assert found[0] == {"a": 1}
     assert np.isnan(found[1]["a"])
     assert found[1]["b"] == -np.inf
@@ -377,7 +335,7 @@ def test_json_has_a_size_limit(tmp_path):
 
 # All.
 
-READERS = [readers.tensors, readers.safetensors, readers.array, readers.table, read_json, readers.json_lines]
+READERS = [readers.tensors, readers.safetensors, readers.array, tables.read, read_json, readers.json_lines]
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)

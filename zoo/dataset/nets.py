@@ -8,6 +8,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 from torch import Tensor, from_numpy
 
+from zoo.messages import Facts, facts_html, facts_text, some_names
 from zoo.nets.layout import Layout, total, views
 
 Inputs = Literal["trained", "all"]
@@ -31,6 +32,22 @@ class Nets:
 
     def __len__(self) -> int:
         return len(self.index)
+
+    def __repr__(self) -> str:
+        return facts_text(self._facts())
+
+    def _repr_html_(self) -> str:
+        return facts_html(self._facts())
+
+    def _facts(self) -> Facts:
+        entries, trained = len(self.trained), int(self.trained.sum())
+        read = "all" if self.is_whole else "the trained ones"
+        return f"Nets: {len(self):,} nets", {
+            "weights": f"{list(self.weights.shape)}, {read} of {entries:,} entries in {len(self.layout)} tensors",
+            "trained": f"{trained:,} of {entries:,} entries",
+            "type": f"{self.weights.dtype} on {self.weights.device}",
+            "hyper-parameters": some_names(self.hyper_parameters.columns),
+        }
 
     def only(self, chosen: Bool[np.ndarray, " net"]) -> "Nets":
         """Those of the nets for which `chosen` is True."""

@@ -4,8 +4,8 @@ import io
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from zoo.dataset.figure import Figure
 from zoo.dataset.reader import Zoo
 from zoo.storage import files
 
@@ -17,7 +17,7 @@ def histograms(zoos: list[Zoo], target: str) -> Figure:
     """The distribution of the target in each zoo, over the same bins; diverged nets are left out and counted."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
-    settled = [zoo.columns.loc[~zoo.columns["diverged"], target] for zoo in zoos]
+    settled = [zoo.columns.loc[~zoo.columns["diverged"], target].astype(float) for zoo in zoos]
     values = [column[np.isfinite(column)] for column in settled]  # imported zoos may lack some
     bins = np.histogram_bin_edges(np.concatenate(values), bins=BINS).tolist()
     for zoo, column in zip(zoos, values, strict=True):
@@ -36,7 +36,7 @@ def against_hyper_parameters(zoos: list[Zoo], target: str) -> Figure:
     if not names:
         raise ValueError(f"{zoos[0].folder}: no hyper-parameter to draw {target} against")
     figure = Figure(figsize=(3.2 * len(names), 3.4), layout="constrained")
-    for axes, name in zip(figure.subplots(1, len(names), sharey=True), names, strict=True):
+    for axes, name in zip(figure.subplots(1, len(names), sharey=True, squeeze=False)[0], names, strict=True):
         for zoo in zoos:
             settled = zoo.columns[~zoo.columns["diverged"]]
             axes.scatter(settled[name], settled[target], s=6, alpha=0.5, linewidths=0, label=zoo.spec.family)

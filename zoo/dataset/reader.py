@@ -10,9 +10,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from zoo.dataset import vet, zoo_json
+from zoo.dataset import not_a_zoo, vet, zoo_json
 from zoo.dataset.nets import Inputs, Nets
-from zoo.messages import plain, unknown
+from zoo.messages import Facts, facts_html, facts_text, plain, some_names, unknown
 from zoo.nets.blueprint import Blueprint
 from zoo.nets.layout import Layout, total, views
 from zoo.spec.columns import SPLITS
@@ -44,6 +44,26 @@ class Zoo:
 
     def __len__(self) -> int:
         return len(self.columns)
+
+    def __repr__(self) -> str:
+        return facts_text(self._facts())
+
+    def _repr_html_(self) -> str:
+        return facts_html(self._facts())
+
+    def _facts(self) -> Facts:
+        spec, counts, weights = self.spec, self.columns["split"].value_counts(), self.blueprint.trained
+        splits = ", ".join(f"{split} {counts.get(split, 0):,}" for split in self.parts)
+        return f"Zoo {spec.name}: {len(self):,} nets", {
+            "family": spec.family,
+            "architecture": spec.architecture_text,
+            "images": spec.image_task,
+            "weights": f"{len(weights):,} a net, {int(weights.sum()):,} of them trained, {spec.dtype}",
+            "nets": f"{splits}; {int(self.columns['diverged'].sum()):,} diverged",
+            "hyper-parameters": some_names(self.hyper_parameters),
+            "targets": some_names(self.targets),
+            "folder": str(self.folder),
+        }
 
     @property
     def source(self) -> str | None:
@@ -170,9 +190,9 @@ def open(folder: Path | str) -> Zoo:
     its bytes are not hashed again until it changes (see `verify`). Raises FileNotFoundError where there is no zoo or only
     a begun one, ValueError where a file is damaged or holds what a zoo does not need.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
+    not_a_zoo.check(folder)
     if not os.path.lexists(folder / MANIFEST):
-        zoo_json.require(folder)
         raise FileNotFoundError(
             f"{folder} is an unfinished zoo (see `metazoo status {folder}`); run its `metazoo build` again to finish it"
         )

@@ -38,5 +38,5 @@ def summary(zoo: Zoo) -> dict[str, Any]:
 
 
 def quantiles(values: pd.Series) -> list[float]:
-    """Minimum, quartiles and maximum."""
-    return [float(value) for value in values.quantile(list(QUANTILES))]
+    """Minimum, quartiles and maximum, of bools too."""
+    return [float(value) for value in values.astype(float).quantile(list(QUANTILES))]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from zoo.dataset import zoo_json
+from zoo.dataset import not_a_zoo, zoo_json
 from zoo.dataset.reader import Zoo, open
 from zoo.messages import plain
 from zoo.nets.blueprint import Blueprint
@@ -25,7 +25,12 @@ ACCURACY_TOLERANCE = 3  # images of the measured set: other machines and thread 
 
 
 def verify(
-    folder: Path, *, nets: int = 4, images_folder: Path | None = None, download: bool = False, seed: int = 0
+    folder: Path | str,
+    *,
+    nets: int = 4,
+    images_folder: Path | str | None = None,
+    download: bool = False,
+    seed: int = 0,
 ) -> list[str]:
     """All that is wrong with a zoo, a line each; an empty list if nothing is.
 
@@ -34,7 +39,8 @@ def verify(
     from `images_folder`. An imported zoo has no spec to check against, and is not measured again. Raises as `open` does
     where there is no zoo.
     """
-    zoo_json.require(folder)
+    folder = Path(folder).expanduser()
+    not_a_zoo.check(folder)
     problems = [*check_bytes(folder), *_unlisted(folder)]
     if problems:
         return problems
@@ -104,7 +110,9 @@ def _is_of(blueprint: Blueprint, spec: Spec) -> bool:
     return blueprint.layout == layout_of(spec) and matrices == {name: (size, size) for name, size in gates_of(spec).items()}
 
 
-def _measured_again(zoo: Zoo, spec: Spec, nets: int, folder: Path | None, *, download: bool, seed: int) -> Iterator[str]:
+def _measured_again(
+    zoo: Zoo, spec: Spec, nets: int, folder: Path | str | None, *, download: bool, seed: int
+) -> Iterator[str]:
     if not _is_of(zoo.blueprint, spec):
         yield f"{zoo.folder}: its tensors are not those that its spec's nets have; nothing was measured again"
         return
@@ -115,7 +123,7 @@ def _measured_again(zoo: Zoo, spec: Spec, nets: int, folder: Path | None, *, dow
     settled = zoo.columns.loc[~zoo.columns["diverged"], "index"].to_numpy()
     chosen = torch.randperm(len(settled), generator=stream("verify", seed))[:nets]
     for part in chosen.split(MEASURED_AT_ONCE) if len(chosen) else ():
-        indices = settled[part]
+        indices = settled[part.numpy()]  # a tensor of one number would be taken for that number
         vectors = [torch.cat([tensor.flatten() for tensor in zoo.net(int(index)).values()]) for index in indices]
         again = measure(zoo.blueprint, torch.stack(vectors), image_set)
         for name, count in (("test", len(image_set.test)), ("train", len(image_set.train))):

@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 
 from zoo import untrusted
+from zoo.dataset import not_a_zoo
 from zoo.storage import files
 from zoo.storage.files import cache
 from zoo.untrusted import child, vetting
@@ -33,6 +34,23 @@ def vet(folder: Path, *, local: bool = False) -> None:
         writes=0,
         subject=str(folder),
     )
+
+
+def report(folder: Path) -> str:
+    """Vets a zoo, also one of the user's own where it was built, or is being built; returns what was seen of it.
+
+    Raises FileNotFoundError where there is no zoo, and as `vet` does.
+    """
+    not_a_zoo.check(folder)
+    kept = [name for name in vetting.LOCAL if os.path.lexists(folder / name)]
+    if kept and not os.path.lexists(folder / vetting.MANIFEST):
+        return f"{folder}: a zoo that is still being built, as {kept[0]} says; nothing in it was vetted, as it is not whole"
+    vet(folder, local=bool(kept))
+    beside = (
+        f". Beside it lie {' and '.join(kept)}, which `build` and `score` keep where a zoo was made, and trust: they were "
+        f"not looked at. If the zoo came from others, delete them"
+    )
+    return f"{folder}: nothing in the zoo but a zoo, and its bytes are its manifest's" + beside * bool(kept)
 
 
 def once(folder: Path, *, local: bool = False) -> None:

@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
+from zoo.dataset import not_a_zoo
 from zoo.nets.architectures import ARCHITECTURES
 from zoo.nets.blueprint import Blueprint
 from zoo.nets.families import FAMILIES
@@ -120,18 +121,12 @@ def _unpacked(text: str, size: int) -> torch.Tensor:
     return torch.from_numpy(np.unpackbits(np.frombuffer(packed, np.uint8), count=size).astype(bool))
 
 
-def require(folder: Path) -> None:
-    """Raises FileNotFoundError where the folder is no zoo, begun or whole; reads nothing in it."""
-    if not (folder / FILE).is_file():
-        raise FileNotFoundError(f"{folder} is no zoo: it has no {FILE}; `metazoo build` makes one")
-
-
 def read(folder: Path, *, nets: int = 1) -> Description:
     """Reads both files; `nets` fills the spec's field that they leave out.
 
     Raises FileNotFoundError where the folder is no zoo, ValueError where a file is damaged or of another format.
     """
-    require(folder)
+    not_a_zoo.check(folder)
     value = read_json(folder / FILE, below=folder)
     if value.get("format") != FORMAT:
         raise ValueError(f"{folder}: zoo format {value.get('format')!r}, this release reads {FORMAT!r}; rebuild the zoo")

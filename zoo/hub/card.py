@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from datetime import date
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ from markupsafe import Markup
 from zoo.dataset.reader import Zoo
 from zoo.dataset.summary import summary
 from zoo.dataset.zoo_json import Description
+from zoo.hub.citation import ADDRESS, About, citations, completed
 from zoo.nets.families import FAMILIES
 from zoo.spec.columns import SPLITS
 from zoo.spec.imported import Imported
 
-ADDRESS = r"https?://[A-Za-z0-9][A-Za-z0-9._~:/?#&()+,;=%-]{1,500}"
 TEMPLATES = Path(__file__).parent / "templates"
 BATCH = 64  # nets that `datasets` converts at once; its default, 1000 rows of 78,042 weights, takes 312 MB
 SIZES = {  # the hub's names -> nets below which they hold
@@ -70,57 +69,7 @@ IMAGES = {  # image task -> its images; the images themselves are not part of a 
         "Netzer, Wang, Coates, Bissacco, Wu, Ng 2011, Reading Digits in Natural Images with Unsupervised Feature Learning",
     ),
 }
-CITATIONS = """\
-@misc{metazoo,
-  title = {metazoo: the benchmark suite for metanetworks},
-  author = {{The metazoo authors}},
-  year = {2026},
-  note = {Version 0.1.0},
-}
-
-@inproceedings{lim2024empirical,
-  title = {The Empirical Impact of Neural Parameter Symmetries, or Lack Thereof},
-  author = {Lim, Derek and Putterman, Theo and Walters, Robin and Maron, Haggai and Jegelka, Stefanie},
-  booktitle = {Advances in Neural Information Processing Systems (NeurIPS)},
-  year = {2024},
-  note = {arXiv:2405.20231},
-}
-"""  # of CITATION.cff
-UNKNOWN = Images("not known to metazoo", "not known to metazoo", "see the source of the zoo")
-
-
-@dataclass(frozen=True)
-class About:
-    """What its publisher says of a release.
-
-    `licence` is the hub's name of a licence, such as cc-by-4.0; `repository` is the hub's id, USER/NAME; `authors` is text
-    as in BibTeX, names joined by " and "; `date` is YYYY-MM-DD, `version` is like 1.0.0. Raises ValueError where one has
-    another form.
-    """
-
-    name: str
-    licence: str = "cc-by-4.0"
-    authors: str = ""
-    repository: str = "USER/NAME"
-    url: str | None = None
-    date: str | None = None
-    version: str | None = None
-
-    def __post_init__(self) -> None:
-        forms = {
-            "name": r"(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}",
-            "licence": r"[a-z0-9][a-z0-9.-]{0,49}",
-            "authors": r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{0,1000}",
-            "repository": r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}",
-            "version": r"\d{1,9}\.\d{1,9}\.\d{1,9}",
-            "url": ADDRESS,
-        }
-        for field, form in forms.items():
-            value = getattr(self, field)
-            if value is not None and not re.fullmatch(form, value):
-                raise ValueError(f"{field} of a release: found {value[:100]!r}, expected the form {form}")
-        if self.date is not None and str(date.fromisoformat(self.date)) != self.date:
-            raise ValueError(f"date of a release: found {self.date!r}, expected YYYY-MM-DD")
+NOT_KNOWN = Images("not known to metazoo", "not known to metazoo", "see the source of the zoo")
 
 
 def architecture(zoo: Zoo) -> str:
@@ -165,23 +114,24 @@ def card(zoos: dict[str, Zoo], about: About, *, pictures: dict[str, str], scores
         keep_trailing_newline=True,
     )
     environment.finalize = lambda value: plain(value) if type(value) is str else value  # Markup is no plain str
-    environment.filters |= {"code": code, "link": link, "number": _number, "bibtex": _bibtex}
-    first = next(iter(zoos))
+    environment.filters |= {"code": code, "link": link, "number": _number}
+    first, about = next(iter(zoos)), completed(about, zoos)
     return environment.get_template("card.md").render(
         about=about,
         front=Markup(front_matter(zoos, about)),
         configs={name: _config(zoo) for name, zoo in zoos.items()},
         families={zoo.spec.family: FAMILIES[zoo.spec.family].text for zoo in zoos.values() if zoo.spec.family in FAMILIES},
         columns=meanings(zoos),
-        images={zoo.spec.image_task: IMAGES.get(zoo.spec.image_task, UNKNOWN) for zoo in zoos.values()},
+        images={zoo.spec.image_task: IMAGES.get(zoo.spec.image_task, NOT_KNOWN) for zoo in zoos.values()},
         pictures=pictures,
         first=Markup(first),
         split=Markup(next(split for split in SPLITS if zoos[first].parts[split])),
         half=next((Markup(name) for name, zoo in zoos.items() if zoo.spec.dtype == "float16"), None),
         trajectory=next((Markup(name) for name, zoo in zoos.items() if zoo.spec.trajectory), None),
+        built=any(not isinstance(zoo.spec, Imported) for zoo in zoos.values()),
         imported=any(isinstance(zoo.spec, Imported) for zoo in zoos.values()),
         scores=Markup(scores.strip()),
-        citations=Markup(CITATIONS),
+        citations=Markup(citations(zoos, about)),
     )
 
 
@@ -198,7 +148,7 @@ def front_matter(zoos: dict[str, Zoo], about: About) -> str:
         configs.append({"config_name": config, **default, "batch_size": BATCH, "data_files": data_files})
     nets = sum(len(zoo) for zoo in zoos.values())
     fields = {
-        "license": about.licence,
+        "license": completed(about, zoos).licence,
         "pretty_name": about.name,
         "tags": ["model-zoo", "weight-space-learning", "metanetworks", "hdf5"],
         "size_categories": [next(name for name, below in SIZES.items() if nets < below)],
@@ -232,8 +182,3 @@ def link(text: str) -> Markup:
 
 def _number(value: float | int) -> Markup:
     return Markup(f"{value:.4g}")
-
-
-def _bibtex(text: str) -> Markup:
-    """The text inside a BibTeX field, in a block of code."""
-    return Markup(re.sub(r"([&%$#_])", r"\\\1", re.sub(r"[{}\\~^`<>\"]", "", text)))

@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from zoo.dataset.reader import Zoo
-from zoo.hub.card import CITATIONS, About, meanings
+from zoo.hub.card import meanings
+from zoo.hub.citation import About, citations, completed
 from zoo.storage.manifest import MANIFEST
 
 CONTEXT = {  # the one that the specification prescribes
@@ -70,7 +71,7 @@ def croissant(zoos: dict[str, Zoo], about: About, *, table: pa.Table, index_sha2
 
     `table` is the index. The shards' SHA-256 stand in each config's manifest, whose own is given.
     """
-    texts = meanings(zoos) | OWN
+    texts, about = meanings(zoos) | OWN, completed(about, zoos)
     creator = {"creator": {"@type": "sc:Organization", "name": about.authors}} if about.authors else {}
     return {
         "@context": CONTEXT,
@@ -78,12 +79,12 @@ def croissant(zoos: dict[str, Zoo], about: About, *, table: pa.Table, index_sha2
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": about.name,
         "description": DESCRIPTION,
-        "license": LICENCES.get(about.licence, about.licence),
+        "license": LICENCES.get(str(about.licence), about.licence),
         **({"url": about.url} if about.url else {}),
         **({"datePublished": about.date} if about.date else {}),
         **({"version": about.version} if about.version else {}),
         **creator,
-        "citeAs": CITATIONS,
+        "citeAs": citations(zoos, about),
         "keywords": ["model zoo", "weight space learning", "metanetworks"],
         "distribution": [
             _file(INDEX, "application/x-parquet", index_sha256),

@@ -15,7 +15,12 @@ from zoo.untrusted.files import sha256
 
 
 def fetch(
-    source: str, out: Path, *, config: str | None = None, revision: str | None = None, report: Report = lambda line: None
+    source: Path | str,
+    out: Path | str,
+    *,
+    config: str | None = None,
+    revision: str | None = None,
+    report: Report = lambda line: None,
 ) -> Path:
     """Brings a zoo into the new folder `out`, whole or not at all; run again after a break, it goes on.
 
@@ -28,7 +33,8 @@ def fetch(
     FileExistsError where `out` holds something else; OSError where the disk is too small; PermissionError,
     FileNotFoundError, ConnectionError as the source answers.
     """
-    wanted = remote_manifest(source, config=config, revision=revision, report=report)
+    out = Path(out).expanduser()
+    wanted = remote_manifest(str(source), config=config, revision=revision, report=report)
     if _is_there(wanted, out):
         report(f"{out} holds this zoo already")
         return out

@@ -35,7 +35,7 @@ class Published:
 
 def publish(
     release: Release,
-    to: str,
+    to: Path | str,
     *,
     tag: str | None = None,
     dry_run: bool = False,
@@ -55,7 +55,7 @@ def publish(
     for name, content in release.files.items():
         if _sha256(content) != release.digests[name]:
             raise ValueError(f"{name}: its bytes are no longer those of the release; verify the zoo and publish again")
-    remote, digest = locate(to), release.digests[MANIFEST]
+    remote, digest = locate(str(to)), release.digests[MANIFEST]
     if dry_run:
         return _described(remote, release, report)
     remote.begin(digest, private=private)

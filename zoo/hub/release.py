@@ -12,6 +12,7 @@ MANIFEST.sha256      checks with `sha256sum -c`; of every other file
 import io
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,13 +21,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from matplotlib.figure import Figure
 
-from zoo.dataset import plots
+from zoo.dataset import not_a_zoo, plots
+from zoo.dataset.figure import Figure
+from zoo.dataset.not_a_zoo import RELEASE
 from zoo.dataset.reader import Zoo, open
-from zoo.hub.card import About, architecture, card, columns, headline
+from zoo.hub.card import architecture, card, columns, headline
+from zoo.hub.citation import About
 from zoo.hub.croissant import INDEX, croissant
-from zoo.hub.store import RELEASE
 from zoo.spec.columns import SPLITS
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST, check_bytes, read_manifest
@@ -46,10 +48,10 @@ class Release:
 
 
 def release(
-    folders: list[Path],
+    folders: Sequence[Path | str],
     *,
     name: str,
-    licence: str = "cc-by-4.0",
+    licence: str | None = None,
     scores: str = "",
     authors: str = "",
     repository: str = "USER/NAME",
@@ -59,15 +61,16 @@ def release(
 ) -> Release:
     """The release of the zoos in these folders; every byte of theirs is hashed, and nothing is written.
 
-    `scores` is Markdown for the card, such as a leaderboard's table; `repository` is the hub's id, which the card's code
-    loads; `date` (YYYY-MM-DD) and `version` (1.0.0) are stated if given. Equal zoos and arguments give equal bytes, by the
-    same versions of pyarrow and matplotlib. Raises FileNotFoundError where a folder holds no finished zoo, ValueError where
-    a zoo's bytes are not its manifest's or two zoos cannot stand side by side.
+    `licence` and `authors` are those of `citation.About`; not given, they are `cc-by-4.0` and nobody, and `unknown` where a
+    zoo is imported. `scores` is Markdown for the card, such as a leaderboard's table; `repository` is the hub's id, which
+    the card's code loads; `date` (YYYY-MM-DD) and `version` (1.0.0) are stated if given. Equal zoos and arguments give equal
+    bytes, by the same versions of pyarrow and matplotlib. Raises FileNotFoundError where a folder holds no finished zoo,
+    ValueError where a zoo's bytes are not its manifest's or two zoos cannot stand side by side.
     """
     if not folders:
         raise ValueError("a release has one zoo at least; found none")
     about = About(name, licence, authors=authors, repository=repository, url=url, date=date, version=version)
-    zoos = _named([_whole(folder) for folder in folders])
+    zoos = _named([_whole(Path(folder).expanduser()) for folder in folders])
     made: dict[str, Path | bytes] = {}
     digests: dict[str, str] = {}
     for config, zoo in zoos.items():
@@ -90,6 +93,7 @@ def _size(file: Path | bytes) -> int:
 
 def _whole(folder: Path) -> Zoo:
     """The zoo, whose bytes are its manifest's; opening it vets that this names a zoo's files, all and no others."""
+    not_a_zoo.check(folder)
     if (folder / MANIFEST).is_file() and (problems := list(check_bytes(folder))):
         raise ValueError("\n  ".join([f"{folder} cannot be released; build or fetch it again:", *problems]))
     return open(folder)  # raises where there is no manifest

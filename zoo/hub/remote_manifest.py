@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from zoo.dataset.not_a_zoo import RELEASE
 from zoo.hub.address import Remote, locate
-from zoo.hub.store import RELEASE, SMALL, small
+from zoo.hub.store import SMALL, small
 from zoo.messages import unknown
 from zoo.storage import files
 from zoo.untrusted.json import strict_json

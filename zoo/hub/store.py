@@ -5,11 +5,11 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.dataset.not_a_zoo import RELEASE
 from zoo.untrusted.json import strict_json
 
 Content = Path | bytes
 
-RELEASE = "metazoo-release-1"  # the format that a release's zoo.json names
 CLAIM = ".publishing"  # lies in a place while a publish is at work there; has its manifest's SHA-256
 CHUNK = 4 << 20  # bytes read at once
 SMALL = 16 << 20  # bytes at most of a small file, which is read whole, or of one page of a listing

@@ -14,6 +14,7 @@ from zoo.importers.state_dicts.importer import state_dicts
 from zoo.messages import choose, unknown
 from zoo.storage import files
 from zoo.untrusted import archives, child
+from zoo.untrusted.files import plain_files
 
 IMPORTERS: dict[str, Callable[..., Foreign]] = {  # kind -> function of (folder or file, *, options as texts)
     "small-cnn-zoo": small_cnn_zoo,
@@ -26,15 +27,18 @@ MEMORY = 12 * 2**30  # address space beside the source's size: importing torch m
 SECONDS, BYTES_A_SECOND = 120.0, 2e6  # at most so long, and so much more for a large source; ten times what it takes
 
 
-def import_zoo(kind: str, path: Path, folder: Path, *, options: Mapping[str, str] | None = None) -> Path:
+def import_zoo(kind: str, path: Path | str, folder: Path | str, *, options: Mapping[str, str] | None = None) -> Path:
     """Writes the zoo at `path`, a folder or an archive, in our format to `folder`; returns the folder.
 
     `options` are the keyword arguments of the kind's function in IMPORTERS, as texts. Everything foreign is read in a
     process of its own, with limits on time and memory, and nothing of it is executed; what was written is vetted before
-    the folder gets its name, so a folder that is there is whole. Raises ValueError naming the file at fault,
+    the folder gets its name, so a folder that is there is whole. No link in `path` is followed; `cp -rL` makes a copy
+    without. Raises ValueError naming the file at fault,
     FileNotFoundError where there is none, FileExistsError where `folder` exists.
     """
-    options = dict(options or {})
+    path, folder = Path(path).expanduser(), Path(folder).expanduser()
+    given = (options or {}).items()
+    options = {name: str(Path(text).expanduser()) if text.startswith("~/") else text for name, text in given}
     known = list(inspect.signature(choose(IMPORTERS, kind, "kind of zoo")).parameters)[1:]
     for name in options:
         if name not in known:
@@ -50,6 +54,7 @@ def import_zoo(kind: str, path: Path, folder: Path, *, options: Mapping[str, str
             shutil.rmtree(left)
         try:
             source = path if path.is_dir() or not archives.is_archive(path) else archives.unpack(path, aside / "source")
+            _ = list(plain_files(source)) if source.is_dir() else []  # raises where a link stands
             size = files.size_of(source)
             child.call(
                 "zoo.importers.import_zoo:write_zoo",

@@ -8,11 +8,9 @@ from torch import Tensor
 
 from zoo.messages import plain_line
 from zoo.nets import resnet
-from zoo.nets.layout import Layout, from_shapes
+from zoo.nets.layout import Layout, Shapes, from_shapes, shapes_in
 
 EMBEDDINGS = ("embed", "token")  # in the name of a tensor of three or more axes that is no convolution
-
-Shapes = dict[str, tuple[int, ...]]  # of each tensor, by name
 
 
 def shapes_of(tensors: dict[str, Tensor]) -> Shapes:
@@ -22,7 +20,7 @@ def shapes_of(tensors: dict[str, Tensor]) -> Shapes:
 
 def in_layout(layout: Layout) -> Shapes:
     """The shape of each tensor of a layout."""
-    return {entry.name: entry.shape for entry in layout}
+    return shapes_in(layout)
 
 
 def unlike(path: Path, shapes: Shapes, first: Path | str, expected: Shapes) -> str:
@@ -42,18 +40,7 @@ def check_alike(path: Path, shapes: Shapes, first: Path | str, expected: Shapes)
 
 def resnet8_layout(shapes: Shapes) -> Layout | None:
     """This package's ResNet8 layout if it has exactly these tensors, of whatever width, channels and classes."""
-    ends = [shapes.get(f"{name}.weight", ()) for name in ("conv1", "layer2.0.conv1", "layer3.0.conv1", "linear")]
-    if [len(end) for end in ends] != [4, 4, 4, 2]:
-        return None
-    bases = [base for base, _ in resnet.STAGES]
-    low = max((end[0] - 0.5) / base for end, base in zip(ends[:3], bases, strict=True))
-    high = min((end[0] + 0.5) / base for end, base in zip(ends[:3], bases, strict=True))
-    for width in (ends[2][0] / bases[2], (low + high) / 2):  # a plain number where one fits
-        if width > 0:
-            layout = resnet.layout(width=width, channels=ends[0][1], classes=ends[3][0])
-            if in_layout(layout) == shapes:
-                return layout
-    return None
+    return resnet.like(shapes)
 
 
 def role(name: str, shapes: Shapes) -> str:
@@ -63,6 +50,8 @@ def role(name: str, shapes: Shapes) -> str:
     norm = len(weight) == 1 or (bool(weight) and weight == shapes.get(name.removesuffix(leaf) + "bias"))
     if leaf.startswith("running_"):
         return "statistic"
+    if leaf == "F_mat":  # of Lim et al.'s sigma-asymmetric nets
+        return "gate"
     if norm and leaf in ("weight", "bias"):
         return "scale" if leaf == "weight" else "shift"
     if len(shape) <= 1:
@@ -76,6 +65,8 @@ def inferred_layout(shapes: Shapes) -> Layout:
 
 
 def without_statistics(layout: Layout) -> tuple[Bool[Tensor, " weight"], Float[Tensor, " weight"]]:
-    """Which entries are trained, which is all but statistics; and what is fixed: NaN at those, as each net has its own."""
-    trained = torch.cat([torch.full((entry.size,), entry.role != "statistic") for entry in layout])
+    """Which entries are trained, which is all but statistics and gates; and what is fixed: NaN at those, as each net has
+    its own.
+    """
+    trained = torch.cat([torch.full((entry.size,), entry.role not in ("statistic", "gate")) for entry in layout])
     return trained, torch.where(trained, 0.0, torch.nan)

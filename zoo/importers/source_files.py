@@ -5,13 +5,14 @@ from pathlib import Path
 from zoo.messages import plain_line
 from zoo.storage import files
 from zoo.untrusted.files import sha256
+from zoo.untrusted.litter import inside
 
 LISTED = 100  # files with a digest each; of more, one of all
 
 
 def unwrapped(path: Path, *, unless: str = "") -> Path:
     """The folder, or the one that is all there is in it, as in many archives; `unless` the former has that name in it."""
-    while path.is_dir() and len(parts := list(path.iterdir())) == 1 and parts[0].is_dir() and not parts[0].is_symlink():
+    while path.is_dir() and len(parts := inside(path)) == 1 and parts[0].is_dir() and not parts[0].is_symlink():
         if parts[0].name == unless:
             break
         path = parts[0]

@@ -26,7 +26,7 @@ SHARD_BYTES = 64 * 2**20  # each is built in memory, and importing must stay sma
 SHARES = (0.5, 0.25, 0.25)  # of train, validation and test, as in zoos that are built here
 BY_HASH = "50/25/25 by a stable hash of"
 BY_LINEAGE = f"{BY_HASH} the lineage"
-LARGEST = float(np.finfo(np.float32).max)  # numbers other than whole ones are stored in float32
+LARGEST = float(np.finfo(np.float32).max)  # targets other than whole numbers are stored in float32
 
 Rows = Callable[[np.ndarray], np.ndarray]  # numbers of rows -> their values, float32 or float16
 
@@ -36,9 +36,10 @@ class Foreign:
     """A zoo in another format. Nothing but its columns is in memory.
 
     `columns` has a row a net: every column that `about` names, `split` (train, validation or test) and, if the source
-    says it, `diverged`. `weights` gives the rows asked for, [net, weight], in the order of `layout`. `trained` is False at
-    entries that are fixed (their values in `fixed`) or, with NaN there, measured, such as a norm's running mean; None: all
-    are trained. With `about.trajectory`, `trajectory` gives [net, checkpoint, weight] and `curves` has [net, checkpoint] a
+    says it, `diverged`: targets of those nets, and of nets with weights that are not finite, are stored as NaN. `weights`
+    gives the rows asked for, [net, weight], in the order of `layout`. `trained` is False at entries that are fixed (their
+    values in `fixed`) or, with NaN there, measured, such as a norm's running mean; None: all are trained. With
+    `about.trajectory`, `trajectory` gives [net, checkpoint, weight] and `curves` has [net, checkpoint] a
     target; NaN where there is no such checkpoint.
     """
 
@@ -127,19 +128,26 @@ def _image(foreign: Foreign, about: Description, rows: np.ndarray, attributes: d
         diverged |= part["diverged"].to_numpy(bool)
     columns: dict[str, np.ndarray] = {"index": rows.astype(np.int64), "diverged": diverged}
     for name in (*spec.hyper_parameters, *spec.targets, *spec.columns):
-        columns[name] = _values(part[name], text=name in spec.text)
+        columns[name] = _measured(part[name], diverged) if name in spec.targets else _values(part[name], name in spec.text)
     if foreign.trajectory is not None:
-        columns[shards.TRAJECTORY] = np.ascontiguousarray(foreign.trajectory(rows), dtype)
+        points = columns[shards.TRAJECTORY] = np.ascontiguousarray(foreign.trajectory(rows), dtype)
+        broken = np.logical_not(np.isfinite(points).all(axis=2))
         columns |= {
-            f"{shards.TRAJECTORY}_{name}": values[rows].astype(np.float32) for name, values in foreign.curves.items()
+            f"{shards.TRAJECTORY}_{name}": _measured(values[rows], broken) for name, values in foreign.curves.items()
         }
     return shards.image(weights, columns, attributes)
 
 
-def _values(column: pd.Series, *, text: bool) -> np.ndarray:
-    """A column as it is stored: words, whole numbers, bools, and other numbers in float32."""
+def _measured(values: pd.Series | np.ndarray, diverged: np.ndarray) -> np.ndarray:
+    """A target as it is stored: in float32, whole numbers in float64; NaN where a net has diverged, in every zoo."""
+    numbers = np.asarray(values)
+    return np.where(diverged, np.nan, numbers).astype(np.float64 if numbers.dtype.kind in "iu" else np.float32)
+
+
+def _values(column: pd.Series, text: bool) -> np.ndarray:
+    """What is known before training, and all else, as it is stored: words, whole numbers, bools, numbers in float64."""
     if text:
         return column.astype(str).to_numpy(object)
     if column.dtype.kind in "iu":
         return column.to_numpy(np.int64)
-    return column.to_numpy(bool) if column.dtype.kind == "b" else column.to_numpy(np.float32)
+    return column.to_numpy(bool) if column.dtype.kind == "b" else column.to_numpy(np.float64)

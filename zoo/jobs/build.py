@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 
-from zoo.dataset import vet, zoo_json
+from zoo.dataset import not_a_zoo, vet, zoo_json
 from zoo.dataset.zoo_json import Description
 from zoo.jobs import plan
+from zoo.jobs.main_guard import end_if_starting
 from zoo.jobs.mask_files import read_masks
 from zoo.jobs.plan import PLAN
 from zoo.jobs.status import Status
@@ -48,11 +49,11 @@ SHARD_BYTES = 256 * 2**20  # weights a shard at most: few files, and each is wri
 
 def build(
     spec: Spec,
-    folder: Path,
+    folder: Path | str,
     *,
-    images_folder: Path | None = None,
+    images_folder: Path | str | None = None,
     download: bool = False,
-    masks_folder: Path | None = None,
+    masks_folder: Path | str | None = None,
     workers: int = 1,
     ray: str | None = None,
     device: str = "cpu",
@@ -66,8 +67,11 @@ def build(
     tasks on the Ray cluster at the address `ray`, and train on `device` (`cpu` or `cuda`); with 0 the folder is only
     prepared for others (`zoo.work`), and a second call writes the shards. Raises FileExistsError where the folder holds
     something else (with `overwrite` an old zoo is removed, but nothing else), BlockingIOError where another build is at
-    work in it, RuntimeError where units failed, ValueError where there is no such device.
+    work in it, RuntimeError where units failed or
+    the script that calls this has no main guard, ValueError where there is no such device.
     """
+    end_if_starting()
+    folder = Path(folder).expanduser()
     if workers and ray is None:
         machine.ready(device)
     masks = None
@@ -80,6 +84,7 @@ def build(
         if not (folder / zoo_json.FILE).exists():
             _check_empty(folder)
         elif overwrite:
+            not_a_zoo.check(folder)
             _remove(folder)
         else:
             _check_same(folder, spec)
@@ -101,7 +106,7 @@ def build(
 
 
 def _prepared(
-    folder: Path, spec: Spec, shared: Blueprint, images_folder: Path | None, device: str, *, download: bool
+    folder: Path, spec: Spec, shared: Blueprint, images_folder: Path | str | None, device: str, *, download: bool
 ) -> Description:
     """Writes all that a worker needs, and clears away what earlier workers left."""
     image_set = images.load(spec.images, path=images_folder, download=download)

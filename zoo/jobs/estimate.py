@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from zoo.jobs.main_guard import check_guarded, end_if_starting
 from zoo.jobs.plan import nets_a_unit
 from zoo.messages import duration
 from zoo.nets.blueprint import Blueprint
@@ -75,20 +76,24 @@ def estimate(spec: Spec, *, workers: int, device: str = "cpu", machines: int = 1
     Raises ValueError where the images cannot serve the recipe or there is no such device, RuntimeError where a trial is
     killed.
     """
+    end_if_starting()
     machine.ready(device)
+    _blueprint(spec)  # what it refuses is said here, and not by a worker
     train_images, test_images = image_counts(spec)
     used = train_images - round(train_images * spec.images.held_out)
     check_trainable(spec.recipe, count=used, size=spec.images.size or TASKS[spec.images.task].size)
     spawn = multiprocessing.get_context("spawn")
-    pipes = []
+    pipes, processes = [], []
     for place in machine.spread(device, workers):
         ours, theirs = spawn.Pipe()
-        spawn.Process(target=_serve, args=(theirs, spec, place, seconds), daemon=True).start()
+        processes.append(spawn.Process(target=_serve, args=(theirs, spec, place, seconds), daemon=True))
+        processes[-1].start()
         theirs.close()
         pipes.append(ours)
     try:
         trials = [pipe.recv() for pipe in pipes]
     except EOFError:
+        check_guarded(processes)
         raise RuntimeError("a trial was killed (out of memory?); try with fewer --workers") from None
     trained, measured = (sum(trial[name] for trial in trials) for name in ("trained", "measured"))
     epochs = np.mean([draw(spec.recipe, seed=net_seed(spec.seed, i))["epochs"] for i in range(min(spec.nets, SAMPLED))])

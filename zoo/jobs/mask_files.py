@@ -9,12 +9,12 @@ from zoo.nets.layout import Layout
 from zoo.untrusted import readers
 
 
-def read_masks(folder: Path, layout: Layout) -> Masks:
+def read_masks(folder: Path | str, layout: Layout) -> Masks:
     """The (mask, F) pairs of the paper's files, such as `sparse_resnet8_block2_conv1.pt`, for that layout's tensors.
 
     Nothing but tensors is loaded. Raises FileNotFoundError or ValueError naming the file at fault.
     """
-    masks, values = {}, {}
+    folder, masks, values = Path(folder).expanduser(), {}, {}
     for entry in layout:
         if entry.role in ("conv", "linear"):
             path = folder / f"sparse_resnet8_{_mask_file(entry.name)}.pt"

@@ -3,6 +3,7 @@
 from itertools import pairwise
 from pathlib import Path
 
+from zoo.dataset import not_a_zoo
 from zoo.jobs.units import Unit
 from zoo.nets.layout import Layout
 from zoo.spec.spec import Spec
@@ -43,6 +44,7 @@ def _extents(folder: Path) -> list[int]:
 def units(folder: Path) -> list[Unit]:
     """The units whose nets are in no shard yet. Raises FileNotFoundError where nothing is planned."""
     if not (folder / PLAN).is_file():
+        not_a_zoo.check(folder)
         raise FileNotFoundError(f"{folder} has no {PLAN}; `metazoo build SPEC --out {folder} --workers 0` makes one")
     size, done = read_json(folder / PLAN, below=folder)["nets_a_unit"], held(folder)
     edges = [

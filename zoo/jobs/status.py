@@ -53,8 +53,9 @@ class Status:
         return asdict(self)
 
 
-def status(folder: Path) -> Status:
+def status(folder: Path | str) -> Status:
     """Reads a folder in which a build was begun. Raises FileNotFoundError where none was."""
+    folder = Path(folder).expanduser()
     spec, units = zoo_json.read(folder).built, plan.units(folder)
     epochs = dict(zip(units, _epochs(spec, tuple(units)), strict=True))
     names = present(folder)

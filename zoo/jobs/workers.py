@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.jobs import leases, plan
+from zoo.jobs.main_guard import check_guarded
 from zoo.jobs.status import Status, status
 from zoo.jobs.units import ATTEMPTS, Unit, Workshop, present
 from zoo.training import machine
@@ -24,13 +25,14 @@ LOOK_EVERY = 0.5  # seconds between looks at the folder, while there is nothing 
 DEATHS = 3  # workers killed in a row without a unit done, after which no more are started
 
 
-def work(folder: Path, *, device: str = "cpu", alive: Callable[[], None] = lambda: None) -> None:
+def work(folder: Path | str, *, device: str = "cpu", alive: Callable[[], None] = lambda: None) -> None:
     """Trains and commits units of the zoo in `folder` until all are done or have failed ATTEMPTS times.
 
     Waits while others train the last ones, to take over where they end. A unit's error is noted with its traceback, and
     the work goes on; a full disk, a damaged folder or a device that is not there ends it (OSError,
     ValueError). `alive` is called after each epoch.
     """
+    folder = Path(folder).expanduser()
     left = [unit for unit in plan.units(folder) if not unit.is_done(folder)]
     workshop = Workshop(folder, machine.ready(device)) if left else None
     try:
@@ -83,8 +85,8 @@ def run(folder: Path, *, workers: int, device: str = "cpu", report: Callable[[St
     """Starts so many worker processes on this machine and waits until all units are done or have failed.
 
     With the device `cuda` they share out the GPUs of the machine. Killed workers are replaced. Raises the OSError or
-    ValueError that a worker ended with, RuntimeError where workers are killed again and again. Finished units stay;
-    workers are gone when this returns or raises.
+    ValueError that a worker ended with, RuntimeError where workers are killed again and again, or the
+    script that called this has no main guard. Finished units stay; workers are gone when this returns or raises.
     """
     leases.release_gone(folder)
     spawn = multiprocessing.get_context("spawn")  # a forked torch may hang on its own locks
@@ -109,6 +111,7 @@ def run(folder: Path, *, workers: int, device: str = "cpu", report: Callable[[St
                 error = _last_word(connection)
                 process, place = processes.pop(connection)
                 process.join()
+                check_guarded([process])
                 if isinstance(error, Exception):
                     raise error
                 if error == "killed":

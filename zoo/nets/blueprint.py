@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from zoo.messages import Facts, facts_html, facts_text, some_names
 from zoo.nets.architectures import Architecture
 from zoo.nets.asymmetric import fix
 from zoo.nets.layout import Layout, views
@@ -28,6 +29,21 @@ class Blueprint:
     trained: Bool[Tensor, " weight"]
     fixed: Float[Tensor, " weight"]
     gate: dict[str, Float[Tensor, "_ _"]] | None
+
+    def __repr__(self) -> str:
+        return facts_text(self._facts())
+
+    def _repr_html_(self) -> str:
+        return facts_html(self._facts())
+
+    def _facts(self) -> Facts:
+        entries, trained = len(self.trained), int(self.trained.sum())
+        return f"Blueprint: {entries:,} entries in {len(self.layout)} tensors", {
+            "trained": f"{trained:,} entries; {entries - trained:,} are fixed",
+            "gates": some_names(self.gate or {}),
+            "initial weights": self.init,
+            "can be run": "no" if self.architecture is None else "yes",
+        }
 
     def effective(self, weights: Float[Tensor, "net weight"]) -> Float[Tensor, "net weight"]:
         """The weights that the nets compute with: fixed values where an entry is not trained."""

@@ -10,7 +10,8 @@ from typing import Any
 class Entry:
     """One tensor of a net: `shape` values in row-major order from `offset` on in the flat vector.
 
-    `role` is `conv`, `scale` or `shift` (of a norm), `linear` or `bias`. The others say what acts on it without changing
+    `role` is `conv`, `scale` or `shift` (of a norm), `linear` or `bias`; in imported nets also `statistic` (of a norm) or
+    `gate` (the fixed matrix of a nonlinearity), which are not trained. The other fields say what acts on it without changing
     what a net without fixed entries computes; they are empty, or have a word or None for each axis:
 
     - `axes`: the channel space that the axis runs over. Permuting one space on every axis that names it is a symmetry.
@@ -47,6 +48,7 @@ class Entry:
 
 
 Layout = tuple[Entry, ...]
+Shapes = dict[str, tuple[int, ...]]  # of each tensor, by name
 
 
 def from_shapes(tensors: Iterable[tuple[Any, ...]]) -> Layout:
@@ -61,7 +63,13 @@ def from_shapes(tensors: Iterable[tuple[Any, ...]]) -> Layout:
 def from_json(values: list[dict[str, Any]]) -> Layout:
     """The layout that these JSON objects are. Raises TypeError or KeyError where they are none."""
     lists = ("shape", "axes", "scales", "mixes")
-    return tuple(Entry(**{name: tuple(v) if name in lists else v for name, v in value.items()}) for value in values)
+    fields: list[dict[str, Any]] = [{n: tuple(v) if n in lists else v for n, v in value.items()} for value in values]
+    return tuple(Entry(**given) for given in fields)
+
+
+def shapes_in(layout: Layout) -> Shapes:
+    """The shape of each tensor of a layout."""
+    return {entry.name: entry.shape for entry in layout}
 
 
 def total(layout: Layout) -> int:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from zoo.messages import COLUMN, LINE
+from zoo.messages import COLUMN, LINE, Facts, facts_html, facts_text, some_names
 
 STRICT = ConfigDict(extra="forbid", strict=False, allow_inf_nan=False)
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -27,6 +27,21 @@ class Provenance:
     citation: Line
     files: dict[Line, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
     notes: tuple[Line, ...] = ()  # what was left out, and how many; what could not be decided
+
+    def __repr__(self) -> str:
+        return facts_text(self._facts())
+
+    def _repr_html_(self) -> str:
+        return facts_html(self._facts())
+
+    def _facts(self) -> Facts:
+        return f"Provenance: {self.title}, by the importer {self.kind}", {
+            "url": self.url,
+            "licence": self.licence,
+            "citation": self.citation,
+            "files": f"{len(self.files):,}",
+            "notes": f"{len(self.notes):,}",
+        }
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -55,6 +70,31 @@ class Imported:
     def architecture_text(self) -> str:
         """The architecture in words."""
         return self.architecture
+
+    def __repr__(self) -> str:
+        return facts_text(self._facts())
+
+    def _repr_html_(self) -> str:
+        return facts_html(self._facts())
+
+    def _facts(self) -> Facts:
+        return f"Imported {self.name}: {self.family} nets, {self.architecture}, on {self.image_task}", {
+            "from": f"{self.provenance.title}, by the importer {self.provenance.kind}",
+            "licence": self.provenance.licence,
+            "hyper-parameters": some_names(self.hyper_parameters),
+            "targets": some_names(self.targets),
+            "other columns": some_names(self.columns),
+            "split": self.split,
+            "stored as": self.dtype,
+        }
+
+
+def lines_of(about: Imported) -> list[str]:
+    """What was noted when it was imported, and what each column became, for people to read."""
+    parts = {"target": about.targets, "hyper-parameter": about.hyper_parameters, "other column": about.columns}
+    lines = [f"{part:16} {name}: {text}" for part, columns in parts.items() for name, text in columns.items()]
+    none = "no hyper-parameters are known: the baseline that predicts from them alone can only predict a constant"
+    return [*about.provenance.notes, *lines, *([] if about.hyper_parameters else [none])]
 
 
 def parse(fields: dict[str, Any], source: str) -> Imported:

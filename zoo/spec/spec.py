@@ -9,17 +9,19 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from zoo.messages import choose, unknown
+from zoo.messages import Facts, choose, facts_html, facts_text, some_names, unknown
 from zoo.nets.architectures import ARCHITECTURES
 from zoo.nets.asymmetric import MASKS
 from zoo.nets.families import FAMILIES
 from zoo.spec.built_in import BASES
 from zoo.spec.columns import HYPER_PARAMETERS, TARGETS
 from zoo.tasks.images import Images
+from zoo.untrusted.texts import decoded
 
 STRICT = ConfigDict(extra="forbid", strict=False, allow_inf_nan=False)
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Fixed = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -28,12 +30,14 @@ class Net:
 
     architecture: str = "resnet8"
     family: str = "standard"
-    width: Positive = 1.0  # multiplies the channels of every stage
+    width: Positive = 1.0  # multiplies the channels of every stage, or all hidden sizes
     init: Literal["paper", "kaiming_normal", "kaiming_uniform"] = "paper"  # paper: differs by family, a confound
     mask: str = "filters"  # W-asymmetric: which entries are fixed
-    n_fix: Annotated[int, Field(ge=0)] | None = None  # W-asymmetric: fixed for each output unit; None: 8 * width
-    kappa: float = 2.0  # W-asymmetric: standard deviation of the fixed entries
+    n_fix: Fixed | tuple[Fixed, ...] | None = None  # W-asymmetric: fixed for each output unit; None: see `mask_table`
+    kappa: float | tuple[float, ...] = 2.0  # W-asymmetric: standard deviation of the fixed entries
     masks_sha256: str | None = None  # W-asymmetric: digest of (mask, F) given as files; None: drawn from the seed
+    hidden: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None  # mlp: units of the hidden layers; None: 32, 32
+    norm: bool | None = None  # mlp: LayerNorm and GELU behind each hidden layer, instead of ReLU
 
     @field_validator("architecture", "family", "mask")
     @classmethod
@@ -44,13 +48,17 @@ class Net:
 
     @model_validator(mode="after")
     def _wide_enough(self) -> "Net":
-        if self.width * FAMILIES[self.family].width < 1 / 16:
+        if self.architecture == "resnet8" and self.width * FAMILIES[self.family].width < 1 / 16:
             raise ValueError(f"width {self.width} leaves a stage without channels; the smallest is 1/16 = 0.0625")
         return self
 
-    def fixed_per_unit(self) -> int:
-        """How many filters or entries of each output unit are fixed: the paper's 8 scales with the width."""
-        return max(1, round(8 * self.width)) if self.n_fix is None else self.n_fix
+    @model_validator(mode="after")
+    def _fields_of_the_architecture(self) -> "Net":
+        fields = {field for kind in ARCHITECTURES.values() for field in kind.fields}
+        for field in fields - {*ARCHITECTURES[self.architecture].fields}:
+            if getattr(self, field) is not None:
+                raise ValueError(f"{self.architecture} nets have no {field}")
+        return self
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -110,7 +118,8 @@ class Spec:
     @property
     def architecture_text(self) -> str:
         """The architecture in words."""
-        return f"{self.net.architecture}, width {self.net.width:g}"
+        hidden = f" of {'-'.join(map(str, self.net.hidden))} hidden units" if self.net.hidden else ""
+        return f"{self.net.architecture}{hidden}, width {self.net.width:g}"
 
     @property
     def hyper_parameters(self) -> dict[str, str]:
@@ -127,6 +136,24 @@ class Spec:
         """Columns of words: none."""
         return ()
 
+    def __repr__(self) -> str:
+        return facts_text(self._facts())
+
+    def _repr_html_(self) -> str:
+        return facts_html(self._facts())
+
+    def _facts(self) -> Facts:
+        return f"Spec {self.name}: {self.nets:,} {self.family} nets, {self.architecture_text}, on {self.image_task}", {
+            "images": _chosen(self.images),
+            "net": _chosen(self.net),
+            "recipe": _chosen(self.recipe),
+            "seed": str(self.seed),
+            "split": ", ".join(f"{share:g}" for share in self.split),
+            "stored as": self.dtype,
+            "precision": f"{self.precision} in training",
+            "trajectory": some_names(self.trajectory),
+        }
+
     @field_validator("trajectory")
     @classmethod
     def _rising(cls, epochs: tuple[int, ...]) -> tuple[int, ...]:
@@ -142,22 +169,32 @@ class Spec:
         return split
 
 
-SPECS = {f"{base}-resnet8-{family}": (base, family) for base in BASES for family in FAMILIES}
+def _chosen(part: Images | Net | Recipe) -> str:
+    """The fields of a part of a spec that are not the defaults."""
+    fields = [field for field in dataclasses.fields(part) if getattr(part, field.name) != field.default]
+    return ", ".join(f"{field.name} {getattr(part, field.name)}" for field in fields) or "the defaults"
+
+
+LATER = ("hidden", "norm")  # fields of Net that older zoos do not name, and newer ones only where they have a value
+SPECS = {
+    f"{base}-{kind}-{family}": (kind, base, family) for kind, bases in BASES.items() for base in bases for family in FAMILIES
+}
 
 
 def built_in(name: str) -> dict[str, Any]:
     """The fields of a built-in spec, such as `digits-resnet8-standard`. Raises ValueError with the nearest names."""
-    base, family = choose(SPECS, name, "spec")
-    fields = BASES[base]
-    return {"precision": "bfloat16", **fields, "name": name, "net": {**fields.get("net", {}), "family": family}}
+    kind, base, family = choose(SPECS, name, "spec")
+    fields = BASES[kind][base]
+    net = {"architecture": kind, **fields.get("net", {}), "family": family}
+    return {"precision": "bfloat16", **fields, "name": name, "net": net}
 
 
-def load(source: str, overrides: dict[str, Any] | None = None) -> Spec:
+def load(source: str | Path, overrides: dict[str, Any] | None = None) -> Spec:
     """The spec of that built-in name, or of that TOML or JSON file, with `overrides` such as {"net.width": 0.5}.
 
     Raises ValueError naming every wrong field with the accepted ones, FileNotFoundError where a file is missing.
     """
-    path = Path(source)
+    path, source = Path(source).expanduser(), str(source)
     if path.suffix in (".toml", ".json"):
         fields = _read(path)
         fields.setdefault("name", path.stem)
@@ -170,9 +207,9 @@ def load(source: str, overrides: dict[str, Any] | None = None) -> Spec:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text()
+        text = decoded(path, path.read_bytes()).replace("\r\n", "\n")
         fields = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is not readable as {path.suffix[1:].upper()}: {error}") from error
     if not isinstance(fields, dict):
         raise ValueError(f"{path}: a spec is a table of fields, found {type(fields).__name__}")
@@ -218,4 +255,7 @@ def _explain(problem: dict[str, Any]) -> str:
 
 def to_json(spec: Any) -> dict[str, Any]:
     """A spec, or what is known of an imported zoo, as nested dicts of JSON values; `parse` turns them back."""
-    return json.loads(json.dumps(dataclasses.asdict(spec)))
+    value = json.loads(json.dumps(dataclasses.asdict(spec)))
+    if "net" in value:
+        value["net"] = {name: found for name, found in value["net"].items() if name not in LATER or found is not None}
+    return value

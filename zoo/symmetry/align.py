@@ -7,7 +7,7 @@ from torch import Tensor
 
 from zoo.nets.layout import Layout, views
 from zoo.seeds import stream
-from zoo.symmetry.element import Element, act
+from zoo.symmetry.element import Element
 from zoo.symmetry.group import Group
 
 SWEEPS, GAIN = 100, 1e-12  # at most; what a new order must gain
@@ -31,12 +31,12 @@ def _aligned(one: Tensor, other: Tensor, layout: Layout, group: Group, rng: torc
     """The order of each space for a single pair."""
     spaces = list(group.orders)
     orders = {space: torch.arange(size) for space, size in group.orders.items()}
+    mine, theirs = ({name: tensor[0].double() for name, tensor in views(net, layout).items()} for net in (one, other))
     for _ in range(SWEEPS):
         gained = False
         for number in torch.randperm(len(spaces), generator=rng).tolist():
             space = spaces[number]
-            rest = Element({name: order.unsqueeze(0) for name, order in orders.items() if name != space})
-            likeness = _likeness(one, act(other, layout, rest), layout, space)
+            likeness = _likeness(mine, theirs, layout, space, orders)
             found = torch.from_numpy(linear_sum_assignment(likeness.numpy(), maximize=True)[1])
             rows = torch.arange(len(found))
             gain = (likeness[rows, found] - likeness[rows, orders[space]]).sum()
@@ -47,13 +47,22 @@ def _aligned(one: Tensor, other: Tensor, layout: Layout, group: Group, rng: torc
     return orders
 
 
-def _likeness(one: Tensor, other: Tensor, layout: Layout, space: str) -> Float[Tensor, "channel channel"]:
-    """The inner product of each channel of one net with each of the other, over all tensors on whose axes the space is."""
+def _likeness(
+    mine: dict[str, Tensor], theirs: dict[str, Tensor], layout: Layout, space: str, orders: dict[str, Tensor]
+) -> Float[Tensor, "channel channel"]:
+    """The inner product of each channel of one net with each of the other, whose other spaces are in these orders.
+
+    It is summed over all tensors on whose axes the space is.
+    """
     total: Tensor | float = 0.0
-    for entry, mine, theirs in zip(layout, views(one, layout).values(), views(other, layout).values(), strict=True):
+    for entry in layout:
         for axis, name in enumerate(entry.axes):
             if name == space:
-                a, b = (tensor[0].double().movedim(axis, 0) for tensor in (mine, theirs))
-                total = total + a.reshape(len(a), -1) @ b.reshape(len(b), -1).T
+                tensor = theirs[entry.name]
+                for other, along in enumerate(entry.axes):
+                    if other != axis and along in orders:
+                        tensor = tensor.index_select(other, orders[along])
+                a, b = (part.movedim(axis, 0).reshape(part.shape[axis], -1) for part in (mine[entry.name], tensor))
+                total = total + a @ b.T
     assert isinstance(total, Tensor)
     return total

@@ -72,7 +72,7 @@ def act(weights: Float[Tensor, "net weight"], layout: Layout, element: Element) 
             tensor = tensor * exponents.exp().to(weights)
         tensor = _mixed(tensor, entry, mixes)
         for axis, name in enumerate(entry.axes, start=1):
-            if name in element.orders:
+            if name is not None and name in element.orders:
                 order = element.orders[name].to(weights.device)
                 tensor = tensor.movedim(axis, 1)[nets, order].movedim(1, axis)
         moved[:, entry.slice] = tensor.flatten(1)

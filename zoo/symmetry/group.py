@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from jaxtyping import Bool
 from torch import Tensor
 
+from zoo.nets.architectures import ARCHITECTURES
 from zoo.nets.blueprint import Blueprint
-from zoo.nets.layout import Entry, Layout
+from zoo.nets.layout import Entry, Layout, shapes_in
 
 Spaces = dict[str, int]  # a space's name -> its number of channels
 KINDS = ("permutation", "scale", "mix", "size")
@@ -51,14 +52,27 @@ def group_of(net: Blueprint) -> Group:
     """The group of nets with this blueprint: what its layout names, but for what masks and gates tie.
 
     An entry that is not trained is the same in all nets and stays where it is; so do the fixed matrices of gated
-    (sigma-asymmetric) nets, which leave the sizes alone. Raises ValueError as `check_known` does.
+    (sigma-asymmetric) nets, which leave the sizes alone. Raises ValueError as `check_known` does, and where this package
+    cannot run the nets.
     """
+    if net.architecture is None:
+        raise ValueError("the symmetries of these nets are not known: their architecture is not one of this package's")
     check_known(net.layout)
     return masked(acting(net.layout), net.trained, gated=net.gate is not None)
 
 
 def check_known(layout: Layout) -> None:
-    """Placeholder."""
+    """Raises ValueError where the symmetries of nets with this layout are not known.
+
+    They are known of this package's own architectures, of any sizes, where tests show that they move no logit. What a
+    layout says of another net is not enough: it does not tell where norms stand, nor which nonlinearity there is.
+    """
+    shapes = shapes_in(layout)
+    if not any(kind.like(shapes) == layout for kind in ARCHITECTURES.values()):
+        raise ValueError(
+            f"the symmetries of these nets are not known: their {len(layout)} tensors are not those of this package's own "
+            f"{' or '.join(ARCHITECTURES)} nets, the only ones that are tested; take a zoo of these"
+        )
 
 
 def masked(layout: Layout, trained: Bool[Tensor, " weight"], *, gated: bool = False) -> Group:
@@ -88,9 +102,14 @@ def masked(layout: Layout, trained: Bool[Tensor, " weight"], *, gated: bool = Fa
 
 
 def acting(layout: Layout) -> Layout:
-    """The layout with all that acts on it: as it says, or as `by_norms` where it says nothing but axes."""
-    says = any(entry.scales or entry.mixes or entry.sized for entry in layout)
-    return layout if says else by_norms(layout)
+    """The layout with all that acts on it: as it says, or as `by_norms` where it says nothing but axes.
+
+    Raises ValueError as `check_known` does where it says nothing but axes.
+    """
+    if any(entry.scales or entry.mixes or entry.sized for entry in layout):
+        return layout
+    check_known(layout)
+    return by_norms(layout)
 
 
 def by_norms(layout: Layout) -> Layout:
@@ -139,8 +158,3 @@ def order_of(layout: Layout) -> dict[str, str]:
         along += [(space, heads) for space, _, axis in mixed(entry) if (heads := heads_axis(entry, axis)) is not None]
         found |= {space: name for space, axis in along if (name := entry.axes[axis])}
     return found
-
-
-def free_spaces(layout: Layout, trained: Bool[Tensor, " weight"], *, gated: bool = False) -> Spaces:
-    """The channel spaces whose order is free."""
-    return masked(acting(layout), trained, gated=gated).orders

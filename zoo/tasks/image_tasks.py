@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
+from zoo.untrusted import parquet
+
 Part = tuple[UInt8[Tensor, "_ channel height width"], Int[Tensor, " _"]]  # images and their labels
 
 
@@ -56,8 +58,11 @@ def read(name: str, path: Path | None, *, download: bool) -> dict[str, Part]:
         raise FileNotFoundError(
             f"{name} is not embedded: give --images FOLDER with its Parquet files in the hub's layout, or --download"
         )
-    if path is not None and not list(path.glob("**/*.parquet")):
+    given = [] if path is None else sorted(path.glob("**/*.parquet"))
+    if path is not None and not given:
         raise FileNotFoundError(f"{path}: no Parquet files there; expected {name} in the hub's layout ({task.hub})")
+    for file in given:
+        parquet.check(file, file)
     return {split: _decoded(_rows(task, path, split), task, f"{path or task.hub}, {split}") for split in ("train", "test")}
 
 

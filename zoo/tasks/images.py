@@ -76,7 +76,7 @@ class ImageSet:
         return digest.hexdigest()
 
 
-def load(spec: Images, *, path: Path | None = None, download: bool = False) -> ImageSet:
+def load(spec: Images, *, path: Path | str | None = None, download: bool = False) -> ImageSet:
     """The images that the spec asks for, from `path` (a folder of Parquet files in the hub's layout) or the hub.
 
     `digits` is embedded and needs neither. Raises FileNotFoundError where there is no source, ValueError where images
@@ -88,7 +88,7 @@ def load(spec: Images, *, path: Path | None = None, download: bool = False) -> I
             raise ValueError(f"{spec.task} is embedded: it takes no --images, found {path}")
         (images, labels), (test, test_labels) = _digits(spec)
     else:
-        parts = read(spec.task, path, download=download)
+        parts = read(spec.task, None if path is None else Path(path).expanduser(), download=download)
         (images, labels), (test, test_labels) = (
             _subset(*parts[split], count, f"{split} images", stream("images", spec.seed, split))
             for split, count in (("train", spec.train), ("test", spec.test))

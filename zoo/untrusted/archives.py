@@ -9,10 +9,11 @@ import tempfile
 import unicodedata
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from zoo.untrusted import child
+from zoo.untrusted.litter import is_litter
 
 MEMBERS = 500_000  # files and folders
 BYTES = 256 * 2**30  # unpacked
@@ -27,15 +28,16 @@ Member = tuple[str, int, Any]  # path, bytes, the content as an open file; None:
 
 def is_archive(path: Path) -> bool:
     """Whether a file is named like an archive that `unpack` reads."""
-    return path.name.lower().endswith(SUFFIXES)
+    return path.name.lower().endswith(SUFFIXES) and not path.name.lower().endswith(".pth.tar")  # a net of PyTorch
 
 
 def unpack(archive: Path, into: Path, *, most: int = BYTES) -> Path:
     """Unpacks a tar (also .gz, .xz, .bz2) or zip archive into the new folder `into`, and returns that.
 
-    Files get the user's own rights and dates of today. Raises FileExistsError where `into` exists, and ValueError naming
-    the member where one is no plain file or folder, has a path that is not below the archive's root or clashes with
-    another's, or where they claim more than `most` bytes or too many for the archive's size. Nothing is left then.
+    Files get the user's own rights and dates of today; what macOS and office programs leave beside them is left out.
+    Raises FileExistsError where `into` exists, and ValueError naming the member where one is no plain file or folder, has a
+    path that is not below the archive's root or clashes with another's, or where they claim more than `most` bytes or too
+    many for the archive's size. Nothing is left then.
     """
     if not archive.is_file():
         raise FileNotFoundError(f"{archive}: no such archive")
@@ -71,8 +73,9 @@ def extract(*, archive: str, folder: str, most: int) -> int:
             if bytes_ < 0 or total > most or total > max(FREE_BYTES, RATIO * size):
                 raise ValueError(f"{path}: unpacks to more than {total:,} bytes, from {size:,}; a bomb?")
             _claim(path, parts, seen, is_folder=content is None)
-            _write(path, root.joinpath(*parts), bytes_, content)
-            files += content is not None
+            if not is_litter(PurePosixPath(*parts)):
+                _write(path, root.joinpath(*parts), bytes_, content)
+                files += content is not None
     except MemoryError:
         raise
     except Exception as error:  # damaged archives raise whatever comes

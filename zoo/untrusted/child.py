@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
+
 from zoo.messages import plain
 from zoo.untrusted.child_main import ERRORS, PATIENCE
 
@@ -26,6 +28,7 @@ SET = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
+CGROUP = Path("/sys/fs/cgroup")
 ANSWER_BYTES = 64 * 2**20  # an answer is a few numbers; a child gone wild must not fill the parent's memory
 
 
@@ -35,9 +38,10 @@ def call(
     """What `package.module:function` returns for these arguments; both sides are JSON.
 
     The child imports that module and what it imports: what is to be quick and small must not import PyTorch. It gets
-    `seconds` of processor time, PATIENCE times that of wall clock, `memory` bytes of addresses (not on macOS, which has no
-    such limit), and `writes` bytes in a file that it writes (None: as many as there is room for). Whatever it started
-    ends with it, also on Ctrl-C. `subject` is what messages name: the file read.
+    `seconds` of processor time, PATIENCE times that of wall clock, `memory` bytes of addresses, files that it maps
+    included, and no more of its own than the machine has (neither on macOS, which has no such limits), and `writes` bytes
+    in a file that it writes (None: as many as there is room for). Whatever it started ends with it, also on Ctrl-C.
+    `subject` is what messages name: the file read.
 
     Raises ValueError and OSError as the function does, with control characters escaped, and ValueError naming the
     limit, signal or error that ended it otherwise; OSError where processes cannot be limited, as on Windows.
@@ -45,7 +49,8 @@ def call(
     if importlib.util.find_spec("resource") is None:
         raise OSError("files from others are read in a process with limits, which Windows lacks: use WSL, Linux or macOS")
     request = {"function": function, "arguments": arguments, "seconds": seconds, "memory": memory, "writes": writes}
-    request["path"] = _path()
+    request["held"] = min(memory, machine_memory())
+    request["path"] = module_path()
     with tempfile.TemporaryFile() as file:
         file.write(json.dumps(request).encode())
         file.seek(0)
@@ -68,7 +73,16 @@ def call(
     raise ValueError(f"{name}: cannot be read ({plain(found['error'])}: {plain(found['text'])})")
 
 
-def _path() -> list[str]:
+def machine_memory() -> int:
+    """The bytes of memory that this process can have: the machine's, or its control group's where that has less."""
+    found = [psutil.virtual_memory().total]
+    for place in ("memory.max", "memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):  # none, or `max`
+            found.append(int((CGROUP / place).read_text()))
+    return min(found)
+
+
+def module_path() -> list[str]:
     """Where the child looks for modules: as this process does, but never in the working directory, and in this package.
 
     Who works in a notebook looks there first, and may have gone into the stranger's folder, in which lies an `h5py.py`.

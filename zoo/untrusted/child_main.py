@@ -30,18 +30,19 @@ def _serve() -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
-    _limit(request["seconds"], request["memory"], request["writes"])
+    _limit(request["seconds"], request["memory"], request["held"], request["writes"])
     sys.path[:] = request["path"]
     answer = json.dumps(_answer(request["function"], request["arguments"])).encode()
     with os.fdopen(pipe, "wb") as file:
         file.write(answer)
 
 
-def _limit(seconds: float, memory: int, writes: int | None) -> None:
+def _limit(seconds: float, memory: int, held: int, writes: int | None) -> None:
     import resource
 
     wanted = {
         resource.RLIMIT_AS: memory,
+        resource.RLIMIT_DATA: held,
         resource.RLIMIT_CPU: max(1, math.ceil(seconds)),
         resource.RLIMIT_FSIZE: resource.RLIM_INFINITY if writes is None else writes,
         resource.RLIMIT_CORE: 0,

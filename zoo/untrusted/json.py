@@ -10,17 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from zoo.untrusted.files import read_bytes
+from zoo.untrusted.texts import decoded
 
 JSON_BYTES = 16 * 2**20
 DEPTH, VALUES = 32, 10**6  # of a JSON text: how deeply nested, how many
-
-
-def decoded(path: Path | str, data: bytes) -> str:
-    """The text in these bytes of a file. Raises ValueError naming the file where they are no UTF-8."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: is no UTF-8 text ({error})") from None
 
 
 def read_json(

@@ -1,24 +1,19 @@
-"""Readers for single files from strangers: .pt, .safetensors, .npy, CSV and lines of JSON, each with limits, none executing.
+"""Readers for single files from strangers: .pt, .safetensors, .npy and lines of JSON, each with limits, none executing.
 
 They bound what they can before they read, but run in the process that calls them: what parses many files of others
 calls them in a child (`zoo.untrusted.child`).
 """
 
-import csv
-import gzip
-import io
 import math
 import re
 import stat
 import warnings
 import zipfile
-import zlib
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.lib import format as npy
 
@@ -26,15 +21,13 @@ from zoo.messages import plain
 from zoo.untrusted import vetting
 from zoo.untrusted.files import read_bytes
 from zoo.untrusted.json import strict_json
+from zoo.untrusted.numpy_scalars import STAND_INS, NumberType
 
 VALUES, DEPTH = 10**6, 16  # in a .pt file: how many values, how deeply nested
 PICKLE_BYTES = 64 * 2**20  # of what is no tensor
 COPIES = 16  # tensors may share storage, but not claim more than so many times the file
 PARTS = 100_000  # files in a .pt
 HEADER_BYTES = 10_000  # of a .npy
-TABLE_BYTES = 4 * 2**30  # of a CSV, unpacked
-LINE_BYTES, COLUMNS = 2**20, 10_000  # of a CSV's first line
-FREE_ENTRIES, ENTRIES_A_BYTE = 10**7, 4  # of a CSV: more than the one only where its bytes times the other are as many
 LINES_BYTES = 256 * 2**20  # of a file with a JSON object a line
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 DTYPES = (*FLOATS, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool)
@@ -44,23 +37,24 @@ SAFE = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "
 def tensors(path: Path) -> Any:
     """What a .pt file holds: dicts, lists, tuples, numbers, texts, None, and CPU tensors, which are memory-mapped.
 
-    Only `torch.load(weights_only=True)` reads it, so nothing in it is executed; every dict comes as a plain dict.
-    Raises ValueError naming the file where it holds anything else, or tensors larger than what is stored of them.
+    Only `torch.load(weights_only=True)` reads it, so nothing in it is executed; every dict comes as a plain dict, and
+    numpy's numbers as plain ones. Raises ValueError naming the file, and the tensor, where it holds anything else, or
+    tensors larger than what is stored of them.
     """
-    size = _size(path)
+    size = plain_size(path)
     with path.open("rb") as file:
         zipped = file.read(4) == b"PK\x03\x04"
     if zipped:
         _check_parts(path, size)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.serialization.safe_globals(STAND_INS):
             warnings.simplefilter("ignore")  # of old formats; what matters is raised
             loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except MemoryError:
         raise
     except Exception as error:  # damaged pickles raise whatever comes
         raise ValueError(f"{path}: {_reason(error)}") from None
-    return _Walk(path, COPIES * size + 2**20).copy(loaded, 0)
+    return _Walk(path, COPIES * size + 2**20).copy(loaded, ())
 
 
 def _check_parts(path: Path, size: int) -> None:
@@ -102,37 +96,51 @@ class _Walk:
     def __init__(self, path: Path, most: int) -> None:
         self.path, self.most, self.values, self.bytes = path, most, 0, 0
 
-    def copy(self, value: Any, depth: int) -> Any:
+    def copy(self, value: Any, at: tuple[Any, ...]) -> Any:
+        """The value without what is not plain in it; `at` are the keys that lead to it."""
         self.values += 1  # of shared values each time: lists that hold one list often grow exponentially
-        if depth > DEPTH or self.values > VALUES:
+        if len(at) > DEPTH or self.values > VALUES:
             raise ValueError(f"{self.path}: more than {VALUES:,} values, or nested more than {DEPTH} deep")
         kind = type(value)
         if kind in (dict, OrderedDict):
-            return {self._key(key): self.copy(inner, depth + 1) for key, inner in value.items()}
+            return {self._key(key): self.copy(inner, (*at, key)) for key, inner in value.items()}
         if kind in (list, tuple, torch.Size):
-            return (list if kind is list else tuple)(self.copy(inner, depth + 1) for inner in value)
+            return (list if kind is list else tuple)(self.copy(inner, (*at, row)) for row, inner in enumerate(value))
         if kind in (torch.Tensor, torch.nn.Parameter):
-            return self._tensor(value)
+            return self._tensor(value, plain(".".join(map(str, at))) or "it")
         if value is None or kind in (bool, int, float, str):
             return value
-        raise ValueError(f"{self.path}: holds a {plain(kind.__name__)}; expected tensors, numbers, texts, dicts and lists")
+        name = "numpy dtype" if kind is NumberType else plain(kind.__name__)
+        raise ValueError(f"{self.path}: holds a {name}; expected tensors, numbers, texts, dicts and lists")
 
     def _key(self, key: Any) -> Any:
         if type(key) not in (str, int):
             raise ValueError(f"{self.path}: a dict has a key that is a {plain(type(key).__name__)}")
         return key
 
-    def _tensor(self, value: torch.Tensor) -> torch.Tensor:
-        if value.layout != torch.strided or value.device.type != "cpu" or value.is_quantized or value.is_nested:
-            raise ValueError(f"{self.path}: a tensor is sparse, quantized or without data; save plain tensors")
+    def _tensor(self, value: torch.Tensor, name: str) -> torch.Tensor:
+        if fault := _not_plain(value):
+            raise ValueError(f"{self.path}: {name} is {fault}; save plain tensors")
         tensor = torch.Tensor.detach(value).as_subclass(torch.Tensor)  # without what else the file set on it
         if tensor.dtype not in DTYPES or tensor.is_neg():
-            raise ValueError(f"{self.path}: a tensor of {tensor.dtype}; expected real numbers")
-        bytes_, stored = tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes()
-        self.bytes += bytes_
-        if bytes_ > stored or self.bytes > self.most:
-            raise ValueError(f"{self.path}: tensors claim {self.bytes:,} bytes; the file does not hold so many")
-        return tensor
+            raise ValueError(f"{self.path}: {name} is a tensor of {tensor.dtype}; expected real numbers")
+        self.bytes += tensor.numel() * tensor.element_size()
+        if self.bytes > self.most:
+            raise ValueError(
+                f"{self.path}: up to {name} its tensors claim {self.bytes:,} bytes; the file does not hold so many"
+            )
+        return tensor.contiguous() if 0 in tensor.stride() else tensor  # expanded: one number in the place of many
+
+
+def _not_plain(tensor: torch.Tensor) -> str:
+    """In which way a tensor is not a block of numbers; empty where it is one."""
+    if tensor.device.type == "meta":
+        return "a tensor without data (meta)"
+    if tensor.is_quantized:
+        return "a quantized tensor"
+    if tensor.layout != torch.strided or tensor.is_nested:
+        return f"a sparse or nested tensor ({str(tensor.layout).removeprefix('torch.')})"
+    return "" if tensor.device.type == "cpu" else f"a tensor on {plain(tensor.device)}"
 
 
 def safetensors(path: Path) -> dict[str, torch.Tensor]:
@@ -140,7 +148,7 @@ def safetensors(path: Path) -> dict[str, torch.Tensor]:
     from safetensors import SafetensorError  # here, because this function has the package's name
     from safetensors.torch import load_file
 
-    vetting.tensors_header(path, SAFE, most=_size(path))
+    vetting.tensors_header(path, SAFE, most=plain_size(path))
     try:
         return load_file(path)
     except SafetensorError as error:
@@ -152,7 +160,7 @@ def array(path: Path) -> np.memmap:
 
     Its size must be what its header says; object and structured arrays are refused, and nothing is unpickled.
     """
-    size = _size(path)
+    size = plain_size(path)
     with path.open("rb") as file:
         try:
             version = npy.read_magic(file)
@@ -170,59 +178,24 @@ def array(path: Path) -> np.memmap:
     return np.memmap(path, dtype, "r", offset, shape, order="F" if columns_first else "C")
 
 
-def table(path: Path, *, most: int = TABLE_BYTES) -> pd.DataFrame:
-    """A CSV file with a first line of names, also packed by gzip. Empty entries are NaN, or "" where a column is text.
+def json_lines(path: Path, *, most: int = LINES_BYTES, nan: bool = False) -> tuple[list[dict[str, Any]], bool]:
+    """The JSON objects in a file, one a line, and whether it breaks off within a last one, which is left out.
 
-    Raises ValueError naming the file where it has more than `most` bytes unpacked, or is no such table.
+    Empty lines do not count. Raises ValueError naming the file and the line.
     """
-    _size(path)
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
+    *lines, last = read_bytes(path, most).split(b"\n")  # `last` has no end of line: empty, or written to its end or not
+    found = [strict_json(f"{path}, line {number}", line, nan=nan) for number, line in enumerate(lines, 1) if line.strip()]
+    if not last.strip():
+        return found, False
     try:
-        with gzip.open(path) if packed else path.open("rb") as file:
-            line = file.readline(LINE_BYTES + 1)
-            names, read, rows = _names(line), len(line), 1
-            while part := file.read(2**20):
-                read, rows = read + len(part), rows + part.count(b"\n") + part.count(b"\r")
-                if read > most:
-                    raise ValueError(f"has more than {most:,} bytes unpacked")
-                if rows * len(names) > max(FREE_ENTRIES, ENTRIES_A_BYTE * read):  # rows that end early are filled up
-                    raise ValueError(f"its rows have far fewer entries than the {len(names):,} names in its first line")
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # pandas warns where it leaves something out
-            frame = pd.read_csv(
-                path,
-                compression="gzip" if packed else None,
-                index_col=False,
-                keep_default_na=False,  # "None" and "NA" are words
-                na_values=["", "nan", "NaN"],
-                low_memory=False,
-            )
-        if list(frame.columns) != names:
-            raise ValueError("its first line can be read in two ways")
-    except (ValueError, EOFError, OSError, Warning, OverflowError, zlib.error, csv.Error) as error:
-        raise ValueError(f"{path}: no table that can be read ({plain(error)})") from None
-    words = [name for name in frame.columns if frame[name].dtype.kind == "O" or frame[name].dtype == "str"]
-    return frame.fillna(dict.fromkeys(words, ""))
+        return [*found, strict_json(f"{path}, line {len(lines) + 1}", last, nan=nan)], False
+    except ValueError:
+        if not found:
+            raise
+    return found, True
 
 
-def _names(line: bytes) -> list[str]:
-    given = next(csv.reader(io.StringIO(line.decode("utf-8-sig"))), [])
-    names = [name or f"Unnamed: {number}" for number, name in enumerate(given)]  # as pandas calls a column of row names
-    if len(line) > LINE_BYTES or len(names) > COLUMNS:
-        raise ValueError(f"its first line has {len(line):,} bytes and {len(names):,} names; too many")
-    if not names or len(set(names)) < len(names) or not all(name.isprintable() for name in names):
-        raise ValueError("its first line must name each column once, without control characters")
-    return names
-
-
-def json_lines(path: Path, *, most: int = LINES_BYTES, nan: bool = False) -> list[dict[str, Any]]:
-    """The JSON objects in a file, one a line; empty lines do not count. Raises ValueError naming the file."""
-    lines = enumerate(read_bytes(path, most).split(b"\n"), 1)
-    return [strict_json(f"{path}, line {number}", line, nan=nan) for number, line in lines if line.strip()]
-
-
-def _size(path: Path) -> int:
+def plain_size(path: Path) -> int:
     """The bytes of a plain file, links followed. Raises FileNotFoundError, or ValueError where it is something else."""
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")

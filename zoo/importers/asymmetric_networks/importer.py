@@ -18,6 +18,7 @@ from zoo.messages import choose, plain_line
 from zoo.nets.layout import total
 from zoo.spec.columns import HYPER_PARAMETERS, TARGETS
 from zoo.spec.imported import Imported, Provenance
+from zoo.untrusted.litter import inside
 
 PAPER = {"standard": 78_042, "smaller": 59_944, "w_asymmetric": 60_634, "sigma_asymmetric": 78_042}  # trained entries
 DIGITS = 9  # of idx
@@ -43,10 +44,11 @@ def asymmetric_networks(
     """The nets in `path`, one file `{idx}.pt` a net: (state_dict, test accuracy in percent).
 
     The family is read off the tensors: `w_asymmetric` has masks, `sigma_asymmetric` matrices F, `smaller` 14, 28 and 56
-    channels; all else is `standard`. Masks, normal masks and F must be the same in all nets and are stored once; an
-    entry that is fixed is kappa * normal_mask, which is what the nets compute with. What a state_dict has as weight
-    there counts for nothing, and the paper's own loader takes normal_mask without kappa. Nets are in order of idx,
-    which stays as column `source_index`; gaps are fine.
+    channels; all else is `standard`. Masks and normal masks must be the same in all nets and are stored once. So is F;
+    where each net has its own, as in the paper's zoo, it stands among that net's weights, as entries that are not trained.
+    A fixed entry is kappa * normal_mask, which is what the nets compute with. What a state_dict has as weight there counts
+    for nothing, and the paper's own loader takes normal_mask without kappa. Nets are in order of idx, which stays as column
+    `source_index`; gaps are fine.
 
     Options, as texts:
     - `nets`: the folder of the nets inside `path`, such as `sparse_resnet8`; needed where `path` has several.
@@ -64,14 +66,15 @@ def asymmetric_networks(
     folder = _folder(path, nets)
     paths, others = _numbered(folder)
     factor = _number(kappa, "kappa")
-    shared = official_nets.shared(next(iter(paths.values())), factor)
+    shared = official_nets.shared(list(paths.values()), factor)
     columns = _measured(paths, shared)
     notes = _notes(paths, others, shared, factor, int(columns["diverged"].sum()))
     table = Path(hparams) if hparams else tables.beside(folder, HPARAMS)
     if table is None:
         notes.append(f"no {HPARAMS}: the hyper-parameters of the nets are not known")
     else:
-        columns |= tables.hyper_parameters(table, list(paths))
+        known, told = tables.hyper_parameters(table, list(paths))
+        columns, notes = columns | known, [*notes, *map(plain_line, told)]
     published = tables.beside(folder, PUBLISHED) if split == "published" else None
     columns["split"] = split_by_lineage(list(paths)) if published is None else tables.published(published, list(paths))
     sources = {f"{folder.name}/{part.name}": part for part in paths.values()}
@@ -112,17 +115,17 @@ def _folder(path: Path, nets: str) -> Path:
         return path / nets
     if any(path.glob("[0-9]*.pt")):
         return path
-    inside = sorted(part for part in path.iterdir() if part.is_dir() and any(part.glob("[0-9]*.pt")))
-    if len(inside) > 1:
-        raise ValueError(f"{path} has nets in {', '.join(part.name for part in inside)}; name one with nets=NAME")
-    if not inside:
+    found = [part for part in inside(path) if part.is_dir() and any(part.glob("[0-9]*.pt"))]
+    if len(found) > 1:
+        raise ValueError(f"{path} has nets in {', '.join(part.name for part in found)}; name one with nets=NAME")
+    if not found:
         raise FileNotFoundError(f"{path}: no files {{idx}}.pt, neither there nor in a folder of it")
-    return inside[0]
+    return found[0]
 
 
 def _numbered(folder: Path) -> tuple[dict[int, Path], int]:
     """The file of each idx, in order of idx, and how many other files there are."""
-    parts = [part for part in folder.iterdir() if part.is_file() and part.name not in (HPARAMS, PUBLISHED)]
+    parts = [part for part in inside(folder) if part.is_file() and part.name not in (HPARAMS, PUBLISHED)]
     numbers = [part for part in parts if part.suffix == ".pt" and part.stem.isdecimal()]
     for part in numbers:
         if part.stem != str(int(part.stem)) or len(part.stem) > DIGITS:
@@ -168,6 +171,8 @@ def _notes(paths: dict[int, Path], others: int, shared: Shared, kappa: float, di
             notes.append(
                 f"the state dicts have {stored:g} * normal_mask there; if the nets compute with that, kappa is {stored:g}"
             )
+    if shared.family == "sigma_asymmetric" and shared.gate is None:
+        notes.append("each net has its own matrices F: they stand among its weights, as entries that are not trained")
     if trained != PAPER[shared.family]:
         notes.append(f"{trained:,} of {total(shared.layout):,} entries are trained; {PAPER[shared.family]:,} in the paper")
     return notes

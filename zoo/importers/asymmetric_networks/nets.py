@@ -9,19 +9,22 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from zoo.importers.asymmetric_networks.export import OFFICIAL_FAMILIES
-from zoo.importers.infer_layout import Shapes, check_alike, in_layout, resnet8_layout, shapes_of
+from zoo.importers.fixed_matrices import MATRIX, in_our_names
+from zoo.importers.infer_layout import Shapes, check_alike, in_layout, resnet8_layout, shapes_of, without_statistics
 from zoo.nets import resnet
 from zoo.nets.layout import Layout, total
 from zoo.untrusted import readers
 
-MASKS, MATRIX = (".mask", ".normal_mask"), ".F_mat"
-BUFFERS = (*MASKS, MATRIX)  # the same in all nets of a zoo
+MASKS = (".mask", ".normal_mask")  # the same in all nets of a zoo
 SMALLER = (14, 28, 56)  # channels of the paper's family of this name
 
 
 @dataclass(frozen=True)
 class Shared:
-    """What all nets of the zoo have in common, as the first file has it."""
+    """What all nets of the zoo have in common, as the first file has it.
+
+    `gate` is None also where each net has its own matrices, which are then tensors of the layout.
+    """
 
     path: Path
     tensors: dict[str, Tensor]
@@ -32,10 +35,14 @@ class Shared:
     gate: dict[str, Float[Tensor, "_ _"]] | None
 
 
-def shared(path: Path, kappa: float) -> Shared:
-    """What the net at `path` says of all. Raises ValueError naming the tensor that is not of the paper's nets."""
+def shared(paths: list[Path], kappa: float) -> Shared:
+    """What the first net says of all; the others tell whether each has its own matrices.
+
+    Raises ValueError naming the tensor that is not of the paper's nets.
+    """
+    path = paths[0]
     tensors, _ = _pair(path)
-    plain = {name: shape for name, shape in shapes_of(tensors).items() if not name.endswith(BUFFERS)}
+    plain = {name: shape for name, shape in shapes_of(tensors).items() if not name.endswith((*MASKS, MATRIX))}
     layout = resnet8_layout(plain)
     if layout is None:
         check_alike(path, plain, "the paper's ResNet8", in_layout(_nearest(plain)))
@@ -47,7 +54,17 @@ def shared(path: Path, kappa: float) -> Shared:
     smaller = stages == SMALLER or path.parent.name == OFFICIAL_FAMILIES["smaller"]
     family = "w_asymmetric" if masked else "sigma_asymmetric" if gated else "smaller" if smaller else "standard"
     trained, fixed = _masks(path, tensors, layout, kappa)
-    return Shared(path, tensors, layout, family, trained, fixed, _gates(path, tensors, layout) if gated else None)
+    gate = _gates(path, tensors, layout) if gated else None
+    if gate is not None and any(_differ(other, gate) for other in paths[1:]):
+        layout, gate = resnet.with_gates(layout), None
+        trained, fixed = without_statistics(layout)
+    return Shared(path, tensors, layout, family, trained, fixed, gate)
+
+
+def _differ(path: Path, gate: dict[str, Tensor]) -> bool:
+    """Whether the net at `path` has other matrices; if it lacks one, `net` says so."""
+    tensors, _ = _pair(path)
+    return any(not torch.equal(tensors.get(f"{place}{MATRIX}", matrix), matrix) for place, matrix in gate.items())
 
 
 def _nearest(shapes: Shapes) -> Layout:
@@ -62,14 +79,14 @@ def net(path: Path, shared: Shared) -> tuple[Float[Tensor, " weight"], float]:
     tensors, accuracy = _pair(path)
     check_alike(path, shapes_of(tensors), shared.path, shapes_of(shared.tensors))
     for name, tensor in shared.tensors.items():
-        if name.endswith(BUFFERS) and not torch.equal(tensors[name], tensor):
+        if name.endswith(MASKS) and not torch.equal(tensors[name], tensor):
             raise ValueError(f"{path}: {name} has other values than in {shared.path}; it must be the same in all nets")
     vector = torch.cat([tensors[entry.name].reshape(-1) for entry in shared.layout])  # logical order for any strides
-    return torch.where(shared.trained, vector, shared.fixed), accuracy
+    return torch.where(shared.trained | shared.fixed.isnan(), vector, shared.fixed), accuracy
 
 
 def _pair(path: Path) -> tuple[dict[str, Tensor], float]:
-    """A file's tensors and test accuracy in percent."""
+    """A file's tensors, matrices under our names, and test accuracy in percent."""
     value: Any = readers.tensors(path)
     if not isinstance(value, tuple | list) or len(value) != 2 or not isinstance(value[0], dict):
         raise ValueError(f"{path}: expected a pair (state_dict, test accuracy), found {_kind(value)}")
@@ -79,7 +96,10 @@ def _pair(path: Path) -> tuple[dict[str, Tensor], float]:
             raise ValueError(f"{path}: {name} is {_kind(tensor)}; a state_dict of these zoos has float32 tensors only")
     if isinstance(accuracy, bool) or not isinstance(accuracy, int | float) or accuracy < 0 or accuracy > 100:
         raise ValueError(f"{path}: the test accuracy is {accuracy!r}; expected percent, a number from 0 to 100, or NaN")
-    return tensors, float(accuracy)
+    try:
+        return in_our_names(tensors), float(accuracy)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _kind(value: Any) -> str:
@@ -110,14 +130,13 @@ def _gates(path: Path, tensors: dict[str, Tensor], layout: Layout) -> dict[str, 
     """The matrix of each nonlinearity, by this package's names."""
     channels = {entry.name: entry.shape[0] for entry in layout}
     found = {name.removesuffix(MATRIX): tensor for name, tensor in tensors.items() if name.endswith(MATRIX)}
-    found = {"nonlin1" if name == "nonlin" else name: tensor for name, tensor in found.items()}
     if wrong := found.keys() ^ (places := resnet.gates(width=1.0)).keys():
         raise ValueError(f"{path}: {', '.join(sorted(wrong))}: F_mat is missing, or has no place in a ResNet8")
     for place, matrix in found.items():
         size = channels[f"{place.replace('nonlin', 'conv')}.weight"]  # it gets the output of that convolution's norm
-        if matrix.shape not in ((size, size), (size, size, 1, 1)) or not matrix.isfinite().all():
-            raise ValueError(f"{path}: {place}.F_mat is {tuple(matrix.shape)}, expected {(size, size, 1, 1)}, all finite")
-    return {place: found[place].reshape(found[place].shape[:2]).contiguous() for place in places}
+        if matrix.shape != (size, size) or not matrix.isfinite().all():
+            raise ValueError(f"{path}: {place}.F_mat is {tuple(matrix.shape)}, expected {(size, size)}, all finite")
+    return {place: found[place].contiguous() for place in places}
 
 
 def stored_kappa(shared: Shared) -> float | None:

@@ -157,7 +157,9 @@ def _foreign(source: _Source, *, name: str, images: str, origin: dict[str, str])
     ends = [source.measured(one.trial, one.used) for one in source.looked]
     points = [[source.measured(trial, number) for number in numbers] for trial in source.trials]
     targets = results.targets([*ends, *(point for net in points for point in net)])
-    parameters = trial_parameters.differing([trial.params for trial in source.trials], taken=TAKEN)
+    parameters = trial_parameters.differing(
+        [trial.params for trial in source.trials], taken=TAKEN, trials=[trial.folder.name for trial in source.trials]
+    )
     assumed = tuple(origin.values()) == (URL, LICENCE, CITATION)
     about = Imported(
         name=name,
@@ -214,6 +216,11 @@ def _provenance(source: _Source, notes: list[str], origin: dict[str, str]) -> Pr
     )
 
 
+def _counted(trials: list[Trial]) -> dict[str, int]:
+    """What was found in the results of trials, and how often."""
+    return {what: sum(trial.told.get(what, 0) for trial in trials) for what in (results.BROKEN_OFF, results.PERCENT)}
+
+
 def _notes(source: _Source, ends: list[dict[str, float]], *, assumed: bool) -> list[str]:
     """What was found, what was decided, and how many nets it concerns."""
     faults, used = source.faults, [one.used for one in source.looked]
@@ -223,7 +230,7 @@ def _notes(source: _Source, ends: list[dict[str, float]], *, assumed: bool) -> l
     others = len(trials.folders(source.root)[1])
     early, missing = sum(number < max(used) for number in used), sum(not end for end in ends)
     renumbered = sum(one.shapes.keys() != source.looked[0].shapes.keys() for one in source.looked)
-    told = {
+    told = {f"{count} {what}": count for what, count in _counted(source.trials).items()} | {
         f"{len(faults)} trials cannot be used and are left out; the first: {(faults or [''])[0]}": len(faults),
         f"{total(source.layout):,} weights a net; the published {kind} has {published}": len(sizes),
         f"checkpoint n has the results of iteration {'n + 1' if source.step else 'n'}": True,

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from math import nan
@@ -9,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from zoo.importers.modelzoos.results import as_float32
 from zoo.messages import is_column, plain_column, plain_line
+from zoo.untrusted import entries
+from zoo.untrusted.entries import Column, Where
 
 PARAMETERS = {  # key of params.json -> our name, and what it is
     "optim::lr": ("learning_rate", "learning rate"),
@@ -42,15 +44,17 @@ class Parameters:
     notes: list[str]
 
 
-def differing(params: list[dict[str, Any]], *, taken: set[str]) -> Parameters:
+def differing(params: list[dict[str, Any]], *, taken: set[str], trials: Sequence[str] = ()) -> Parameters:
     """The parameters that differ between trials, but for those that are results, or of the machine.
 
-    Names of columns in `taken` are not given again.
+    Names of columns in `taken` are not given again; `trials` are their names, for messages. Raises ValueError naming the
+    trial whose value is a word where nearly all others are numbers.
     """
     values: dict[str, np.ndarray] = {}
     named: dict[str, str] = {}
     seeds: dict[str, str] = {}
     text: list[str] = []
+    told: list[str] = []
     left: dict[str, list[str]] = {RESULT: [], RAN: [], SAME: []}
     for key in dict.fromkeys(key for one in params for key in one):
         found = [one.get(key) for one in params]
@@ -58,12 +62,13 @@ def differing(params: list[dict[str, Any]], *, taken: set[str]) -> Parameters:
             left[why].append(f"{key} {found[0]}" if why == SAME else key)
             continue
         column = _column(key, taken | values.keys())
-        words, values[column] = _as_column(found)
-        text += [column] if words else []
+        read = _as_column(found, f"{key} of params.json", lambda row: f"trial {trials[row] if trials else row}")
+        values[column], told = read.values, [*told, *[read.note] * bool(read.note)]
+        text += [column] if read.values.dtype.kind == "O" else []
         about = PARAMETERS.get(key, ("", "parameter of the source"))[1]
         (seeds if SEED.search(key) else named)[column] = plain_line(f"{about}: {key} of params.json")
     notes = [f"left out of params.json, {why}: {', '.join(keys)}" for why, keys in left.items() if keys]
-    return Parameters(values, named, seeds, tuple(text), notes)
+    return Parameters(values, named, seeds, tuple(text), [*told, *notes])
 
 
 def _left_out(key: str, found: list[Any]) -> str:
@@ -85,11 +90,20 @@ def _column(key: str, taken: set[str]) -> str:
     return next(name for number in count(len(taken)) if (name := f"parameter_{number}") not in taken)
 
 
-def _as_column(found: list[Any]) -> tuple[bool, np.ndarray]:
-    """Whether these values are words, and the column of them: whole numbers, other numbers with NaN for none, or words."""
+def _as_column(found: list[Any], what: str, where: Where) -> Column:
+    """The column of these values: whole numbers, other numbers with NaN for none, or words."""
     if all(type(value) is int and abs(value) < 2**63 for value in found):
-        return False, np.array(found, np.int64)
+        return Column(np.array(found, np.int64))
     if all(value is None or isinstance(value, int | float) for value in found):
-        return False, np.array([nan if value is None else as_float32(value) for value in found])
+        return Column(np.array([nan if value is None else float(value) for value in found]))
     words = [value if isinstance(value, str) else json.dumps(value, sort_keys=True) for value in found]
-    return True, np.array([plain_line(word)[:WORDS] for word in words], object)
+    if all(value is None or type(value) in (int, float, str) for value in found):  # numbers may be written as texts
+        read = entries.column(words, what, where)
+        if read.values.dtype.kind != "O":
+            return read
+        return Column(_plain(words), note=read.note)
+    return Column(_plain(words))
+
+
+def _plain(words: list[str]) -> np.ndarray:
+    return np.array([plain_line(word)[:WORDS] for word in words], object)

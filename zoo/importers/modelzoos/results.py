@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.importers.source_zoo import LARGEST
-from zoo.untrusted import readers
+from zoo.untrusted import entries, readers
 
 RESULTS = {  # key of a result -> our name, and what it is
     "test_acc": ("test_accuracy", "share of the test images classified rightly, measured by the source"),
@@ -27,15 +27,21 @@ ACCURACIES = ("test_acc", "val_acc", "train_acc")
 GAP = "generalisation_gap_running"
 GAP_IS = "train_accuracy_running - test_accuracy: biased, since the former is of training mode and of earlier weights"
 TARGETS = {**dict(RESULTS.values()), GAP: GAP_IS}
+BROKEN_OFF = "files of results break off within a last line, which is left out with its checkpoint"
+PERCENT = "results have per cent signs: 1% is taken as 0.01"
 NOT_TRAINED = -999  # the source's train_acc and train_loss of the net before training
 
 Results = dict[int, dict[str, float]]  # iteration -> key of a result -> its value, NaN where it was not measured
 
 
-def read(path: Path) -> tuple[Results, int]:
-    """The results of each iteration, and how many were written again, as a trial that goes on does: the last counts."""
+def read(path: Path) -> tuple[Results, int, dict[str, int]]:
+    """The results of each iteration, and how many were written again, as a trial that goes on does: the last counts.
+
+    Also what else there is to say of them, and of how many.
+    """
     results: Results = {}
-    lines = readers.json_lines(path, nan=True)
+    lines, broken_off = readers.json_lines(path, nan=True)
+    told = {BROKEN_OFF: int(broken_off), PERCENT: sum(_has_percent(line) for line in lines)}
     for number, line in enumerate(lines, start=1):
         at = line.get("training_iteration", line.get("epoch"))
         if type(at) is not int or at < 0:
@@ -43,13 +49,19 @@ def read(path: Path) -> tuple[Results, int]:
         results[at] = {key: _value(line[key], f"{path}: line {number}: {key}") for key in RESULTS if key in line}
     if not results:
         raise ValueError(f"{path} has no results")
-    return results, len(lines) - len(results)
+    return results, len(lines) - len(results), told
 
 
 def _value(value: Any, what: str) -> float:
+    if isinstance(value, str) and entries.kind(value) in ("number", "missing", "percent"):
+        value = entries.number(value)
     if value is not None and type(value) not in (int, float):
         raise ValueError(f"{what} is {value!r}, expected a number, or null for none")
     return nan if value is None or value == NOT_TRAINED else as_float32(value)
+
+
+def _has_percent(line: dict[str, Any]) -> bool:
+    return any(isinstance(line.get(key), str) and entries.kind(line[key]) == "percent" for key in RESULTS)
 
 
 def as_float32(value: int | float) -> float:

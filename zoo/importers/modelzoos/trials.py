@@ -6,7 +6,7 @@ A trial is a folder with `params.json`, `result.json` (a line of JSON an epoch) 
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from zoo.importers.modelzoos import results as trial_results
 from zoo.importers.modelzoos.results import Results
 from zoo.messages import some_numbers
 from zoo.untrusted.json import read_json
+from zoo.untrusted.litter import inside
 
 PICKLED = (
     "Its authors' dataset*.pt are pickled objects of their classes, which are never loaded: give the folder of raw trials "
@@ -36,6 +37,7 @@ class Trial:
     results: Results
     checkpoints: dict[int, Path]
     repeated: int
+    told: dict[str, int] = field(default_factory=dict)  # what was found in the results -> how many of them
 
     def used(self, epoch: int | None) -> int:
         """The number of the checkpoint that the net's weights are of. Raises ValueError where it is missing."""
@@ -62,7 +64,7 @@ def find(path: Path) -> Path:
         if found:
             return found[0]
         places = [part for place in places for part in _inside(place)]
-    if pickled := next(path.rglob("*.pt"), None):
+    if pickled := next(iter(inside(path, "**/*.pt")), None):
         raise ValueError(f"{path} has {pickled.relative_to(path)}, but no trials. {PICKLED}")
     raise ValueError(f"{path}: no folder in it is a trial, with params.json, result.json and checkpoint_N/checkpoints")
 
@@ -74,12 +76,12 @@ def folders(root: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    return sorted(part for part in folder.iterdir() if part.is_dir())
+    return [part for part in inside(folder) if part.is_dir()]
 
 
 def _is_trial(folder: Path) -> bool:
     named = any((folder / name).exists() for name in ("params.json", "result.json"))
-    return named or any(CHECKPOINT.fullmatch(part.name) for part in folder.iterdir())
+    return named or any(CHECKPOINT.fullmatch(part.name) for part in inside(folder))
 
 
 def each(look: Callable[[Item], Found], items: Iterable[Item], faults: list[str] | None) -> list[Found]:
@@ -101,9 +103,12 @@ def read(folder: Path) -> Trial:
     """A trial but for its weights. Raises ValueError naming the file that is missing or damaged."""
     if not folder.name.isprintable():
         raise ValueError(f"{folder.parent}: the name {folder.name!r} of a trial has characters that cannot be printed")
-    results, repeated = trial_results.read(folder / "result.json")
+    results, repeated, told = trial_results.read(folder / "result.json")
     params = dict(_flat(read_json(folder / "params.json", nan=True)))
-    return Trial(folder, params, results, _checkpoints(folder), repeated)
+    checkpoints = _checkpoints(folder)
+    if told[trial_results.BROKEN_OFF]:  # the checkpoint of a result that was half written, if it has one, has no result
+        checkpoints = {at: path for at, path in checkpoints.items() if at <= max(results)} or checkpoints
+    return Trial(folder, params, results, checkpoints, repeated, told)
 
 
 def _flat(value: dict[str, Any], inside: str = "") -> Iterator[tuple[str, Any]]:

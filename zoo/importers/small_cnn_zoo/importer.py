@@ -20,6 +20,7 @@ from zoo.importers.source_files import digests
 from zoo.importers.source_zoo import BY_LINEAGE, Foreign, split_by_lineage
 from zoo.messages import some_names, unknown
 from zoo.spec.imported import Imported, Provenance
+from zoo.untrusted.litter import inside
 
 FILES = {  # what a file holds -> its name, and the one that it has in the authors' notebook
     "weights": ("weights.npy", "all_weights.npy"),
@@ -49,7 +50,7 @@ def small_cnn_zoo(
     found = _files(path) | _split_file(split, split_file, at)
     array = weights.opened(found["weights"])
     layout, order = keras_layout.read(found["layout"], array.shape[1])
-    metrics, left_out = small_cnn_metrics.read(found["metrics"], len(array))
+    metrics, told = small_cnn_metrics.read(found["metrics"], len(array))
     if split == NFN:
         metrics["split"] = nfn_split.published(found["split"], metrics["step"] == at)
     else:
@@ -61,7 +62,7 @@ def small_cnn_zoo(
     steps = _steps(trajectory, once.loc[once["lineage"].isin(nets["lineage"]), "step"])
     table = _checkpoints(once, nets["lineage"], steps)
     source = ArrayRows(found["weights"], array, order)
-    notes = [NETS, *_counts(metrics, once, nets, table, split), *_conformance(array), *left_out]
+    notes = [NETS, *_counts(metrics, once, nets, table, split), *_conformance(array), *told]
     return Foreign(
         about=_about(found, nets["dataset"], source.dtype, split=split, steps=steps, notes=notes),
         layout=layout,
@@ -108,9 +109,7 @@ def _files(path: Path) -> dict[str, Path]:
     """The files by what they hold, in the folder or, as an archive has them, in the only one below it that is a zoo."""
     if not path.is_dir():
         raise FileNotFoundError(f"{path}: no folder; give that of one image task of the Small CNN Zoo")
-    places = [
-        place for place in (path, *sorted(path.iterdir())) if any((place / name).is_file() for name in FILES["weights"])
-    ]
+    places = [place for place in (path, *inside(path)) if any((place / name).is_file() for name in FILES["weights"])]
     if len(places) > 1:
         raise ValueError(f"{path} has several zoos, {some_names(place.name for place in places)}; give the folder of one")
     folder = places[0] if places else path

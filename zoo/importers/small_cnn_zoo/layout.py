@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.importers.small_cnn_zoo import csv_columns
+from zoo.importers import published_columns
 from zoo.messages import some_names
 from zoo.nets.layout import Layout, from_shapes
 
@@ -24,12 +24,13 @@ def read(path: Path, width: int) -> tuple[Layout, np.ndarray]:
 
     Raises ValueError naming the tensor at fault where they do not fill a row, or are not a kernel and a bias a layer.
     """
-    frame = csv_columns.table(path, ["varname", "start_idx", "end_idx", "shape"])
-    starts, ends = (csv_columns.whole_numbers(frame, name, path) for name in ("start_idx", "end_idx"))
+    table = published_columns.table(path, ["varname", "start_idx", "end_idx", "shape"])
+    starts, ends = (published_columns.whole_numbers(table, name) for name in ("start_idx", "end_idx"))
+    names, shapes = table.texts("varname"), table.texts("shape")
     layers: Layers = {}
     at = 0
     for row in np.argsort(starts, kind="stable"):
-        name, shape = str(frame["varname"][row]), _shape(frame["shape"][row], path)
+        name, shape = names[row], _shape(shapes[row], path)
         if (starts[row], ends[row]) != (at, at + prod(shape)) or ends[row] > width:
             raise ValueError(
                 f"{path}: {name!r} of shape {shape} is {starts[row]}:{ends[row]}, expected {at}:{at + prod(shape)}; "
@@ -45,10 +46,10 @@ def read(path: Path, width: int) -> tuple[Layout, np.ndarray]:
     return _ordered(layers, path)
 
 
-def _shape(text: object, path: Path) -> tuple[int, ...]:
+def _shape(text: str, path: Path) -> tuple[int, ...]:
     """The shape that a tuple's text says; nothing is evaluated."""
-    if not isinstance(text, str) or not SHAPE.fullmatch(text):
-        raise ValueError(f"{path}: expected a shape such as (3, 3, 1, 16), found {str(text)[:80]!r}")
+    if not SHAPE.fullmatch(text):
+        raise ValueError(f"{path}: expected a shape such as (3, 3, 1, 16), found {text[:80]!r}")
     return tuple(int(number) for number in re.findall(r"\d+", text))
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zoo.importers.small_cnn_zoo import csv_columns
+from zoo.importers import published_columns
 from zoo.messages import some_names
+from zoo.untrusted.tables import Table
 
 HYPER_PARAMETERS = {  # the source's columns are config.NAME
     "activation": "activation of the hidden layers",
@@ -38,29 +39,37 @@ COLUMNS = {
 
 
 def read(path: Path, rows: int) -> tuple[pd.DataFrame, list[str]]:
-    """What is known of each row of the weights, under our names; and in words, which columns were left out.
+    """What is known of each row of the weights, under our names; and in words, what to know of the table.
 
     Raises ValueError naming the file and the column where there are not so many rows, or an entry is none of its column.
     """
     prefixed = {name: f"config.{name}" for name in ("dataset", *HYPER_PARAMETERS)}
     named = prefixed | {name: name for name in ("modeldir", "step", *MEASURED)}  # our name -> the source's
-    frame = csv_columns.table(path, list(named.values()))
-    if len(frame) != rows:
-        raise ValueError(f"{path}: {len(frame)} rows for {rows} rows of weights; the files belong to different zoos")
+    table = published_columns.table(path, list(named.values()))
+    if len(table) != rows:
+        raise ValueError(f"{path}: {len(table)} rows for {rows} rows of weights; the files belong to different zoos")
     metrics = pd.DataFrame({"row": np.arange(rows)})
+    notes = list(table.notes)
     for name, source in named.items():
-        metrics[name] = _column(name, frame, source, path)
+        metrics[name], note = _column(name, table, source)
+        notes += [note] if note else []
     for name in ("test_accuracy", "train_accuracy"):
         wrong = np.flatnonzero((metrics[name] < 0) | (metrics[name] > 1))
         if len(wrong):
-            raise ValueError(f"{path}: {name} is {metrics[name][wrong[0]]:g} in row {wrong[0]}, expected a share in [0, 1]")
+            raise ValueError(
+                f"{path}: {name} is {metrics[name][wrong[0]]:g} in {table.where(int(wrong[0]))}, expected a share in [0, 1]"
+            )
     metrics["generalisation_gap"] = metrics["train_accuracy"] - metrics["test_accuracy"]
     metrics["lineage"] = pd.factorize(metrics["modeldir"], sort=True)[0].astype(np.int64)
-    left_out = [name for name in frame if name not in named.values()]
-    return metrics, [f"columns left out: {some_names(left_out)}"] * bool(left_out)
+    left_out = [name for name in table.frame if name not in named.values()]
+    return metrics, [*notes, *[f"columns left out: {some_names(left_out)}"] * bool(left_out)]
 
 
-def _column(name: str, frame: pd.DataFrame, source: str, path: Path) -> pd.Series | np.ndarray:
+def _column(name: str, table: Table, source: str) -> tuple[np.ndarray, str]:
+    """The values of a column, and what to know of them."""
     if name in TEXT or name == "dataset":
-        return csv_columns.words(frame, source, path)
-    return (csv_columns.whole_numbers if name in WHOLE else csv_columns.numbers)(frame, source, path)
+        return published_columns.words(table, source), ""
+    if name in WHOLE:
+        return published_columns.whole_numbers(table, source), ""
+    found = published_columns.numbers(table, source)
+    return found.values, found.note

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zoo.importers.small_cnn_zoo import csv_columns
+from zoo.importers import published_columns
 from zoo.messages import some_names
 from zoo.spec.columns import SPLITS
-from zoo.untrusted import readers
+from zoo.untrusted import tables
 
 NFN, STEP = "unterthiner/nfn-v1", 86  # the name of the split, and which checkpoints it is of
 
@@ -35,10 +35,10 @@ def published(path: Path, final: pd.Series) -> np.ndarray:
 
 def _permutation(path: Path, rows: int) -> np.ndarray:
     """All numbers of rows in the file's order. Raises ValueError naming the first that is wrong."""
-    frame = readers.table(path)
-    if [str(name) for name in frame.columns] != ["0"]:
-        raise ValueError(f"{path}: expected the one column 0, found {some_names(frame.columns)}")
-    numbers = csv_columns.whole_numbers(frame, frame.columns[0], path)
+    table = tables.read(path)
+    if list(table.frame.columns) != ["0"]:
+        raise ValueError(f"{path}: expected the one column 0, found {some_names(table.frame.columns)}")
+    numbers = published_columns.whole_numbers(table, "0")
     if len(beyond := numbers[numbers >= rows]):
         raise ValueError(f"{path} names row {beyond[0]}, but the zoo has {rows} rows; the file is of another zoo")
     if len(again := np.flatnonzero(pd.Series(numbers).duplicated())):

@@ -1,11 +1,13 @@
 """Nets of your own: a folder of state dicts of one architecture, and a CSV that says what was measured of each."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from zoo.importers.fixed_matrices import gated_layout
 from zoo.importers.infer_layout import check_alike, in_layout, inferred_layout, resnet8_layout, shapes_of, without_statistics
 from zoo.importers.source_files import digests, unwrapped
 from zoo.importers.source_zoo import Foreign, one_by_one
@@ -16,7 +18,7 @@ from zoo.messages import plain_line, plain_name
 from zoo.nets.architectures import ARCHITECTURES
 from zoo.nets.layout import Layout, total
 from zoo.spec.imported import Imported, Provenance
-from zoo.untrusted import readers
+from zoo.untrusted import tables
 
 FEW = 3  # names that a note gives of many
 
@@ -28,6 +30,7 @@ def state_dicts(
     hyper_parameters: str = "",
     targets: str = "",
     percent: str = "",
+    words: str = "",
     lineage: str = "",
     split: str = "",
     key: str = "",
@@ -41,9 +44,9 @@ def state_dicts(
 ) -> Foreign:
     """The nets in a folder: a file with a state dict for each, and a CSV with a row for each.
 
-    A net is a `.safetensors` file, or a `.pt` or `.pth` file that `torch.load(weights_only=True)` reads: a state dict, or
-    a dict with one under `state_dict`, `model` or `model_state_dict`. All have tensors of the same names and shapes. The
-    CSV has a column `file`, the path in the folder, and any others; a smallest example:
+    A net is a safetensors file, or one of PyTorch that `torch.load(weights_only=True)` reads, by its content, whatever its
+    name ends with: a state dict, or a dict with one under `state_dict`, `model` or `model_state_dict`. All have tensors of
+    the same names and shapes. The CSV has a column `file`, the path in the folder, and any others; a smallest example:
 
         file,learning_rate,test_accuracy
         nets/0.safetensors,0.1,0.913
@@ -54,29 +57,36 @@ def state_dicts(
     Options are texts; columns are named as in the CSV, several with commas between them:
 
     - `table`: the CSV, by its path in the folder. Default: the only `.csv` there.
-    - `hyper_parameters`: columns that are known before training, numbers or words; metanets may see them.
-    - `targets`: columns to predict, numbers. Default: all other columns of numbers, but `index`, `id`, `seed`.
-    - `percent`: columns that are in percent. They are divided by 100: an accuracy in a zoo is a share from 0 to 1.
+    - `hyper_parameters`: columns that are known before training, numbers or words; metanets may see them. Default: those
+      whose names say so (`lr`, `epochs`, `batch_size`, `optimizer`, `width` and others; see `names.py`), and numbers
+      below `config/`; `none` for none.
+    - `targets`: columns to predict, numbers. Default: all other columns of numbers, but `index`, `id`, `seed`
+      and those whose names are of hyper-parameters.
+    - `percent`: columns that are in percent. They are divided by 100: an accuracy in a zoo is a share from 0 to 1. So are
+      entries with a per cent sign.
+    - `words`: columns of words that may look like numbers with mistakes in them.
     - `lineage`: the column that groups nets of one run, such as its checkpoints, or nets fine-tuned from one start; they
       come into one split, so that no metanet is tested on nets that it has all but seen. Default: the column
       `lineage`, and without one, each net is its own.
     - `split`: the column with `train`, `validation` or `test`. Default: the column `split`, and without one, 50/25/25 by
       a stable hash of the lineage. With your own splits, a lineage that lies in two of them is an error.
-    - `key`: where in a `.pt` file's dict the state dict is, if not under one of the names above.
+    - `key`: where in a file's dict the state dict is, if not under one of the names above.
     - `name`, `architecture`, `family`, `images` (the image task): names for the leaderboard, of letters, digits, dots,
       dashes and underscores. Default: the folder's name, `unknown` for the images. `licence`, `citation`, `url`: who may
       use the nets, and where they come from.
 
     Column names become lower case with underscores, and ours where they mean the same (`lr` is `learning_rate`,
     `test_acc` is `test_accuracy`); other columns are kept too, and no metanet sees them. A column `diverged` of 0 and 1
-    marks nets that are kept but not scored; so are nets with weights that are not finite. Empty cells are missing values.
+    marks nets that are kept but not scored; so are nets with weights that are not finite. Missing values are
+    empty cells, or `NA`, `None`, `nan` and the like; other words in a column of numbers are an error.
 
     What each tensor is follows from its name, axes and neighbours: three to five axes a convolution (but embeddings and
     tokens), two axes a linear layer or embedding, scale and shift of a norm, bias, and `running_mean` or `running_var`,
-    which is kept as a statistic and no input of metanets. Integer tensors such as `num_batches_tracked` are left out and
-    other float types become float32, both noted in the provenance. Floating-point buffers of other names cannot be told
-    from parameters. With exactly the names and shapes of this package's ResNet8 the architecture is `resnet8`, which can
-    be run and has known symmetries; otherwise the baselines, MLP, DMC, DeepSets and StatNN work, as on every zoo.
+    which is kept as a statistic and no input of metanets, as is `F_mat` of sigma-asymmetric nets. Integer tensors such as
+    `num_batches_tracked` are left out and other float types become float32, both noted in the provenance. Floating-point
+    buffers of other names cannot be told from parameters. With exactly the names and shapes of this package's ResNet8 the
+    architecture is `resnet8`, which can be run and has known symmetries; otherwise the baselines, MLP, DMC, DeepSets and
+    StatNN work, as on every zoo.
 
     Raises FileNotFoundError where the folder, table or a net is missing, ValueError naming the file, and the column or
     tensor, at fault.
@@ -84,12 +94,12 @@ def state_dicts(
     path = unwrapped(path)
     folder = path.name if re.search("[A-Za-z0-9]", path.name) else path.resolve().name
     csv = net_tables.find(path, table)
-    rows = readers.table(csv)
-    paths, extra = net_tables.nets(path, csv, rows)
-    rows["file"] = [place.relative_to(path).as_posix() for place in paths]  # whole paths say where, not what
-    choice = columns.choice(
-        csv, rows, hyper_parameters=hyper_parameters, targets=targets, percent=percent, lineage=lineage, split=split
-    )
+    read = tables.read(csv)
+    paths, extra = net_tables.nets(path, read)
+    names = [place.relative_to(path).as_posix() for place in paths]  # whole paths say where, not what
+    rows = replace(read, frame=read.frame.assign(file=names))
+    options = {"hyper_parameters": hyper_parameters, "targets": targets, "percent": percent, "words": words}
+    choice = columns.choice(rows, **options, lineage=lineage, split=split)
     given = columns.columns(rows, choice)
     first = state_files.read(paths[0], key)
     layout, of = _layout(first, paths[0], architecture, _label(folder))
@@ -130,7 +140,7 @@ def _label(text: str) -> str:
 def _layout(state: State, path: Path, architecture: str, label: str) -> tuple[Layout, str]:
     """Where each tensor lies, and the name of the architecture."""
     shapes = shapes_of(state.tensors)
-    ours = resnet8_layout(shapes)
+    ours = resnet8_layout(shapes) or gated_layout(shapes)
     if ours is None and architecture in ARCHITECTURES:
         raise ValueError(
             f"{path}: its tensors are not those of this package's {architecture}; name the architecture otherwise"

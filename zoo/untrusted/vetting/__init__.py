@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from zoo.untrusted.files import sha256, size
-from zoo.untrusted.vetting.about import read_about, weights_of
+from zoo.untrusted.vetting.about import About, read_about
 from zoo.untrusted.vetting.manifests import ABOUT, FIXED, MANIFEST, SHARD, manifest
 from zoo.untrusted.vetting.shards import Shard, shard
 from zoo.untrusted.vetting.tensors import FIXED_BYTES, TENSORS, tensors_header
@@ -32,15 +32,27 @@ def check(folder: str, *, local: bool = False) -> dict[str, int]:
     sizes = {name: size(place / name, place) for name in digests}
     _check_digests(place, digests)
     about = read_about(place / ABOUT)
-    weights = weights_of(place / ABOUT, about)
     fixed = tensors_header(place / FIXED, TENSORS, most=FIXED_BYTES)
-    if fixed.get("fixed") != [weights]:
-        raise ValueError(f"{place / FIXED}: tensor fixed has shape {fixed.get('fixed')}, {ABOUT} describes [{weights}]")
-    found = _shards(place, sizes, weights, set(about.get("text", [])))
-    if any(one.columns != found[0].columns for one in found):
-        raise ValueError(f"{place}: its shards do not all have the same columns")
+    if fixed.get("fixed") != [about.weights]:
+        raise ValueError(
+            f"{place / FIXED}: tensor fixed has shape {fixed.get('fixed')}, {ABOUT} describes [{about.weights}]"
+        )
+    found = _shards(place, sizes, about)
+    _check_alike(place, found)
     nets = sum(one.nets for one in found)
     return {"files": len(digests), "bytes": sum(sizes.values()), "nets": nets, "columns": len(found[0].columns)}
+
+
+def _check_alike(place: Path, found: list[Shard]) -> None:
+    """Raises ValueError where a shard has other columns than the first, or one of another type."""
+    first = found[0]
+    for one in found[1:]:
+        if one.columns.keys() != first.columns.keys():
+            raise ValueError(f"{place}: its shards do not all have the same columns")
+        for name, kind in one.columns.items():
+            if kind != first.columns[name]:
+                there = f"{first.columns[name]} in {first.name}"
+                raise ValueError(f"{place}: column {name} is {there}, but {kind} in {one.name}; expected one type")
 
 
 def _check_digests(folder: Path, digests: dict[str, str]) -> None:
@@ -49,12 +61,12 @@ def _check_digests(folder: Path, digests: dict[str, str]) -> None:
             raise ValueError(f"{folder / name}: its bytes are not those that {MANIFEST} lists; fetch the zoo again")
 
 
-def _shards(folder: Path, sizes: dict[str, int], weights: int, text: set[str]) -> list[Shard]:
+def _shards(folder: Path, sizes: dict[str, int], about: About) -> list[Shard]:
     """The shards. Raises ValueError where a reader of them all would need far more memory than there are files."""
     found: list[Shard] = []
     most = max(UNPACKED_BYTES, sum(sizes.values()))
     for name in filter(SHARD.fullmatch, sizes):
-        found.append(shard(folder / name, weights, text))
+        found.append(shard(folder / name, about))
         if sum(one.held for one in found) > most:
             raise ValueError(f"{folder}: the columns of its shards unpack to more than {most:,} bytes; a bomb?")
     return found

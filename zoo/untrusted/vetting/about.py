@@ -1,6 +1,7 @@
 """The zoo.json of a zoo from others: what readers take sizes and names from."""
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,31 @@ from zoo.untrusted.json import read_json
 from zoo.untrusted.vetting.tensors import is_counts
 
 
-def read_about(path: Path) -> dict[str, Any]:
-    """The JSON object of zoo.json; its `text`, if there is one, is a list of names. Raises ValueError naming the file."""
+@dataclass(frozen=True)
+class About:
+    """What zoo.json says of the shards: the weights of a net, the checkpoints of a trajectory, the columns of words.
+
+    `is_built`: the zoo has a spec, as others trained none.
+    """
+
+    weights: int
+    checkpoints: int
+    text: frozenset[str]
+    is_built: bool
+
+
+def read_about(path: Path) -> About:
+    """What zoo.json says of the shards. Raises ValueError naming the file where readers could not go by it."""
     about = read_json(path, below=path.parent)
     text = about.get("text", [])
     if not isinstance(text, list) or not all(isinstance(name, str) for name in text):
         raise ValueError(f"{path}: `text` must be a list of names of columns")
-    return about
+    is_built = "imported" not in about  # as readers decide it
+    spec = about.get("spec" if is_built else "imported")
+    epochs = spec.get("trajectory", []) if isinstance(spec, dict) else None
+    if not isinstance(epochs, list):
+        raise ValueError(f"{path}: must have a `spec` or `imported`, whose `trajectory`, if there is one, is a list")
+    return About(weights_of(path, about), len(epochs), frozenset(text), is_built)
 
 
 def weights_of(path: Path, about: dict[str, Any]) -> int:

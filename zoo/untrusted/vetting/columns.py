@@ -10,6 +10,8 @@ import numpy as np
 from h5py import h5a, h5d, h5g, h5p, h5s, h5t, h5z
 
 from zoo.untrusted.json import is_plain
+from zoo.untrusted.vetting.about import About
+from zoo.untrusted.vetting.types import check_type
 
 ATTRIBUTES = 64  # of a shard, of a column
 ATTRIBUTE_BYTES = 16 * 2**20  # zoo.json's parts stand in each shard
@@ -18,14 +20,11 @@ FREE_BYTES, RATIO = 64 * 2**20, 1000  # a column larger than the one may not be 
 PLACE_BYTES = 16  # that say where a text stands in the file
 TEXT = 10_000  # characters in a row of a text column
 ROWS_AT_ONCE = 256  # of a text column: its rows may be long, which is known only when they are read
-FLOATS = (h5t.IEEE_F16LE, h5t.IEEE_F32LE, h5t.IEEE_F64LE)
-SIGNED = (h5t.STD_I8LE, h5t.STD_I16LE, h5t.STD_I32LE, h5t.STD_I64LE)
-UNSIGNED = (h5t.STD_U8LE, h5t.STD_U16LE, h5t.STD_U32LE, h5t.STD_U64LE)
 AXES = {"weights": 2, "trajectory": 3}  # of the columns that readers map into memory
 FILTERS = (h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32)
 
 
-def column_of(path: Path, root: h5g.GroupID, name: str, text: set[str]) -> h5d.DatasetID:
+def column_of(path: Path, root: h5g.GroupID, name: str, about: About) -> h5d.DatasetID:
     """The column of that name, opened. Raises ValueError where its storage, filters, type or size are not allowed."""
     column = h5d.open(root, name.encode())
     plan = column.get_create_plist()
@@ -43,24 +42,11 @@ def column_of(path: Path, root: h5g.GroupID, name: str, text: set[str]) -> h5d.D
     if len(filters) > len(FILTERS):
         raise ValueError(f"{path}: column {name} has {len(filters)} filters")
     check_attributes(path, column, name)
-    _type(path, name, column.get_type(), is_text=name in text)
+    check_type(path, name, column.get_type(), is_text=name in about.text, is_built=about.is_built)
     if column.get_space().get_simple_extent_type() != h5s.SIMPLE:
         raise ValueError(f"{path}: column {name} is a scalar or empty")
     _storage(path, name, column, plan)
     return column
-
-
-def _type(path: Path, name: str, found: h5t.TypeID, *, is_text: bool) -> None:
-    if isinstance(found, h5t.TypeStringID) and found.is_variable_str() and found.get_cset() == h5t.CSET_UTF8 and is_text:
-        return
-    if isinstance(found, h5t.TypeEnumID) and found.get_nmembers() == 2 and found.get_super().equal(h5t.STD_I8LE):
-        members = {found.get_member_name(number): found.get_member_value(number) for number in range(2)}
-        if members == {b"FALSE": 0, b"TRUE": 1}:
-            return
-    if not any(found.equal(number) for number in (*FLOATS, *SIGNED, *UNSIGNED)):
-        kind = type(found).__name__.removeprefix("Type").removesuffix("ID").lower()
-        also = "or utf-8 text, as zoo.json names it in `text`" if isinstance(found, h5t.TypeStringID) else "or bool"
-        raise ValueError(f"{path}: column {name} has a type ({kind}) that is not allowed; expected numbers {also}")
 
 
 def bytes_each(column: h5d.DatasetID) -> int:

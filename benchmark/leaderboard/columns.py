@@ -1,0 +1,105 @@
+"""What stands on a board, in words: its title, its legend, and the columns that all its tables have."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from benchmark.leaderboard.leaderboard import BASELINE
+from benchmark.leaderboard.ranking import Ranking, ranked
+
+HEADS = {"r2": "R²", "tau": "tau", "gain": "gain"}
+NOTE = "* the prediction is constant and ranks nothing; tau is set to 0"
+LARGE = 1e4  # beyond, a number is written with its power of ten
+
+
+def about(cells: pd.DataFrame) -> str:
+    """A board's title."""
+    return f"{cells['task'].iloc[0]} of {cells['board'].iloc[0]} nets"
+
+
+def legend(cells: pd.DataFrame) -> str:
+    """What a board's numbers mean."""
+    told = BASELINE in set(cells["metanet"])
+    gain = (
+        f"gain: in R² over {BASELINE}"
+        if told
+        else f"not scored: the baseline {BASELINE}, so what the weights add is unknown"
+    )
+    parts = ["mean±standard deviation over seeds [95% interval over test nets and seeds]", gain]
+    parts += [f"{note}: {BASELINE} predicts a constant" for note in sorted(set(cells["gain_note"]) - {""})]
+    parts += [NOTE] * bool(cells["constant"].any())
+    parts += [note for note in (ranked(cells).note(cells["zoo"].nunique()),) if note]
+    parts += [f"{note}: submitted without its zoo" for note in sorted(set(cells["labels"]) - {""})]
+    return "; ".join(parts)
+
+
+def families(cells: pd.DataFrame) -> dict[str, str]:
+    """What to call each zoo of a board: its family, and where two have the same, its label."""
+    family = dict(zip(cells["zoo"], cells["family"], strict=True))
+    return family if len(set(family.values())) == len(family) else {zoo: zoo for zoo in family}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a board: its head and a text for each row, and of what kind: metanet, rank, seeds, or one in HEADS."""
+
+    kind: str
+    head: str
+    texts: list[str]
+
+
+def columns(cells: pd.DataFrame, shown_as: Callable[[str], str] = str) -> list[Column]:
+    """The columns of a board: metanets by mean R², then baselines; a few a zoo; the mean rank over zoos, and seeds."""
+    zoos, ranking = families(cells), ranked(cells)
+    at = {(row["zoo"], row["metanet"]): row for _, row in cells.iterrows()}
+    first = {name: cells[cells["metanet"] == name].iloc[0] for name in ranking.names}
+    found = [Column("metanet", "metanet", [_name(name, first[name], shown_as) for name in ranking.names])]
+    for zoo, called in zoos.items():
+        for kind in shown(cells):
+            texts = [_text(at.get((zoo, name)), kind) for name in ranking.names]
+            found.append(Column(kind, f"{shown_as(called)} {HEADS[kind]}", texts))
+    if ranking.ranks or ranking.incomplete:
+        found.append(Column("rank", "rank", [_rank(ranking, name) for name in ranking.names]))
+    counts = {name: sorted(set(cells.loc[cells["metanet"] == name, "seeds"])) for name in ranking.names}
+    return [*found, Column("seeds", "seeds", ["/".join(map(str, counts[name])) for name in ranking.names])]
+
+
+def shown(cells: pd.DataFrame) -> list[str]:
+    """What a board shows of each zoo: no gain where there is none, and no word on why."""
+    has_gain = cells["gain"].notna().any() or (cells["gain_note"] != "").any()
+    return [name for name in HEADS if name != "gain" or has_gain]
+
+
+def number(value: float, form: str = ".3f") -> str:
+    """A score to so many places, and one that is enormous with its power of ten."""
+    return f"{value:{form}}" if abs(value) < LARGE else f"{value:{form[:-2]}1e}"
+
+
+def _rank(ranking: Ranking, name: str) -> str:
+    return ranking.rank(name) if ranking.ranks or name in ranking.incomplete else ""
+
+
+def _name(name: str, first: pd.Series, shown_as: Callable[[str], str]) -> str:
+    marks = [*["baseline"] * bool(first["baseline"]), *[first["labels"]] * bool(first["labels"])]
+    return shown_as(name) + "".join(f" ({mark})" for mark in marks)
+
+
+def _text(row: pd.Series | None, kind: str) -> str:
+    if row is None:
+        return ""
+    if kind == "gain":
+        if row["gain_note"] and row["metanet"] != BASELINE:
+            return str(row["gain_note"])
+        return "" if pd.isna(row["gain"]) else f"{number(row['gain'], '+.3f')}{_bounds(row, 'gain', '+.2f')}"
+    mean, std = row[f"{kind}_mean"], row[f"{kind}_std"]
+    mean = round(mean, 3) + 0.0  # no -0.000
+    text = number(mean) if pd.isna(std) else f"{number(mean)}±{number(std)}"
+    if kind == "tau":
+        return f"{text} *" if row["constant"] else text
+    return f"{text}{_bounds(row, 'r2', '.2f')}"
+
+
+def _bounds(row: pd.Series, kind: str, form: str) -> str:
+    low, high = row[f"{kind}_low"], row[f"{kind}_high"]
+    return "" if pd.isna(low) else f" [{number(low, form)}, {number(high, form)}]"

@@ -1,0 +1,173 @@
+"""What holds of every verb, found by walking the application: a new verb is covered from its first line on."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from rich.text import Text
+from typer.models import OptionInfo
+from typer.testing import CliRunner
+from verbs import ALL, VERBS, Material, parameters, run
+
+from benchmark.cli.terminal import app
+from benchmark.scoring.score import score
+
+PATHS = [parameter for parameter in ALL if parameter.kind is Path]
+INTEGERS = [parameter for parameter in ALL if parameter.kind is int]
+WRITTEN = ("out", "to")  # parameters that name what is written; all other paths are read
+MAY_MISS = {"publish-results"}  # paths that need not be there
+
+
+@pytest.fixture(scope="session")
+def results(standard, tmp_path_factory) -> Path:
+    """Records of two baselines; tests must not change them."""
+    out = tmp_path_factory.mktemp("verbs") / "results"
+    score([standard], ["mean", "ridge"], "test_accuracy", out=out, seeds=1)
+    return out
+
+
+@pytest.fixture
+def material(standard, results, tmp_path, monkeypatch) -> Material:
+    """What the verbs need, with a home and a working directory of the test's own."""
+    for name in ("home", "here", "folder", "nets"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "home/file").write_text("mine")
+    for number in range(40):
+        weights = {"w": np.full((2, 2), number, np.float32)}
+        safetensors.numpy.save_file(weights, tmp_path / f"nets/{number}.safetensors")
+    lines = [f"{number}.safetensors,{number / 40},0.1" for number in range(40)]
+    (tmp_path / "nets/nets.csv").write_text("\n".join(["file,test_accuracy,learning_rate", *lines]))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path / "here")
+    return Material(standard, results, tmp_path / "nets", tmp_path / "folder")
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_the_help_is_printed_at_any_width(verb, width):
+    words = [*filter(None, [verb]), "--help"]
+    shown = CliRunner().invoke(app, words, env={"COLUMNS": str(width), "TERMINAL_WIDTH": str(width)})
+    assert (shown.exit_code, shown.exception) == (0, None)
+    assert "Usage" in shown.output
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_text_of_the_help_is_taken_for_markup(verb):
+    texts = [VERBS[verb].__doc__ or "", *((parameter.info.help or "") for parameter in parameters(verb))]
+    assert all(texts)
+    assert [Text.from_markup(text).plain for text in texts] == texts
+
+
+@pytest.mark.parametrize("parameter", PATHS, ids=str)
+def test_a_path_that_begins_with_a_tilde_is_in_the_home_folder(material, monkeypatch, capsys, parameter):
+    command = material.command(parameter.verb, **{parameter.name: "~/file/x.png"})
+    code, out, err = run(monkeypatch, capsys, *command)
+    assert (code > 0) == (str(parameter) not in MAY_MISS), (out, err)
+    assert "~" not in out + err
+    assert not [*Path().iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("verb", "changes"),
+    [
+        ("build", {"spec": "~/file.toml"}),
+        ("plan", {"spec": "~/file.toml"}),
+        ("fetch", {"source": "~/file"}),
+        ("publish", {"to": "~/file/x"}),
+        ("score", {"metanet": "~/file.py:Mine"}),
+        ("symmetry", {"metanet": "~/file.py:Mine"}),
+    ],
+)
+def test_so_are_texts_that_may_be_paths(material, monkeypatch, capsys, verb, changes):
+    code, _, err = run(monkeypatch, capsys, *material.command(verb, **changes))
+    assert code == 1
+    assert os.environ["HOME"] in err or "cannot import metanet" in err
+    assert not [*Path().iterdir()]
+
+
+def test_a_spec_and_a_metanet_in_the_home_folder_are_found(material, monkeypatch, capsys):
+    home = Path(os.environ["HOME"])
+    (home / "mine.toml").write_text('base = "digits-resnet8-standard"\nnets = 1\n')
+    (home / "mine.py").write_text("from sklearn.dummy import DummyRegressor as Mine\n")
+    code, _, err = run(monkeypatch, capsys, *material.command("build", spec="~/mine.toml", out="~/zoo"))
+    assert (code, (home / "zoo/MANIFEST.sha256").exists()) == (0, True), err
+    code, _, err = run(monkeypatch, capsys, *material.command("score", metanet="~/mine.py:Mine", out="~/out"))
+    assert (code, len([*(home / "out").glob("**/seed-0.json")])) == (0, 1), err
+    assert not [*Path().iterdir()]
+
+
+@pytest.mark.parametrize("given", ["missing", "file", "empty", "unreadable"])
+@pytest.mark.parametrize("parameter", [p for p in PATHS if p.name not in WRITTEN], ids=str)
+def test_what_is_not_there_or_something_else_is_one_line(material, tmp_path, monkeypatch, capsys, parameter, given):
+    place = tmp_path / "given"
+    if given == "file":
+        place.write_text("mine")
+    elif given != "missing":
+        place.mkdir(mode=0o000 if given == "unreadable" else 0o755)
+    if given == "unreadable" and os.access(place, os.R_OK):
+        pytest.skip("this user may read everything")
+    code, _, err = run(monkeypatch, capsys, *material.command(parameter.verb, **{parameter.name: place}))
+    if str(parameter) in MAY_MISS and code == 0:
+        return
+    assert code == 1
+    assert err.startswith("metazoo: ")
+    assert len(err.splitlines()) <= 2, err  # the second names the fault, where there may be several
+    assert place.name in err
+
+
+@pytest.mark.parametrize("place", ["/proc/x", "FILE/x", "FILE", "READ-ONLY/x"])
+@pytest.mark.parametrize("parameter", [p for p in PATHS if p.name in WRITTEN], ids=str)
+def test_what_cannot_be_written_is_one_line(material, tmp_path, monkeypatch, capsys, parameter, place):
+    (tmp_path / "FILE").write_text("mine")
+    (tmp_path / "READ-ONLY").mkdir(mode=0o555)
+    if place.startswith("READ-ONLY") and os.access(tmp_path / "READ-ONLY", os.W_OK):
+        pytest.skip("this user may write everywhere")
+    where = Path(place) if place.startswith("/") else tmp_path / place
+    end = ".png" if parameter.verb == "curve" else ""
+    code, _, err = run(monkeypatch, capsys, *material.command(parameter.verb, **{parameter.name: f"{where}{end}"}))
+    assert code == 1
+    assert err.startswith("metazoo: ")
+    assert len(err.splitlines()) == 1, err
+    assert (tmp_path / "FILE").read_text() == "mine"
+
+
+@pytest.mark.parametrize("parameter", INTEGERS, ids=str)
+def test_whole_numbers_below_the_least_are_refused_before_anything_is_done(material, monkeypatch, capsys, parameter):
+    assert isinstance(parameter.info, OptionInfo)
+    least = 1 if parameter.info.min is None else int(parameter.info.min)
+    for number in {-1, least - 1}:
+        code, _, err = run(monkeypatch, capsys, *material.command(parameter.verb, **{parameter.name: number}))
+        assert code in (1, 2)
+        assert "Traceback" not in err
+        assert parameter.given("")[0].rstrip("=") in err or f"{parameter.name}: " in err
+        assert not [*material.folder.iterdir()]
+
+
+LEAST = {  # verb -> its least numbers, tried on a real zoo where that is quick; `demo` takes 100 nets at least
+    "plan": {"nets": 1, "machines": 1, "workers": 1},
+    "build": {"nets": 1, "seed": 0, "workers": 1},
+    "fresh": {"nets": 1, "workers": 1},
+    "verify": {"nets": 1, "seed": 0},
+    "audit": {"seed": 0},
+    "export": {"net": 0},
+    "score": {"metanet": "statnn", "seeds": 1, "epochs": 1, "batch": 2, "train_nets": 8, "workers": 1},
+    "symmetry": {"metanet": "statnn", "seed": 0, "epochs": 1, "batch": 2},
+}
+
+
+@pytest.mark.parametrize("verb", sorted({parameter.verb for parameter in INTEGERS} - {"demo"}))
+def test_every_whole_number_may_be_the_least(material, monkeypatch, capsys, verb):
+    given = LEAST[verb]
+    for parameter in (p for p in INTEGERS if p.verb == verb):
+        least = 1 if parameter.info.min is None else parameter.info.min
+        assert given[parameter.name] in (least, max(1, least)), parameter.name
+    code, out, err = run(monkeypatch, capsys, *material.command(verb, **given))
+    assert (code, "Traceback" in err) == (0, False), (out, err)
+
+
+@pytest.mark.parametrize("nets", [0, 1, 16, 17, 33])
+def test_any_number_of_nets_is_measured_again(material, monkeypatch, capsys, nets):
+    code, _, err = run(monkeypatch, capsys, *material.command("verify", nets=nets))
+    assert code == 0, err

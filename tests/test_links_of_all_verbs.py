@@ -1,0 +1,170 @@
+"""Every verb of the command line, in folders that another has laid: what a link in them leads to is not read, written or
+deleted, wherever the link stands.
+"""
+
+import csv
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from conftest import small
+from plain_resnet8 import PlainResNet8
+
+import zoo
+from benchmark.cli import main
+from zoo.dataset.export import in_official_names
+from zoo.spec.spec import to_json
+from zoo.storage.files import cache
+
+SECRET = b"token = hf_very_secret\n"
+SCORE = ("--metanet", "mean", "--seeds", "1", "--workers", "1", "--epochs", "1", "--learning-rate", "0.001", "--batch", "8")
+SUBMIT = ("--code", "https://a.org/b", "--commit", "0" * 40, "--contact", "me", "--citation", "mine")
+WITHOUT = {  # verbs that take no folder that another may have laid, or do what another verb here does
+    "specs": "prints",
+    "plan": "writes nothing",
+    "doctor": "looks at the machine",
+    "watch": "is `status` again and again",
+    "demo": "is build, score and leaderboard in one folder",
+    "fresh": "is build into a new folder",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A verb's words; `laid` is the name of the folder that another laid, which stands in them as LAID."""
+
+    laid: str
+    words: tuple[str, ...]
+    also: tuple[str, ...] = ()  # names that the folder lacks, and that the verb may look for or write
+
+
+CASES: dict[str, Case] = {
+    "build": Case("begun", ("build", "SPEC", "--out", "LAID", "--workers", "1"), ("data", "cache")),
+    "build --overwrite": Case("begun", ("build", "SPEC", "--out", "LAID", "--workers", "0", "--overwrite")),
+    "work": Case("begun", ("work", "LAID"), ("data",)),
+    "status": Case("begun", ("status", "LAID"), ("MANIFEST.sha256",)),
+    "info": Case("zoo", ("info", "LAID"), ("source.json",)),
+    "verify": Case("zoo", ("verify", "LAID", "--nets", "1"), ("data/more.h5",)),
+    "audit": Case("zoo", ("audit", "LAID")),
+    "plot": Case("zoo", ("plot", "LAID", "--out", "NEW")),
+    "export": Case("zoo", ("export", "LAID", "--net", "0", "--out", "NEW")),
+    "export --kind official": Case("official", ("export", "ZOO", "--kind", "official", "--out", "LAID", "--overwrite")),
+    "vet": Case("zoo", ("vet", "LAID")),
+    "score": Case("zoo", ("score", "LAID", "--out", "NEW", *SCORE), ("cache", "source.json")),
+    "score --out": Case("results", ("score", "ZOO", "--out", "LAID", "--overwrite", *SCORE)),
+    "symmetry --out": Case("results", ("symmetry", "ZOO", "--metanet", "statnn", "--epochs", "1", "--out", "LAID")),
+    "leaderboard": Case("results", ("leaderboard", "LAID")),
+    "compare": Case("results", ("compare", "mean", "mean", "--results", "LAID")),
+    "curve": Case("results", ("curve", "LAID", "--out", "NEW.png")),
+    "check": Case("results", ("check", "LAID")),
+    "submit": Case("results", ("submit", "LAID", "--to", "NEW", *SUBMIT)),
+    "submit --to": Case("results", ("submit", "RESULTS", "--to", "LAID", *SUBMIT)),
+    "page": Case("results", ("page", "LAID", "--out", "NEW")),
+    "page --out": Case("site", ("page", "RESULTS", "--out", "LAID", "--overwrite")),
+    "emit": Case("results", ("emit", "LAID", "--out", "NEW")),
+    "emit --out": Case("emitted", ("emit", "RESULTS", "--out", "LAID")),
+    "publish": Case("zoo", ("publish", "LAID", "--to", "NEW", "--results", "RESULTS"), ("source.json",)),
+    "publish --to": Case("release", ("publish", "ZOO", "--to", "LAID", "--results", "RESULTS", "--licence", "mit")),
+    "publish --results": Case("results", ("publish", "ZOO", "--to", "NEW", "--results", "LAID")),
+    "fetch": Case("release", ("fetch", "LAID", "--out", "NEW")),
+    "import state-dicts": Case("states", ("import", "state-dicts", "LAID", "--out", "NEW")),
+    "import asymmetric-networks": Case("paper", ("import", "asymmetric-networks", "LAID", "--out", "NEW")),
+}
+
+
+def metazoo(monkeypatch, *words: object) -> object:
+    """Runs the command here; the exit code. Whatever ends in a traceback is raised."""
+    monkeypatch.setattr("sys.argv", ["metazoo", *map(str, words)])
+    with pytest.raises(SystemExit) as stop:
+        main.main()
+    return stop.value.code
+
+
+@pytest.fixture(scope="module")
+def places(standard, tmp_path_factory) -> dict[str, Path]:
+    """Folders as strangers may lay them, all whole."""
+    home = tmp_path_factory.mktemp("laid")
+    found = {name: home / name for name in ("begun", "results", "site", "emitted", "release", "official", "states", "paper")}
+    zoo.build(small(nets=16), found["begun"], workers=0)
+    with pytest.MonkeyPatch.context() as patch:
+        assert metazoo(patch, "score", standard, "--out", found["results"], *SCORE) == 0
+        assert metazoo(patch, "page", found["results"], "--out", found["site"]) == 0
+        assert metazoo(patch, "emit", found["results"], "--out", found["emitted"]) == 0
+        assert metazoo(patch, "export", standard, "--kind", "official", "--out", found["official"]) == 0
+        assert metazoo(patch, "publish", standard, "--to", found["release"], "--results", home / "none") in (0, 1)
+    for name in ("states", "paper"):
+        found[name].mkdir()
+    with (found["states"] / "nets.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["file", "test_accuracy"], *([f"{i}.safetensors", f"0.{i + 1}"] for i in range(3))])
+    for index in range(3):
+        state = dict(PlainResNet8(width=0.125, channels=1).state_dict())
+        safetensors.torch.save_file(state, found["states"] / f"{index}.safetensors")
+        torch.save((in_official_names(state), 90.0), found["paper"] / f"{index}.pt")
+    return {**found, "zoo": standard}
+
+
+def within(folder: Path, also: tuple[str, ...]) -> list[str]:
+    """Where a link may stand: every folder and file, but of many alike only the first; and the names that are not there."""
+    kinds: dict[tuple[str, str], str] = {}
+    for path in sorted(folder.rglob("*")):
+        place = path.relative_to(folder)
+        kinds.setdefault((str(place.parent), "".join(c for c in path.name if not c.isdigit())[-12:]), str(place))
+    return [*kinds.values(), *also]
+
+
+def linked(folder: Path, place: str, home: Path) -> None:
+    """Puts a link where `place` is: to a file outside with a secret in it, or to a folder with the same names in it."""
+    path, target = folder / place, home / "secret"
+    home.mkdir()
+    target.write_bytes(SECRET)
+    if path.is_dir() or not (path.exists() or path.suffix):
+        target = home / "folder"
+        for part in path.rglob("*") if path.exists() else ():
+            if part.is_file():
+                (target / part.relative_to(path)).parent.mkdir(parents=True, exist_ok=True)
+                (target / part.relative_to(path)).write_bytes(SECRET)
+        target.mkdir(exist_ok=True)
+        (target / "0.pt").write_bytes(SECRET)
+        shutil.rmtree(path, ignore_errors=True)
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(target)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_every_verb_is_here():
+    verbs = {str(one.name or one.callback.__name__) for one in main.app.registered_commands if one.callback}
+    assert {words.words[0] for words in CASES.values()} | WITHOUT.keys() == verbs
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_behind_a_link_is_read_written_or_deleted(places, tmp_path, monkeypatch, capfd, case):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert cache().is_relative_to(tmp_path)
+    laid, spec = CASES[case].laid, tmp_path / "spec.json"
+    spec.write_text(json.dumps(to_json(small(nets=16 if laid == "begun" else 64))))
+    looked = within(places[laid], CASES[case].also)
+    if laid == "zoo" and case not in ("info", "score"):  # all open zoos as `info` does
+        looked = ["data", "zoo.json", "units", *CASES[case].also]
+    for number, place in enumerate(looked):
+        at = tmp_path / f"{number}"
+        folder, home = shutil.copytree(places[laid], at / "laid"), at / "home"
+        linked(folder, place, home)
+        before = contents(home)
+        named: dict[str, object] = {"LAID": folder, "NEW": at / "new", "NEW.png": at / "new.png", "SPEC": spec}
+        named |= {"ZOO": places["zoo"], "RESULTS": places["results"]}
+        metazoo(monkeypatch, *(named.get(word, word) for word in CASES[case].words))
+        said = "".join(capfd.readouterr())
+        assert "very_secret" not in said, place
+        assert "Traceback" not in said, place
+        assert contents(home) == before, place
+        made = [path for path in at.rglob("*") if path.is_file() and not path.is_symlink() and home not in path.parents]
+        assert not [path for path in made if SECRET in path.read_bytes()], place
+        shutil.rmtree(at)
