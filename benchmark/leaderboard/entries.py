@@ -71,7 +71,7 @@ def sorted_out(found: Iterable[Stored]) -> Sorted:
     for of_task in _grouped(entries, lambda one: one.key[:2]).values():
         alike = _largest(of_task, lambda one: one.nets, "its nets, or their targets, are not those of", left_out)
         for key, seeds in _grouped(alike, lambda one: one.key).items():
-            model = _largest(seeds, _model, "its version or parameters are not those of", left_out)
+            model = _largest(seeds, _model, "its name, code, version or parameters are not those of", left_out)
             shown[key] = tuple(sorted(_once(model, left_out), key=lambda one: one.record.seed))
     return Sorted(shown, tuple(left_out), tuple(wrong))
 
@@ -103,8 +103,10 @@ def _told(record: Record, nets: pd.DataFrame) -> str:
     return files.hash_of(json.dumps(task, sort_keys=True).encode() + b"".join(columns))
 
 
-def _model(one: Entry) -> tuple[int, int | None]:
-    return one.record.metanet.version, one.record.metanet.parameters
+def _model(one: Entry) -> tuple[object, ...]:
+    """What all seeds of a row have in common: two names, or two hashes, may read the same in a label."""
+    metanet = one.record.metanet
+    return metanet.name, metanet.version, metanet.parameters, metanet.code
 
 
 def _grouped(entries: Iterable[Entry], kind: Callable[[Entry], _Kind]) -> dict[_Kind, list[Entry]]:

@@ -3,16 +3,23 @@
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from torch import nn
 
-from metanets import METANETS, Metanet, by_gradient
+from metanets import METANETS, Examples, Fitted, Metanet, by_gradient
+from metanets.inputs import batch
 from metanets.inputs.table import INPUTS, Input
+from metanets.mistakes import MistakeError, mistakes_named
 from metanets.regressor import by_regressor
 from zoo.messages import unknown
 from zoo.storage.files import hash_of
+
+OURS = ("zoo", "metanets", "benchmark", "metazoo")  # modules that `metazoo` in a record tells, and no hash
 
 
 def find_metanet(name: str) -> Metanet:
@@ -33,7 +40,7 @@ def find_metanet(name: str) -> Metanet:
         kind = "" if isinstance(error, ImportError | AttributeError | OSError) else f"{type(error).__name__}: "
         raise ValueError(f"cannot import metanet {name!r}: {kind}{error}") from error
     if isinstance(found, Metanet):
-        return found
+        return replace(found, fit=apart(found.fit))
     reads = getattr(found, "reads", "vector")
     if isinstance(found, type) and issubclass(found, nn.Module):
         made = Metanet(reads, by_gradient(found), trained_by_gradient=True)
@@ -49,6 +56,26 @@ def find_metanet(name: str) -> Metanet:
             f"{name}: `reads` is a {type(reads).__name__}; expected one of {', '.join(INPUTS)}, or a function of Nets"
         )
     return made
+
+
+def apart(fit: Callable[..., Fitted]) -> Callable[..., Fitted]:
+    """A `fit` of a user's own that changes nothing for the seeds after it: it is given copies, and so is its `predict`.
+
+    What it raises, and whatever it returns but a Fitted, is a MistakeError.
+    """
+
+    def fitted(train: Examples, validation: Examples, **options: Any) -> Fitted:
+        with mistakes_named():
+            own: object = fit(_copied(train), _copied(validation), **options)
+        if not isinstance(own, Fitted):
+            raise MistakeError(f"its fit returned a {type(own).__name__}; expected a metanets.Fitted")
+        return replace(own, predict=lambda features: own.predict(batch.copied(features)))
+
+    return fitted
+
+
+def _copied(examples: Examples) -> Examples:
+    return replace(examples, features=batch.copied(examples.features), target=examples.target.copy())
 
 
 def _imported(module: str) -> ModuleType:
@@ -89,7 +116,31 @@ def name_of(metanet: str) -> str:
 
 
 def code_of(metanet: str) -> tuple[str, str] | None:
-    """The name and the SHA-256 of the file that defines a user's own metanet; None of the suite's, or without a file."""
+    """The name and the SHA-256 of the file that defines a user's own metanet; None of the suite's, or without a file.
+
+    Where that file takes something from others beside it or below, the hash is that of all their hashes.
+    """
     module, colon, _ = metanet.rpartition(":")
-    place = getattr(_imported(module), "__file__", None) if colon else None
-    return None if place is None else (Path(place).name, hash_of(Path(place).read_bytes()))
+    found = _files(_imported(module)) if colon else []
+    hashes = [hash_of(path.read_bytes()) for path in found]
+    if not found:
+        return None
+    return found[0].name, hashes[0] if len(found) == 1 else hash_of("\n".join(sorted(hashes)).encode())
+
+
+def _files(module: ModuleType) -> list[Path]:
+    """The module's file, then those of the user's own modules that it takes something from."""
+    found, ahead, home = list[Path](), [module], None
+    while ahead:
+        one = ahead.pop()
+        place = getattr(one, "__file__", None)
+        if not isinstance(place, str) or Path(place) in found or one.__name__.split(".")[0] in OURS:
+            continue
+        path = Path(place)
+        home = home or path.parents[(one.__package__ or "").count(".") + bool(one.__package__)]
+        if home in path.parents and "site-packages" not in path.relative_to(home).parts:
+            found.append(path)
+            sources = [x if isinstance(x, ModuleType) else getattr(x, "__module__", None) for x in vars(one).values()]
+            sources = [sys.modules.get(x) if isinstance(x, str) else x for x in sources]
+            ahead += [x for x in sources if isinstance(x, ModuleType)]
+    return found

@@ -1,5 +1,6 @@
 """Fitting metanets and predicting with them: nothing here knows where a zoo lies, or what the test nets' targets are."""
 
+import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -94,7 +95,7 @@ class Fits:
     """The metanets that were fitted last, ready to predict."""
 
     def __init__(self) -> None:
-        self.metanet, self.fitted = "", dict[int, Fitted]()
+        self.metanet, self.fitted, self.streams = "", dict[int, Fitted](), dict[int, int]()
 
     def describe(self, metanet: str) -> About:
         """What there is to say of it. Raises ValueError where there is no such metanet."""
@@ -106,6 +107,7 @@ class Fits:
         """Fits each seed. Raises ValueError naming metanet and seed where the metanet makes a mistake."""
         metanet, found = find_metanet(asked.metanet), {}
         self.metanet, self.fitted = asked.metanet, {}
+        self.streams = dict(zip(asked.seeds, asked.streams, strict=True))
         with named(asked.metanet, asked.seeds[0]):
             parts = (asked.train, asked.train_target), (asked.validation, asked.validation_target)
             train, validation = (Examples(features(metanet, part), target, part.layout) for part, target in parts)
@@ -115,9 +117,9 @@ class Fits:
         if device.type == "cuda":
             torch.cuda.set_device(device)  # what a user's own code means by `cuda`
         environment = machine.environment(device)
-        for seed, own in zip(asked.seeds, asked.streams, strict=True):
+        for seed in asked.seeds:
             begun = time.monotonic()
-            with named(asked.metanet, seed), own_random_numbers(own):
+            with named(asked.metanet, seed), own_random_numbers(self.streams[seed]):
                 fitted = metanet.fit(train, validation, training=asked.training, seed=seed, chosen=chosen)
             seconds = time.monotonic() - begun
             chosen = fitted.chosen if chosen is None else chosen
@@ -137,7 +139,7 @@ class Fits:
 
     def _predicted(self, seed: int, read: Batch, *, elsewhere: bool = False) -> list[float]:
         try:
-            with mistakes_named():
+            with mistakes_named(), own_random_numbers(self.streams[seed]):
                 return [float(number) for number in self.fitted[seed].predict(read)]
         except MistakeError as error:
             advice = "; between zoos whose nets have other trained entries, --inputs all may do" * elsewhere
@@ -145,27 +147,32 @@ class Fits:
 
 
 def features(metanet: Metanet, given: Given) -> Batch:
-    """What the metanet reads of these nets, or what was kept of it. Raises MistakeError as a user's own input does."""
+    """What the metanet reads of these nets, or what was kept of it. Raises MistakeError as a user's own input does.
+
+    An input that draws at random draws the same for all nets, whichever split they are of.
+    """
     if isinstance(given.read, Tensor):
         return given.read
-    with mistakes_named():
+    with mistakes_named(), own_random_numbers(stable_seed("inputs")):
         return metanet.features(given.read)
 
 
 @contextmanager
 def own_random_numbers(seed: int) -> Iterator[None]:
-    """Random numbers of its own for whatever draws from torch's or numpy's global generator.
+    """Random numbers of its own for whatever draws from torch's, numpy's or Python's global generator.
 
     So a metanet with random layers predicts the same whatever ran before, in however many processes.
     """
-    before = np.random.get_state()
+    before, of_python = np.random.get_state(), random.getstate()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         np.random.seed(seed % 2**32)
+        random.seed(seed)
         try:
             yield
         finally:
             np.random.set_state(before)
+            random.setstate(of_python)
 
 
 def stream_of(seed: int, *names: object) -> int:

@@ -18,7 +18,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from tempfile import TemporaryFile
 from typing import IO, Any, TypeVar
@@ -26,18 +26,32 @@ from typing import IO, Any, TypeVar
 import numpy as np
 import torch
 from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as checked_dataclass
 from torch import Tensor
 
-from benchmark.scoring.fit import About, Fits, Fitting, Given, Outcome
+from benchmark.scoring.fit import EXACT, About, Fits, Fitting, Given, Outcome
 from zoo.training.machine import one_thread_that_keeps_its_memory
 
 KEPT = 2**26  # bytes of a block of memory that is kept: those of a step, not those of a zoo
 INLINE = 2**16  # bytes of a tensor, from which on it goes through a file that both sides map
 HEAD = struct.Struct("!QI")  # of a message: its bytes, and the files that come with it
 ANSWER_BYTES = 2**30  # at most, of an answer: a number for each net and seed
+ENDING = 5.0  # seconds that a process may take to end, once it has hung up
 LOOK_EVERY = 1.0  # seconds between looks whether the parent is still there
 START = "import sys; sys.path[:] = {path!r}; from benchmark.scoring.fitter import serve; serve({number})"
 _Found = TypeVar("_Found")
+
+
+@checked_dataclass(frozen=True, config=EXACT)
+class Answer:
+    """What came of a question: something found, or the kind of an error and its text."""
+
+    found: Any = None
+    error: str | None = None
+    text: str = ""
+
+
+_ANSWER = TypeAdapter(Answer).validate_json
 _ABOUT = TypeAdapter(About).validate_python
 _OUTCOMES = TypeAdapter(dict[int, Outcome]).validate_python
 _PREDICTIONS = TypeAdapter(dict[int, list[float]]).validate_python
@@ -54,6 +68,8 @@ class Fitter:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", code], stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True
             )  # of a session of its own: Ctrl-C reaches whoever scores, who ends it
+        self.watch = threading.Thread(target=self._watch, daemon=True)
+        self.watch.start()
 
     def describe(self, metanet: str) -> About:
         """As `Fits.describe`."""
@@ -70,26 +86,36 @@ class Fitter:
         return _complete(self._asked(_PREDICTIONS, "predict", given, seeds, elsewhere=elsewhere), seeds)
 
     def close(self) -> None:
-        """Ends the process, whatever it does."""
-        self.process.kill()
+        """Ends the process, whatever it does, and those that it started."""
+        _end_session(self.process.pid)
         self.process.wait()
+        self.watch.join()
         self.channel.close()
+
+    def _watch(self) -> None:
+        """Ends the conversation with the process: what it started may hold its socket open."""
+        self.process.wait()
+        with suppress(OSError):
+            self.channel.shutdown(socket.SHUT_RDWR)
 
     def _asked(self, checked: Callable[[Any], _Found], what: str, *given: object, **named: object) -> _Found:
         try:
             _send(self.channel, (what, given, named))
             length, _ = HEAD.unpack(_exactly(self.channel, HEAD.size))
-            answer = json.loads(_received(self.channel, length))
-            if "error" in answer:
-                raise {"ValueError": ValueError, "OSError": OSError}.get(answer["error"], RuntimeError)(answer["text"])
-            return checked(answer["found"])
+            answer = _ANSWER(_received(self.channel, length))
+            if answer.error is not None:
+                raise {"ValueError": ValueError, "OSError": OSError}.get(answer.error, RuntimeError)(answer.text)
+            return checked(answer.found)
         except (EOFError, ConnectionError):
             raise RuntimeError(f"{self.metanet}: the process that fits it {self._end()}") from None
         except ValidationError as error:
             raise ValueError(f"{self.metanet}: the process that fits it answers what is no result: {error}") from None
 
     def _end(self) -> str:
-        code = self.process.wait()
+        try:
+            code = self.process.wait(ENDING)
+        except subprocess.TimeoutExpired:
+            return "does not answer any more: it has closed its connection"
         if code == -signal.SIGKILL:
             return "was killed (out of memory?); with fewer --workers there is more for each"
         return f"crashed ({signal.Signals(-code).name})" if code < 0 else f"ended by itself, with exit status {code}"
@@ -179,7 +205,13 @@ def _end_with(parent: int) -> None:
     """Ends this process when its parent is gone, even by `kill -9`."""
     while os.getppid() == parent:
         time.sleep(LOOK_EVERY)
-    os._exit(1)
+    _end_session(os.getpid())
+
+
+def _end_session(leader: int) -> None:
+    """Ends a process that leads a session, and all that it started there, even where it is gone itself."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 class _Pickler(pickle.Pickler):

@@ -50,6 +50,11 @@ def parts(batch: Batch, size: int) -> Iterator[Batch]:
         yield batch[chosen[0] : chosen[-1] + 1].clone() if isinstance(batch, Tensor) else rows(batch, chosen)
 
 
+def copied(batch: Batch) -> Batch:
+    """All of the batch, as a copy, which a metanet may change."""
+    return rows(batch, torch.arange(length(batch)))
+
+
 def numbers(batch: Batch) -> int:
     """How many numbers stand for a net in a Tensor or a dict of them. Raises TypeError of anything else."""
     if isinstance(batch, dict):

@@ -61,7 +61,8 @@ def test_a_row_of_the_table_is_that_of_the_net_of_its_number(tmp_path):
     path = tmp_path / "hparams.csv"
     path.write_text("lr,weight_decay,label_smoothing,epochs\n" + "".join(f"0.{n},0,0,{n}\n" for n in range(4)))
     assert tables.beside(tmp_path / "nets", "hparams.csv") == path
-    found = tables.hyper_parameters(path, [3, 1])
+    found, notes = tables.hyper_parameters(path, [3, 1])
+    assert notes == []
     np.testing.assert_array_equal(found["learning_rate"], [0.3, 0.1])
     assert found["epochs"].tolist() == [3, 1]
     with pytest.raises(ValueError, match="has 4 rows, but there is a net 4"):

@@ -292,8 +292,12 @@ def test_rows_that_vanish_during_a_build_are_an_error_not_a_zoo_without_them(fol
 
 
 def test_work_needs_a_prepared_folder(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"has no plan\.json"):
+    with pytest.raises(FileNotFoundError, match="is no zoo: the folder is empty"):
         zoo.work(tmp_path)
+    folder = zoo.build(small(), tmp_path / "zoo", workers=0)
+    (folder / "plan.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"has no plan\.json"):
+        zoo.work(folder)
 
 
 def test_work_in_a_finished_zoo_is_nothing(standard):

@@ -65,7 +65,7 @@ def test_seeds_of_other_parameters_or_version_are_left_out_and_never_averaged(tm
     board = leaderboard(tmp_path)
     pd.testing.assert_frame_equal(board.cells, alone)
     assert len(board.left_out) == 2
-    assert all("its version or parameters are not those of" in line for line in board.left_out)
+    assert all("its name, code, version or parameters are not those of" in line for line in board.left_out)
 
 
 def test_labels_that_a_submission_invents_leave_out_the_submission_and_nobody_else(tmp_path):
@@ -245,3 +245,12 @@ def test_enormous_scores_are_short(tmp_path):
     (cells,) = leaderboard(tmp_path).boards()
     assert max(map(len, to_markdown(cells).splitlines()[2:])) < 200
     assert NETS
+
+
+def test_hashes_that_begin_alike_and_names_that_read_as_labels_are_not_mixed(tmp_path):
+    put(tmp_path, "mine:Mine", seeds=(0, 1, 2), code="1")
+    put(tmp_path, f"mine:Mine (code {'1' * 8})", seeds=(3, 4), noise=0.9)
+    put(tmp_path, "a (code 11111111)", seeds=(0, 1))
+    put(tmp_path, "a", seeds=(2, 3, 4), code="1", noise=0.9)
+    for result in leaderboard(tmp_path).results:
+        assert len({(record.metanet.name, record.metanet.code) for record in result.records}) == 1

@@ -274,8 +274,8 @@ def test_results_are_those_of_the_records_loaded():
 def test_the_first_bad_file_is_named(old):
     path = sorted(old.glob("**/seed-*.json"))[1]
     path.with_suffix(".parquet").write_bytes(b"other")
-    with pytest.raises(ValueError, match=rf"{path.with_suffix('.parquet')} is not the file that {path.name}"):
-        leaderboard(old)
+    (line,) = leaderboard(old).left_out
+    assert f"{path.with_suffix('.parquet')} is not the file that {path.name}" in line
     path.write_text("{")
     with pytest.raises(ValueError, match=f"{path} is damaged"):
         records.load(old)

@@ -1,12 +1,14 @@
 """Metanets as users bring them: the tests score them by `own_metanets:NAME` or by this file's path."""
 
+import random
+
 import torch
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from metanets import Metanet, by_gradient
+from metanets import Fitted, Metanet, by_gradient
 
 
 class Equivariant(nn.Module):
@@ -192,3 +194,44 @@ def reading_badly(nets):
 
 
 bad_reader = Metanet(reading_badly, by_gradient(Vector), trained_by_gradient=True)
+
+
+class DroppedByPython(Vector):
+    """Draws from Python's own generator in training."""
+
+    def forward(self, weights):
+        return super().forward(weights * random.random() if self.training else weights)
+
+
+class Noisy(Vector):
+    """Draws whenever it predicts."""
+
+    def forward(self, weights):
+        return super().forward(weights + torch.randn_like(weights) / 10)
+
+
+class SomeColumns(Vector):
+    """Reads some of the entries, by lot."""
+
+    @staticmethod
+    def reads(nets):
+        return nets.weights[:, torch.randperm(nets.weights.shape[1])[:50]]
+
+
+def fit_in_place(train, validation, *, training, seed, chosen=None):
+    """A line through one statistic, by changing all that is given."""
+    for part in (train, validation):
+        part.features.sub_(part.features.mean())
+        part.target[:] -= 1
+    slope = float(train.features[:, 0].double() @ torch.from_numpy(train.target))
+
+    def predict(features):
+        features.mul_(slope)
+        return features[:, 0].numpy()
+
+    return Fitted(predict, 1)
+
+
+in_place = Metanet("statistics", fit_in_place)
+no_fit = Metanet("statistics", lambda *given, **options: "fitted")
+failing_fit = Metanet("statistics", lambda *given, **options: 1 / 0)

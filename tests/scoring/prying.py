@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ class Prying(nn.Module):
 def note(nets: int) -> None:
     objects = gc.get_objects()
     objects += [part for found in objects for part in gc.get_referents(found)]
-    held = [found for found in objects if type(found) in (np.ndarray, torch.Tensor)]
+    held = [o for o in objects if type(o) is np.ndarray or (type(o) is torch.Tensor and o.device.type == "cpu")]
     columns = [np.asarray(o.detach() if type(o) is torch.Tensor else o) for o in held]
     columns = [o.astype(float) for o in columns if o.shape == (nets,) and o.dtype.kind in "fiu"]
     words = [found for found in objects if type(found) is str and len(found) < 200 and found.isprintable()]
@@ -46,7 +47,14 @@ class Leaving(Prying):
             how = os.environ["HOW"]
             if how == "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
-            os._exit(3) if how == "leaves" else sys.exit(4)
+            if how == "hangs up":
+                os.closerange(3, 100)
+                time.sleep(600)
+            if how == "leaves a child":
+                if (child := os.fork()) == 0:
+                    time.sleep(600)
+                Path(os.environ.get("CHILD", os.devnull)).write_text(str(child))
+            os._exit(3) if how.startswith("leaves") else sys.exit(4)
         return self.layer(weights)[:, 0]
 
 
@@ -66,4 +74,14 @@ class Lying(Prying):
         from benchmark.scoring.fit import Fits
 
         Fits.predict = lambda *given, **options: json.loads(os.environ["LIE"])
+        return self.layer(weights)[:, 0]
+
+
+class Babbling(Prying):
+    """Makes its process answer what is no answer."""
+
+    def forward(self, weights):
+        from benchmark.scoring import fitter
+
+        fitter._answer = lambda *given: os.environ["LIE"].encode()
         return self.layer(weights)[:, 0]

@@ -84,6 +84,8 @@ def test_what_fits_holds_no_label_of_the_test_nets_and_no_way_to_the_zoo(standar
         ("killed", "was killed (out of memory?); with fewer --workers there is more for each"),
         ("leaves", "ended by itself, with exit status 3"),
         ("exits", "ended by itself, with exit status 4"),
+        ("leaves a child", "ended by itself, with exit status 3"),
+        ("hangs up", "does not answer any more: it has closed its connection"),
     ],
 )
 def test_a_process_that_dies_is_told_with_its_metanet(standard, tmp_path, monkeypatch, how, said):
@@ -102,6 +104,25 @@ def test_what_is_no_prediction_is_refused(standard, tmp_path, monkeypatch, lie):
     with pytest.raises(ValueError, match=r"what is no result|predictions for \d+ nets|answers for the seeds \[\]"):
         scored(standard, "Lying", tmp_path)
     assert not list(tmp_path.rglob("*.json"))
+
+
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize("lie", ["", "5", "{", "{}", '{"error": []}', '{"found": 1, "more": 2}', "[" * 9999, "\N{BULLET}"])
+def test_what_is_no_answer_is_refused_in_a_line(standard, tmp_path, monkeypatch, lie):
+    monkeypatch.setenv("LIE", lie)
+    with pytest.raises(ValueError, match=r"Babbling: the process that fits it answers what is no result"):
+        scored(standard, "Babbling", tmp_path)
+    assert not list(tmp_path.rglob("*.json"))
+
+
+@pytest.mark.usefixtures("processes")
+def test_what_a_metanet_started_ends_with_its_process(standard, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOW", "leaves a child")
+    monkeypatch.setenv("CHILD", str(tmp_path / "child"))
+    with pytest.raises(RuntimeError, match="exit status 3"):
+        scored(standard, "Leaving", tmp_path)
+    child = int((tmp_path / "child").read_text())
+    _wait(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
 
 
 @pytest.mark.usefixtures("processes")

@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import ROOT
@@ -13,7 +15,7 @@ from own_metanets import Equivariant
 import zoo
 from benchmark.analyses.symmetry import symmetry
 from benchmark.records import records
-from benchmark.scoring.find import find_metanet, name_of
+from benchmark.scoring.find import code_of, find_metanet, name_of
 from benchmark.scoring.score import score
 from metanets import Training
 
@@ -58,6 +60,8 @@ def test_an_equivariant_layer_is_blind_to_the_order_of_channels(standard):
         ("Words", "forward returned a str; expected a Tensor of one number a net"),
         ("Raising", "in helped: return self.linear(weights.reshape(-1, 3, 7)).squeeze(-1)"),
         ("Late", "ArithmeticError: not today"),
+        ("no_fit", "its fit returned a str; expected a metanets.Fitted"),
+        ("failing_fit", "ZeroDivisionError: division by zero"),
         ("Demanding", "its constructor needs width, depth; expected `layout`, or a single parameter"),
         ("TwoColumns", "predict returned shape"),
         ("OnTestOnly", "cannot read these nets: KeyError: 'only on the test nets'"),
@@ -136,6 +140,17 @@ def test_random_layers_draw_the_same_whatever_ran_before_in_however_many_process
     assert seen[0] == seen[1]
 
 
+@pytest.mark.parametrize("name", ["Dropped", "DroppedByPython", "Noisy", "SomeColumns", "forest", "in_place"])
+@pytest.mark.usefixtures("processes")
+def test_a_seed_scores_the_same_whatever_seeds_ran_before_it(standard, tmp_path, name):
+    seen = []
+    for out, runs in ((tmp_path / "at once", (2,)), (tmp_path / "one by one", (1, 2))):
+        for seeds in runs:
+            paths = scored([standard], f"own_metanets:{name}", out, seeds=seeds)
+        seen.append([records.read_predictions(path, records.read(path))["prediction"].to_numpy() for path in paths])
+    np.testing.assert_allclose(seen[0], seen[1], rtol=1e-9)
+
+
 def test_a_changed_file_is_not_taken_for_what_it_was(standard, tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(HERE.read_text())
@@ -149,6 +164,23 @@ def test_a_changed_file_is_not_taken_for_what_it_was(standard, tmp_path):
     (tmp_path / "other/mine.py").write_text(HERE.read_text())
     with pytest.raises(ValueError, match="would both be mine:Vector"):
         score([standard], [f"{file}:Vector", f"{tmp_path}/other/mine.py:Vector"], "test_accuracy", out=tmp_path / "both")
+
+
+@pytest.mark.parametrize("way", ["from model_beside import Vector", "import model_beside\n\nVector = model_beside.Vector"])
+def test_a_change_of_a_file_that_is_taken_from_is_a_change_of_the_code(tmp_path, monkeypatch, way):
+    (tmp_path / "mine.py").write_text(f"{way}\n")
+    seen = set()
+    for end in ("", "\n# another\n"):
+        for name in [name for name in sys.modules if name == "model_beside" or name.endswith("_mine")]:
+            monkeypatch.delitem(sys.modules, name)  # as in another process
+        monkeypatch.setattr(sys, "path", [*sys.path])
+        (tmp_path / "model_beside.py").write_text(HERE.read_text() + end)
+        found = code_of(f"{tmp_path}/mine.py:Vector")
+        assert found is not None
+        assert found[0] == "mine.py"
+        seen.add(found[1])
+    assert len(seen) == 2
+    assert code_of(f"{HERE}:Vector") == (HERE.name, sha256(HERE.read_bytes()).hexdigest())
 
 
 @pytest.mark.parametrize("taken", ["json", "zoo", "torch", "copy"])
@@ -174,7 +206,7 @@ def test_a_file_is_run_once_until_it_changes(tmp_path):
     count = f"with open({str(tmp_path / 'log')!r}, 'a') as log:\n    log.write('x')\n"
     (tmp_path / "mine.py").write_text(count + HERE.read_text())
     first, second = (find_metanet(f"{tmp_path / 'mine.py'}:some") for _ in range(2))
-    assert first is second
+    assert first.reads is second.reads
     assert (tmp_path / "log").read_text() == "x"
     (tmp_path / "mine.py").write_text((tmp_path / "mine.py").read_text() + "\n# changed\n")
     assert find_metanet(f"{tmp_path / 'mine.py'}:some") is not first

@@ -141,7 +141,7 @@ def test_a_record_that_is_older_than_a_setting_is_one_of_its_default(standard, t
 
 
 def test_a_metanet_of_the_users_own_is_a_module_or_a_metanet(standard, tmp_path, monkeypatch):
-    (tmp_path / "mine.py").write_text(
+    (tmp_path / "some_of_mine.py").write_text(
         "from torch import nn\nimport metanets\n"
         "class Linear(nn.Module):\n"
         "    def __init__(self, weights):\n        super().__init__()\n        self.layer = nn.Linear(weights, 1)\n"
@@ -150,13 +150,12 @@ def test_a_metanet_of_the_users_own_is_a_module_or_a_metanet(standard, tmp_path,
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.delitem(sys.modules, "mine", raising=False)
-    (path,) = run(job(standard, tmp_path, metanet="mine:Linear", seeds=range(1)))
-    assert path.parts[-2] == "mine.Linear"
+    (path,) = run(job(standard, tmp_path, metanet="some_of_mine:Linear", seeds=range(1)))
+    assert path.parts[-2] == "some_of_mine.Linear"
     assert path.parts[-3] == "test_accuracy"
     assert records.read(path).metanet.parameters == zoo.open(standard).nets("test").weights.shape[1] + 1
-    assert find_metanet("mine:BASELINE") is METANETS["mean"]
-    for wrong in ("mine:NUMBER", "mine:NOTHING", "nowhere:NAME"):
+    assert find_metanet("some_of_mine:BASELINE") is METANETS["mean"]
+    for wrong in ("some_of_mine:NUMBER", "some_of_mine:NOTHING", "nowhere:NAME"):
         with pytest.raises(ValueError, match=wrong):
             find_metanet(wrong)
 

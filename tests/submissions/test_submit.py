@@ -234,7 +234,7 @@ def spoil_digits(mine: Path) -> None:
 
 
 def spoil_encoding(mine: Path) -> None:
-    (mine / "seed-1.json").write_bytes(b"\xff\xfe{}")
+    (mine / "seed-1.json").write_bytes(b"\xff{}")
 
 
 def spoil_surrogate(mine: Path) -> None:

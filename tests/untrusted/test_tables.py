@@ -77,7 +77,7 @@ def test_rows_and_columns_without_entries_are_left_out_and_rows_counted(tmp_path
         ("a,a\n1,2\n", "name each column once"),
         ("a,\x1b[2J\n1,2\n", "without control characters"),
         ('a,"b\n1,2\n3,4\n', "no table that can be read"),
-        ("a" * 2**21, "too many"),
+        ("a" * 2**21, "no table that can be read"),
         (",".join(f"c{n}" for n in range(20_000)) + "\n1\n", "too many"),
         (b"\x1f\x8b\x08", "no table that can be read"),
     ],

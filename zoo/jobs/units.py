@@ -24,7 +24,7 @@ from zoo.training import native
 from zoo.training.machine import CPU, environment, one_thread_that_keeps_its_memory
 from zoo.training.measure import measure
 from zoo.training.train import train
-from zoo.untrusted.files import remove, sha256
+from zoo.untrusted.files import opened, remove, sha256
 from zoo.untrusted.json import read_json
 
 CURVES = ("test_accuracy", "test_loss", "train_accuracy", "train_loss")  # measured at each checkpoint of a trajectory
@@ -122,7 +122,8 @@ class Workshop:
         one_thread_that_keeps_its_memory()
         self.folder = folder
         self.about = zoo_json.read(folder)
-        self.images = ImageSet(**safetensors.torch.load_file(folder / "units" / IMAGES)).to(device)
+        with opened(folder / "units" / IMAGES, folder) as file:
+            self.images = ImageSet(**safetensors.torch.load(file.read())).to(device)
         self.attributes = zoo_json.shard_attributes(self.about)
 
     def make(self, unit: Unit, after_epoch: Callable[[int], None]) -> None:
