@@ -29,7 +29,7 @@ def group(
     net = zoo.open(folder).blueprint if folder.is_dir() else blueprint(zoo.load(of))
     free = group_of(net)
     every = masked(acting(net.layout), net.trained.new_ones(len(net.trained)))
-    found = {
+    found: dict[str, Any] = {
         "permutations": _row(free.orders, every.orders),
         "scales": _row(free.scales, every.scales),
         "mixes": _row(free.mixes, every.mixes),
