@@ -24,8 +24,7 @@ from metanets.table import METANETS
 from zoo import Nets, Zoo
 from zoo.seeds import stream
 from zoo.storage import files
-from zoo.symmetry.action import permuted, rescaled
-from zoo.symmetry.group import free_spaces_of
+from zoo.symmetry import act, draw, group_of
 from zoo.untrusted.json import read_json
 
 NAME = "symmetry-{}.json"  # of the report on a target, in a zoo's folder of the results
@@ -114,8 +113,8 @@ def symmetry(
         row = {"metanet": name, "r2": r2(held.target, before)}
         for kind, move in moves.items():
             changes = []
-            for draw in range(draws):
-                moved = move(validation.weights, stream(seed, "symmetry", kind, draw))
+            for number in range(draws):
+                moved = move(validation.weights, stream(seed, "symmetry", kind, number))
                 after = fitted.predict(metanet.features(replace(validation, weights=moved)))
                 changes.append(mean_absolute_error(before, after))
             spread = float("nan") if is_constant(before) else float(before.std())
@@ -126,16 +125,17 @@ def symmetry(
 
 def _moves(made: Zoo) -> dict[str, Move]:
     """The kinds of symmetry that this zoo's nets have; ValueError where they have none."""
-    spaces = free_spaces_of(made.blueprint)
-    if not spaces:
+    group = group_of(made.blueprint)
+    if not group.orders:
         raise ValueError(
             f"{made.folder}: {made.spec.family} nets have none of these symmetries, since what is fixed in them ties "
             f"their channels; give a zoo of standard nets"
         )
-    return {
-        "permutation": lambda weights, rng: permuted(weights, made.layout, rng, spaces=spaces),
-        "scaling": lambda weights, rng: rescaled(weights, made.layout, rng, spaces=spaces),
-    }
+
+    def move(kind: str) -> Move:
+        return lambda weights, rng: act(weights, made.layout, draw(group, len(weights), rng, kinds=(kind,)))
+
+    return {"permutation": move("permutation"), "scaling": move("scale")}
 
 
 def _nets(made: Zoo, split: str, target: str) -> Nets:

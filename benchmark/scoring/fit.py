@@ -21,8 +21,7 @@ from metanets.mistakes import MistakeError, mistakes_named
 from zoo import Nets
 from zoo.nets.layout import Layout
 from zoo.seeds import stable_seed
-from zoo.symmetry.action import permuted
-from zoo.symmetry.group import Spaces
+from zoo.symmetry import Group, act, draw
 from zoo.training import machine
 
 PERMUTED_AT_ONCE = 64  # nets: twice as fast as a thousand
@@ -51,11 +50,11 @@ class Given:
 
 @dataclass(frozen=True)
 class Permuting:
-    """Training nets as they are given, their whole vectors, and the channels that are put in other orders."""
+    """Training nets as they are given, their whole vectors, and the group whose orders are drawn from."""
 
     nets: Nets
     whole: Tensor
-    spaces: Spaces
+    group: Group
 
 
 @dataclass(frozen=True)
@@ -202,8 +201,10 @@ def _permuted(metanet: Metanet, given: Permuting) -> Callable[[torch.Generator],
     seen = slice(None) if given.nets.is_whole else given.nets.trained
 
     def permute(rng: torch.Generator) -> Batch:
-        parts = given.whole.split(PERMUTED_AT_ONCE)
-        moved = [permuted(part, given.nets.layout, rng, spaces=given.spaces)[:, seen] for part in parts]
+        moved = []
+        for part in given.whole.split(PERMUTED_AT_ONCE):
+            element = draw(given.group, len(part), rng, kinds=("permutation",))
+            moved.append(act(part, given.nets.layout, element)[:, seen])
         return metanet.features(replace(given.nets, weights=torch.cat(moved)))
 
     return permute

@@ -26,7 +26,7 @@ from metanets import Training
 from metanets.table import METANETS
 from zoo import Zoo
 from zoo.dataset.nets import Inputs
-from zoo.symmetry.group import free_spaces_of
+from zoo.symmetry import group_of
 
 
 @dataclass(frozen=True)
@@ -133,13 +133,13 @@ def _fitting(
 
 def _permuting(zoo: Zoo, about: About, job: Job, rows: np.ndarray) -> Permuting:
     """What it takes to put the channels of the training nets in other orders. Raises ValueError where none are free."""
-    spaces = free_spaces_of(zoo.blueprint)
-    if not spaces:
+    group = group_of(zoo.blueprint)
+    if not group.orders:
         raise ValueError(f"{zoo.folder}: {zoo.spec.family} nets have no permutation symmetry; leave --permute away")
     nets = nets_of(zoo, "train", whole=about.whole, inputs=job.inputs, hidden=job.target)
     chosen = np.isin(nets.index, rows)
     whole = zoo.nets("train", inputs="all").weights
-    return Permuting(nets.only(chosen), whole if chosen.all() else whole[torch.from_numpy(chosen)], spaces)
+    return Permuting(nets.only(chosen), whole if chosen.all() else whole[torch.from_numpy(chosen)], group)
 
 
 def _check_same(path: Path, job: Job, about: About) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 import zoo
 from zoo.nets.families import FAMILIES
+from zoo.spec.resolve import layout_of, mask_table
 from zoo.spec.spec import SPECS, load, parse, to_json
 
 
@@ -21,13 +22,14 @@ def test_the_papers_own_numbers(family):
     assert (recipe.learning_rate, recipe.weight_decay) == ((0.005, 0.5), (1e-5, 0.1))
     assert (recipe.label_smoothing, recipe.epochs, recipe.peak_epoch, recipe.batch) == ((0, 0.2), (10, 40), 5, 512)
     assert (recipe.flip, recipe.shift, recipe.cutout) == (True, 2, 4)
-    assert (spec.nets, spec.net.width, spec.net.kappa, spec.net.fixed_per_unit()) == (10_000, 1, 2, 8)
+    assert (spec.nets, spec.net.width, spec.net.kappa, spec.net.n_fix) == (10_000, 1, 2, None)
     assert (spec.images.held_out, spec.images.size, spec.split) == (0, None, (0.5, 0.25, 0.25))
 
 
 @pytest.mark.parametrize(("width", "fixed"), [(1.0, 8), (0.5, 4), (0.25, 2), (0.1, 1), (2.0, 16)])
 def test_what_is_fixed_scales_with_the_width(width, fixed):
-    assert zoo.load("cifar10-resnet8-w_asymmetric", {"net.width": width}).net.fixed_per_unit() == fixed
+    spec = zoo.load("cifar10-resnet8-w_asymmetric", {"net.width": width})
+    assert set(mask_table(spec.net, layout_of(spec)).values()) == {(fixed, 2.0)}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from zoo.dataset import not_a_zoo
 from zoo.nets.architectures import ARCHITECTURES
 from zoo.nets.blueprint import Blueprint
 from zoo.nets.families import FAMILIES
-from zoo.nets.layout import Entry, total
+from zoo.nets.layout import from_json, total
 from zoo.spec import imported
 from zoo.spec.columns import HYPER_PARAMETERS, TARGETS
 from zoo.spec.imported import Imported
@@ -95,7 +95,7 @@ def attributes_of(description: Description) -> dict[str, Any]:
     return {
         _kind(description.spec): spec,
         "images_sha256": description.images_sha256,
-        "layout": [asdict(entry) for entry in description.blueprint.layout],
+        "layout": [entry.to_json() for entry in description.blueprint.layout],
         "trained": _packed(description.blueprint.trained),
     }
 
@@ -135,9 +135,7 @@ def read(folder: Path, *, nets: int = 1) -> Description:
         raise ValueError(f"{folder}: zoo format {value.get('format')!r}, this release reads {FORMAT!r}; rebuild the zoo")
     try:
         spec = _spec(value, folder, nets)
-        layout = tuple(
-            Entry(**{**entry, "shape": tuple(entry["shape"]), "axes": tuple(entry["axes"])}) for entry in value["layout"]
-        )
+        layout = from_json(value["layout"])
         shared = safetensors.torch.load(read_bytes(folder / FIXED, FIXED_BYTES, below=folder))
         fixed = shared.pop("fixed")
         if fixed.shape != (total(layout),):  # before memory is taken for what the layout claims

@@ -8,11 +8,9 @@ from torch import Tensor
 
 from zoo.messages import plain_line
 from zoo.nets import resnet
-from zoo.nets.layout import Layout, from_shapes
+from zoo.nets.layout import Layout, Shapes, from_shapes, shapes_in
 
 EMBEDDINGS = ("embed", "token")  # in the name of a tensor of three or more axes that is no convolution
-
-Shapes = dict[str, tuple[int, ...]]  # of each tensor, by name
 
 
 def shapes_of(tensors: dict[str, Tensor]) -> Shapes:
@@ -22,7 +20,7 @@ def shapes_of(tensors: dict[str, Tensor]) -> Shapes:
 
 def in_layout(layout: Layout) -> Shapes:
     """The shape of each tensor of a layout."""
-    return {entry.name: entry.shape for entry in layout}
+    return shapes_in(layout)
 
 
 def unlike(path: Path, shapes: Shapes, first: Path | str, expected: Shapes) -> str:
@@ -42,18 +40,7 @@ def check_alike(path: Path, shapes: Shapes, first: Path | str, expected: Shapes)
 
 def resnet8_layout(shapes: Shapes) -> Layout | None:
     """This package's ResNet8 layout if it has exactly these tensors, of whatever width, channels and classes."""
-    ends = [shapes.get(f"{name}.weight", ()) for name in ("conv1", "layer2.0.conv1", "layer3.0.conv1", "linear")]
-    if [len(end) for end in ends] != [4, 4, 4, 2]:
-        return None
-    bases = [base for base, _ in resnet.STAGES]
-    low = max((end[0] - 0.5) / base for end, base in zip(ends[:3], bases, strict=True))
-    high = min((end[0] + 0.5) / base for end, base in zip(ends[:3], bases, strict=True))
-    for width in (ends[2][0] / bases[2], (low + high) / 2):  # a plain number where one fits
-        if width > 0:
-            layout = resnet.layout(width=width, channels=ends[0][1], classes=ends[3][0])
-            if in_layout(layout) == shapes:
-                return layout
-    return None
+    return resnet.like(shapes)
 
 
 def role(name: str, shapes: Shapes) -> str:

@@ -5,6 +5,7 @@ with F ~ N(0, 1); the sigma-asymmetric nonlinearity is x * sigmoid(F x). Mask an
 """
 
 import hashlib
+from collections.abc import Mapping
 from itertools import chain, combinations, islice
 from math import comb, prod
 
@@ -67,8 +68,8 @@ MASKS = {  # kind of mask -> function of (shape, n_fix, rng) that is True where 
 Masks = tuple[dict[str, Bool[Tensor, "..."]], dict[str, Float[Tensor, "..."]]]  # mask (True: trained), F; by name
 
 
-def draw_masks(layout: Layout, *, kind: str, n_fix: int, seed: int) -> Masks:
-    """The mask (True: trained) and F ~ N(0, 1) of each convolution and of the linear layer, by tensor name.
+def draw_masks(layout: Layout, *, kind: str, n_fix: int | Mapping[str, int], seed: int) -> Masks:
+    """The mask (True: trained) and F ~ N(0, 1) of each convolution and linear layer, by tensor name, as may be `n_fix`.
 
     The linear layer has no filters; with kind `filters` single entries of it are fixed, as in the paper's zoo.
     """
@@ -76,7 +77,8 @@ def draw_masks(layout: Layout, *, kind: str, n_fix: int, seed: int) -> Masks:
     for entry in layout:
         if entry.role in ("conv", "linear"):
             draw = MASKS["random_entries" if (kind, entry.role) == ("filters", "linear") else kind]
-            masks[entry.name] = draw(entry.shape, n_fix, stream("w_asymmetric", entry.name, "mask", seed))
+            number = n_fix if isinstance(n_fix, int) else n_fix[entry.name]
+            masks[entry.name] = draw(entry.shape, number, stream("w_asymmetric", entry.name, "mask", seed))
             rng = stream("w_asymmetric", entry.name, "normal", seed)
             values[entry.name] = torch.randn(entry.shape, generator=rng)
     return masks, values

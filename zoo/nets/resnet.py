@@ -8,16 +8,16 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from zoo.nets.layout import Layout, from_shapes
+from zoo.nets.layout import Layout, Shapes, from_shapes, shapes_in
 
 STAGES = ((16, 1), (32, 2), (64, 2))  # output channels at width 1, stride of the first convolution
 
 
-def layout(*, width: float, channels: int, classes: int) -> Layout:
+def layout(*, width: float, channels: int, classes: int, pixels: int | None = None) -> Layout:
     """The 29 tensors of a ResNet8 in the paper's order and names; 78,042 scalars for width 1, 3 channels, 10 classes.
 
     `width` multiplies the channels of every stage, rounded. Channel spaces: P0, P1, P2 are the residual streams,
-    I1, I2, I3 the inside of each block.
+    I1, I2, I3 the inside of each block. It is the same for any number of `pixels`.
     """
     first, *_ = outs = [round(base * width) for base, _ in STAGES]
     tensors: list[tuple[str, tuple[int, ...], str, tuple[str | None, ...]]] = []
@@ -40,6 +40,22 @@ def layout(*, width: float, channels: int, classes: int) -> Layout:
     tensors.append(("linear.weight", (classes, into), "linear", (None, stream)))
     tensors.append(("linear.bias", (classes,), "bias", (None,)))
     return from_shapes(tensors)
+
+
+def like(shapes: Shapes) -> Layout | None:
+    """The layout of a ResNet8 that has exactly these tensors, of whatever width, channels and classes; None without one."""
+    ends = [shapes.get(f"{name}.weight", ()) for name in ("conv1", "layer2.0.conv1", "layer3.0.conv1", "linear")]
+    if [len(end) for end in ends] != [4, 4, 4, 2]:
+        return None
+    bases = [base for base, _ in STAGES]
+    low = max((end[0] - 0.5) / base for end, base in zip(ends[:3], bases, strict=True))
+    high = min((end[0] + 0.5) / base for end, base in zip(ends[:3], bases, strict=True))
+    for width in (ends[2][0] / bases[2], (low + high) / 2):  # a plain number where one fits
+        if width > 0:
+            found = layout(width=width, channels=ends[0][1], classes=ends[3][0])
+            if shapes_in(found) == shapes:
+                return found
+    return None
 
 
 def gates(*, width: float) -> dict[str, int]:

@@ -21,6 +21,7 @@ from zoo.untrusted.texts import decoded
 STRICT = ConfigDict(extra="forbid", strict=False, allow_inf_nan=False)
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Fixed = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -29,12 +30,14 @@ class Net:
 
     architecture: str = "resnet8"
     family: str = "standard"
-    width: Positive = 1.0  # multiplies the channels of every stage
+    width: Positive = 1.0  # multiplies the channels of every stage, or all hidden sizes
     init: Literal["paper", "kaiming_normal", "kaiming_uniform"] = "paper"  # paper: differs by family, a confound
     mask: str = "filters"  # W-asymmetric: which entries are fixed
-    n_fix: Annotated[int, Field(ge=0)] | None = None  # W-asymmetric: fixed for each output unit; None: 8 * width
-    kappa: float = 2.0  # W-asymmetric: standard deviation of the fixed entries
+    n_fix: Fixed | tuple[Fixed, ...] | None = None  # W-asymmetric: fixed for each output unit; None: see `mask_table`
+    kappa: float | tuple[float, ...] = 2.0  # W-asymmetric: standard deviation of the fixed entries
     masks_sha256: str | None = None  # W-asymmetric: digest of (mask, F) given as files; None: drawn from the seed
+    hidden: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None  # mlp: units of the hidden layers; None: 32, 32
+    norm: bool | None = None  # mlp: LayerNorm and GELU behind each hidden layer, instead of ReLU
 
     @field_validator("architecture", "family", "mask")
     @classmethod
@@ -45,13 +48,17 @@ class Net:
 
     @model_validator(mode="after")
     def _wide_enough(self) -> "Net":
-        if self.width * FAMILIES[self.family].width < 1 / 16:
+        if self.architecture == "resnet8" and self.width * FAMILIES[self.family].width < 1 / 16:
             raise ValueError(f"width {self.width} leaves a stage without channels; the smallest is 1/16 = 0.0625")
         return self
 
-    def fixed_per_unit(self) -> int:
-        """How many filters or entries of each output unit are fixed: the paper's 8 scales with the width."""
-        return max(1, round(8 * self.width)) if self.n_fix is None else self.n_fix
+    @model_validator(mode="after")
+    def _fields_of_the_architecture(self) -> "Net":
+        fields = {field for kind in ARCHITECTURES.values() for field in kind.fields}
+        for field in fields - {*ARCHITECTURES[self.architecture].fields}:
+            if getattr(self, field) is not None:
+                raise ValueError(f"{self.architecture} nets have no {field}")
+        return self
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -111,7 +118,8 @@ class Spec:
     @property
     def architecture_text(self) -> str:
         """The architecture in words."""
-        return f"{self.net.architecture}, width {self.net.width:g}"
+        hidden = f" of {'-'.join(map(str, self.net.hidden))} hidden units" if self.net.hidden else ""
+        return f"{self.net.architecture}{hidden}, width {self.net.width:g}"
 
     @property
     def hyper_parameters(self) -> dict[str, str]:
@@ -167,14 +175,18 @@ def _chosen(part: Images | Net | Recipe) -> str:
     return ", ".join(f"{field.name} {getattr(part, field.name)}" for field in fields) or "the defaults"
 
 
-SPECS = {f"{base}-resnet8-{family}": (base, family) for base in BASES for family in FAMILIES}
+LATER = ("hidden", "norm")  # fields of Net that older zoos do not name, and newer ones only where they have a value
+SPECS = {
+    f"{base}-{kind}-{family}": (kind, base, family) for kind, bases in BASES.items() for base in bases for family in FAMILIES
+}
 
 
 def built_in(name: str) -> dict[str, Any]:
     """The fields of a built-in spec, such as `digits-resnet8-standard`. Raises ValueError with the nearest names."""
-    base, family = choose(SPECS, name, "spec")
-    fields = BASES[base]
-    return {"precision": "bfloat16", **fields, "name": name, "net": {**fields.get("net", {}), "family": family}}
+    kind, base, family = choose(SPECS, name, "spec")
+    fields = BASES[kind][base]
+    net = {"architecture": kind, **fields.get("net", {}), "family": family}
+    return {"precision": "bfloat16", **fields, "name": name, "net": net}
 
 
 def load(source: str | Path, overrides: dict[str, Any] | None = None) -> Spec:
@@ -243,4 +255,7 @@ def _explain(problem: dict[str, Any]) -> str:
 
 def to_json(spec: Any) -> dict[str, Any]:
     """A spec, or what is known of an imported zoo, as nested dicts of JSON values; `parse` turns them back."""
-    return json.loads(json.dumps(dataclasses.asdict(spec)))
+    value = json.loads(json.dumps(dataclasses.asdict(spec)))
+    if "net" in value:
+        value["net"] = {name: found for name, found in value["net"].items() if name not in LATER or found is not None}
+    return value

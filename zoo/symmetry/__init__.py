@@ -1,6 +1,22 @@
-"""What changes weights but no function."""
+"""What changes weights but nothing that they compute."""
 
-from zoo.symmetry.action import permuted, rescaled
-from zoo.symmetry.group import Spaces, check_known, free_spaces, free_spaces_of
+from zoo.symmetry.align import align
+from zoo.symmetry.canonical import canonical, log_sizes
+from zoo.symmetry.element import Element, act, at, compose, draw, inverse
+from zoo.symmetry.group import KINDS, Group, check_known, group_of
 
-__all__ = ["Spaces", "check_known", "free_spaces", "free_spaces_of", "permuted", "rescaled"]
+__all__ = [
+    "KINDS",
+    "Element",
+    "Group",
+    "act",
+    "align",
+    "at",
+    "canonical",
+    "check_known",
+    "compose",
+    "draw",
+    "group_of",
+    "inverse",
+    "log_sizes",
+]
