@@ -21,7 +21,7 @@ from zoo.importers.source_zoo import write
 from zoo.importers.state_dicts.importer import state_dicts
 from zoo.nets import resnet
 from zoo.nets.asymmetric import draw_gates
-from zoo.symmetry.group import free_spaces
+from zoo.symmetry import group_of
 
 WIDTH, NETS = 0.125, 40
 
@@ -101,7 +101,7 @@ def test_matrices_are_not_trained_and_leave_no_symmetry(made):
     assert int(made.blueprint.trained.sum()) == sum(entry.size for entry in plain)
     assert not any(made.blueprint.trained[entry.slice].any() for entry in gates)
     with pytest.raises(ValueError, match="symmetries of these nets are not known"):
-        free_spaces(made.layout, made.blueprint.trained)
+        group_of(made.blueprint)
 
 
 def test_a_metanet_sees_matrices_only_where_all_entries_are_asked_for(made, tmp_path):

@@ -52,6 +52,10 @@ def test_zoos_of_this_package_pass(standard, asymmetric, copy):
         {"axes": []},
         {"axes": [{"a": 1}] * 4},
         {"shape": [0], "axes": [None]},
+        {"scales": ["P0"] * 3},
+        {"mixes": "M"},
+        {"scales": [1, None, None, None]},
+        {"sized": 3},
     ],
 )
 def test_a_layout_that_readers_die_of_is_refused(copy, wrong):

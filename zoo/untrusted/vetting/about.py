@@ -56,9 +56,11 @@ def weights_of(path: Path, about: dict[str, Any]) -> int:
 
 
 def _is_named(entry: dict[str, Any], axes: int) -> bool:
-    """Whether an entry says what it is by texts, and for each axis in one, or by null, what it runs over."""
-    spaces = entry.get("axes")
-    texts: list[Any] = [entry.get("name"), entry.get("role")]
-    if not isinstance(spaces, list) or len(spaces) != axes or not all(isinstance(text, str) and text for text in texts):
-        return False
-    return len(texts[0]) <= NAME and all(space is None or isinstance(space, str) for space in spaces)
+    """Whether an entry says what it is by texts, and for each axis in one, or by null, what runs over it and acts on it."""
+    words = [entry.get("axes"), *(entry[name] for name in ("scales", "mixes") if name in entry)]
+    texts = [entry.get("name"), entry.get("role"), *([entry["sized"]] if "sized" in entry else [])]
+    for spaces in words:
+        if not isinstance(spaces, list) or len(spaces) != axes:
+            return False
+        texts += [space for space in spaces if space is not None]
+    return all(isinstance(text, str) and 0 < len(text) <= NAME for text in texts)
