@@ -5,13 +5,10 @@ to be found. The process that scores runs none of the user's code, and takes fro
 shortcuts out of a score; it is no sandbox, for code that goes to look for the zoo's files on the disk.
 """
 
-import io
 import json
 import os
-import pickle
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -20,22 +17,17 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from tempfile import TemporaryFile
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
-import torch
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
-from torch import Tensor
 
+from benchmark.scoring.channel import receive, receive_bytes, send, send_bytes
 from benchmark.scoring.fit import EXACT, About, Fits, Fitting, Given, Outcome
 from zoo.training.machine import one_thread_that_keeps_its_memory
 
 KEPT = 2**26  # bytes of a block of memory that is kept: those of a step, not those of a zoo
-INLINE = 2**16  # bytes of a tensor, from which on it goes through a file that both sides map
-HEAD = struct.Struct("!QI")  # of a message: its bytes, and the files that come with it
-ANSWER_BYTES = 2**30  # at most, of an answer: a number for each net and seed
 ENDING = 5.0  # seconds that a process may take to end, once it has hung up
 LOOK_EVERY = 1.0  # seconds between looks whether the parent is still there
 START = "import sys; sys.path[:] = {path!r}; from benchmark.scoring.fitter import serve; serve({number})"
@@ -100,9 +92,8 @@ class Fitter:
 
     def _asked(self, checked: Callable[[Any], _Found], what: str, *given: object, **named: object) -> _Found:
         try:
-            _send(self.channel, (what, given, named))
-            length, _ = HEAD.unpack(_exactly(self.channel, HEAD.size))
-            answer = _ANSWER(_received(self.channel, length))
+            send(self.channel, (what, given, named))
+            answer = _ANSWER(receive_bytes(self.channel))
             if answer.error is not None:
                 raise {"ValueError": ValueError, "OSError": OSError}.get(answer.error, RuntimeError)(answer.text)
             return checked(answer.found)
@@ -178,12 +169,12 @@ def serve(number: int) -> None:
     channel, fits = socket.socket(fileno=number), Fits()
     while True:
         try:
-            what, given, named = _message(channel)
+            what, given, named = receive(channel)
         except EOFError:
             return
         data = _answer(fits, what, given, named)
         del given, named
-        channel.sendall(HEAD.pack(len(data), 0) + data)
+        send_bytes(channel, data)
 
 
 def _answer(fits: Fits, what: str, given: tuple[Any, ...], named: dict[str, Any]) -> bytes:
@@ -212,78 +203,3 @@ def _end_session(leader: int) -> None:
     """Ends a process that leads a session, and all that it started there, even where it is gone itself."""
     with suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGKILL)
-
-
-class _Pickler(pickle.Pickler):
-    """Puts large tensors into files without names, which both sides map."""
-
-    def __init__(self, memory: io.BytesIO) -> None:
-        super().__init__(memory)
-        self.files = dict[int, IO[bytes]]()  # a tensor's identity -> its file
-        self.kept = list[Tensor]()  # so that no other tensor gets the identity of one that is gone
-
-    def persistent_id(self, found: Any) -> tuple[int, str, tuple[int, ...]] | None:
-        if not isinstance(found, Tensor) or found.nbytes < INLINE:
-            return None
-        array = found.numpy()
-        if id(found) not in self.files:
-            self.kept.append(found)
-            self.files[id(found)] = TemporaryFile()  # noqa: SIM115 (closed when the message is sent)
-            array.tofile(self.files[id(found)])
-            self.files[id(found)].flush()
-        return [*self.files].index(id(found)), array.dtype.str, array.shape
-
-
-class _Unpickler(pickle.Unpickler):
-    """What the parent sent; each large tensor is mapped, so that pages are copied only where they are changed."""
-
-    def __init__(self, memory: io.BytesIO, files: list[int]) -> None:
-        super().__init__(memory)
-        self.files = files
-
-    def persistent_load(self, told: tuple[int, str, tuple[int, ...]]) -> Tensor:
-        place, kind, shape = told
-        with os.fdopen(os.dup(self.files[place]), "rb") as file:
-            return torch.from_numpy(np.memmap(file, kind, "c", shape=shape))
-
-
-def _send(channel: socket.socket, message: object) -> None:
-    memory = io.BytesIO()
-    pickler = _Pickler(memory)
-    try:
-        pickler.dump(message)
-        data = memory.getbuffer()
-        socket.send_fds(
-            channel, [HEAD.pack(len(data), len(pickler.files))], [file.fileno() for file in pickler.files.values()]
-        )
-        channel.sendall(data)
-    finally:
-        for file in pickler.files.values():
-            file.close()
-
-
-def _message(channel: socket.socket) -> Any:
-    head, files, _, _ = socket.recv_fds(channel, HEAD.size, 100)
-    head += _exactly(channel, HEAD.size - len(head)) if head else _exactly(channel, 1)
-    length, _ = HEAD.unpack(head)
-    try:
-        return _Unpickler(io.BytesIO(_received(channel, length)), files).load()
-    finally:
-        for file in files:
-            os.close(file)
-
-
-def _received(channel: socket.socket, length: int) -> bytes:
-    if length > ANSWER_BYTES:
-        raise ValueError(f"an answer of {length:,} bytes; at most {ANSWER_BYTES:,} are taken")
-    return _exactly(channel, length)
-
-
-def _exactly(channel: socket.socket, length: int) -> bytes:
-    found = bytearray()
-    while len(found) < length:
-        part = channel.recv(min(length - len(found), 2**20))
-        if not part:
-            raise EOFError
-        found += part
-    return bytes(found)

@@ -19,7 +19,8 @@ from conftest import ROOT
 
 import zoo
 from benchmark.records import records
-from benchmark.scoring.fitter import Fitter, Fitters, _message, _send
+from benchmark.scoring.channel import receive, send
+from benchmark.scoring.fitter import Fitter, Fitters
 from benchmark.scoring.job import Job, run
 from benchmark.scoring.score import score
 from metanets import Training
@@ -162,8 +163,8 @@ def test_messages_arrive_as_they_were_sent_and_may_be_changed():
     message = ("what", (large, large.T, half, large > 3, torch.zeros(0, 5), torch.tensor(1.0)), {"again": large})
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        _send(ours, message)
-        found = _message(theirs)
+        send(ours, message)
+        found = receive(theirs)
         assert found[0] == "what"
         for one, other in zip((*found[1], found[2]["again"]), (*message[1], large), strict=True):
             assert one.dtype == other.dtype
@@ -172,7 +173,7 @@ def test_messages_arrive_as_they_were_sent_and_may_be_changed():
         assert large[1, 1] == 2**16 + 1
         ours.close()
         with pytest.raises(EOFError):
-            _message(theirs)
+            receive(theirs)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
