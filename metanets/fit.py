@@ -108,8 +108,8 @@ def fit_module(
     best, best_epoch, best_state = -np.inf, 0, None
     for epoch in range(1, training.epochs + 1):
         module.train()
-        if train.permuted is not None:
-            features = batches.to(train.permuted(moves), training.device)
+        if train.moved is not None:
+            features = batches.to(train.moved(moves), training.device)
         for batch in torch.randperm(len(target), generator=rng).split(training.batch):
             if len(batch) == 1 and len(target) > 1:
                 continue  # BatchNorm cannot learn from one net at one position
@@ -129,6 +129,7 @@ def fit_module(
         predict=lambda features: predict(module, features),
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         chosen={"learning_rate": learning_rate, "epoch": best_epoch, "validation_r2": float(best)},
+        module=module,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from torch import Generator
+from torch import Generator, nn
 
 from metanets.inputs.batch import Batch
 from metanets.inputs.table import INPUTS, Input
@@ -27,7 +27,7 @@ class Training:
     weight_decay: float = 0.01  # AdamW's
     learning_rates: tuple[float, ...] = LEARNING_RATES  # chosen from on validation, with the first seed
     device: str = "cpu"  # or cuda, cuda:1 ...
-    permute: bool = False  # whether the channels of the training nets are put in another order at every epoch
+    augment: tuple[str, ...] = ()  # kinds of symmetry by which the training nets are moved anew at every epoch
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,20 @@ class Examples:
     features: Batch
     target: Float[np.ndarray, " net"]
     layout: Layout = ()
-    permuted: Callable[[Generator], Batch] | None = None  # the features anew, channels in another order
+    moved: Callable[[Generator], Batch] | None = None  # the features anew, of nets moved by their symmetries
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A metanet ready to predict. `chosen` says what was chosen on validation, `parameters` how many were trained."""
+    """A metanet ready to predict. `chosen` says what was chosen on validation, `parameters` how many were trained.
+
+    `module` is the trained module of one that was trained by gradient.
+    """
 
     predict: Callable[[Batch], Float[np.ndarray, " net"]]
     parameters: int | None
     chosen: dict[str, Any] = field(default_factory=dict)
+    module: nn.Module | None = None
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,10 @@ def score(
     learning_rate: Annotated[
         list[float] | None, typer.Option(min=0, help="A rate to choose from on validation; may be repeated.")
     ] = None,
-    permute: Annotated[bool, typer.Option("--permute", help="Train on nets with their channels in random orders.")] = False,
+    augment: Annotated[
+        str, typer.Option(help="Move training nets by these symmetries: permutation, scale, mix, size; with commas.")
+    ] = "",
+    permute: Annotated[bool, typer.Option("--permute", help="The same as --augment permutation.")] = False,
     transfer: Annotated[bool, typer.Option("--transfer", help="Test each fit on every one of the zoos.")] = False,
     shift: Annotated[
         str | None, typer.Option(help="A hyper-parameter: fit on nets up to its median, test on those beyond.")
@@ -60,7 +63,8 @@ def score(
     from metanets.metanet import LEARNING_RATES, Training
 
     rates = tuple(learning_rate or LEARNING_RATES)
-    training = Training(epochs=epochs, batch=batch, learning_rates=rates, device=device, permute=permute)
+    kinds = tuple(dict.fromkeys([*filter(None, augment.split(",")), *["permutation"] * permute]))
+    training = Training(epochs=epochs, batch=batch, learning_rates=rates, device=device, augment=kinds)
     with stoppable():
         paths = score(
             zoo_folders,
@@ -106,13 +110,15 @@ def symmetry(
     if as_json:
         print(found.to_json(orient="records", indent=1))
         return
-    note = "mean change of predictions under random symmetries; in brackets, in their standard deviations"
+    note = "mean change of predictions in standard deviations, for moved nets that compute the same; worst: scales of 10%"
     table = Table(title=escape(f"{zoo_folder}, {target}"), caption=note)
-    for head in ("metanet", "validation R²", "permutation", "scaling"):
+    kinds = ("permutation", "scaling", "size", "together", "worst")
+    for head in ("metanet", "R²", *kinds, "R² moved", "R² worst", "exact"):
         table.add_column(head, justify="left" if head == "metanet" else "right")
     for row in found.to_dict("records"):
-        moved = (f"{row[kind]:.2g} ({row[f'{kind}_relative']:.2g})" for kind in ("permutation", "scaling"))
-        table.add_row(escape(row["metanet"]), f"{row['r2']:.3f}", *moved)
+        moved = (f"{row[f'{kind}_relative']:.2g}" for kind in kinds)
+        scores = (f"{row[name]:.3f}" for name in ("moved_r2", "worst_r2"))
+        table.add_row(escape(row["metanet"]), f"{row['r2']:.3f}", *moved, *scores, "yes" if row["exact"] else "no")
     console.print(table)
 
 

@@ -24,7 +24,7 @@ from zoo.seeds import stable_seed
 from zoo.symmetry import Group, act, draw
 from zoo.training import machine
 
-PERMUTED_AT_ONCE = 64  # nets: twice as fast as a thousand
+MOVED_AT_ONCE = 64  # nets: twice as fast as a thousand
 EXACT = ConfigDict(extra="forbid", allow_inf_nan=True)
 
 
@@ -49,8 +49,8 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Permuting:
-    """Training nets as they are given, their whole vectors, and the group whose orders are drawn from."""
+class Moving:
+    """Training nets as they are given, their whole vectors, and the group by whose elements they are moved."""
 
     nets: Nets
     whole: Tensor
@@ -74,7 +74,7 @@ class Fitting:
     train_target: np.ndarray
     validation_target: np.ndarray
     chosen: dict[str, Any] | None = None
-    permuting: Permuting | None = None
+    moving: Moving | None = None
 
 
 @checked_dataclass(frozen=True, config=EXACT)
@@ -112,8 +112,8 @@ class Fits:
         with named(asked.metanet, asked.seeds[0]):
             parts = (asked.train, asked.train_target), (asked.validation, asked.validation_target)
             train, validation = (Examples(features(metanet, part), target, part.layout) for part, target in parts)
-        if asked.permuting is not None and metanet.trained_by_gradient:
-            train = replace(train, permuted=_permuted(metanet, asked.permuting))
+        if asked.moving is not None and metanet.trained_by_gradient:
+            train = replace(train, moved=_moved(metanet, asked.moving))
         chosen, device = asked.chosen, machine.ready(asked.training.device)
         if device.type == "cuda":
             torch.cuda.set_device(device)  # what a user's own code means by `cuda`
@@ -196,15 +196,14 @@ def named(metanet: str, seed: int) -> Iterator[None]:
         raise ValueError(f"{metanet}, seed {seed}: {error}") from error
 
 
-def _permuted(metanet: Metanet, given: Permuting) -> Callable[[torch.Generator], Batch]:
-    """What is read of these training nets with their channels in random orders; all else is as it was given."""
+def _moved(metanet: Metanet, given: Moving) -> Callable[[torch.Generator], Batch]:
+    """What is read of these training nets moved by random elements; all else is as it was given."""
     seen = slice(None) if given.nets.is_whole else given.nets.trained
 
-    def permute(rng: torch.Generator) -> Batch:
+    def move(rng: torch.Generator) -> Batch:
         moved = []
-        for part in given.whole.split(PERMUTED_AT_ONCE):
-            element = draw(given.group, len(part), rng, kinds=("permutation",))
-            moved.append(act(part, given.nets.layout, element)[:, seen])
+        for part in given.whole.split(MOVED_AT_ONCE):
+            moved.append(act(part.float(), given.nets.layout, draw(given.group, len(part), rng))[:, seen])
         return metanet.features(replace(given.nets, weights=torch.cat(moved)))
 
-    return permute
+    return move

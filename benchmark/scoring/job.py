@@ -17,7 +17,7 @@ import zoo as zoos
 from benchmark.records import records
 from benchmark.scoring.feature_cache import nets_of, nets_or_kept
 from benchmark.scoring.find import name_of
-from benchmark.scoring.fit import About, Fits, Fitting, Given, Outcome, Permuting, stream_of
+from benchmark.scoring.fit import About, Fits, Fitting, Given, Moving, Outcome, stream_of
 from benchmark.scoring.fitter import Fitter
 from benchmark.scoring.software import software
 from benchmark.scoring.task import rows_of, task_of
@@ -127,19 +127,21 @@ def _fitting(
         train_target=train.target,
         validation_target=validation.target,
         chosen=chosen,
-        permuting=_permuting(zoo, about, job, train.index) if _augment(job, about) else None,
+        moving=_moving(zoo, about, job, train.index) if _augment(job, about) else None,
     )
 
 
-def _permuting(zoo: Zoo, about: About, job: Job, rows: np.ndarray) -> Permuting:
-    """What it takes to put the channels of the training nets in other orders. Raises ValueError where none are free."""
+def _moving(zoo: Zoo, about: About, job: Job, rows: np.ndarray) -> Moving:
+    """What it takes to move the training nets by their symmetries. Raises ValueError where they have none of a kind."""
     group = group_of(zoo.blueprint)
-    if not group.orders:
-        raise ValueError(f"{zoo.folder}: {zoo.spec.family} nets have no permutation symmetry; leave --permute away")
+    for kind in job.training.augment:
+        if not group.only((kind,)):
+            raise ValueError(f"{zoo.folder}: {zoo.spec.family} nets have no {kind} symmetry; leave --augment {kind} away")
     nets = nets_of(zoo, "train", whole=about.whole, inputs=job.inputs, hidden=job.target)
     chosen = np.isin(nets.index, rows)
     whole = zoo.nets("train", inputs="all").weights
-    return Permuting(nets.only(chosen), whole if chosen.all() else whole[torch.from_numpy(chosen)], group)
+    whole = whole if chosen.all() else whole[torch.from_numpy(chosen)]
+    return Moving(nets.only(chosen), whole, group.only(job.training.augment))
 
 
 def _check_same(path: Path, job: Job, about: About) -> None:
@@ -172,12 +174,12 @@ def _tuned(job: Job, about: About) -> dict[str, Any]:
 
 
 def _augment(job: Job, about: About) -> list[str]:
-    return ["permutation"] * (job.training.permute and about.trained_by_gradient)
+    return list(job.training.augment) * about.trained_by_gradient
 
 
 def _settings(training: Training) -> dict[str, Any]:
     settings = {**asdict(training), "learning_rates": list(training.learning_rates)}
-    return {name: value for name, value in settings.items() if name != "permute"}  # a record's `augment`
+    return {name: value for name, value in settings.items() if name != "augment"}  # a record's `augment`
 
 
 def _predicted(job: Job, seed: int, part: Labelled, found: list[float]) -> pd.DataFrame:

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -8,9 +9,11 @@ from typer.testing import CliRunner
 
 import zoo
 from benchmark.analyses.symmetry import keep, read, symmetry
+from benchmark.analyses.worst_case import worst_case
 from benchmark.cli.main import app
-from metanets import Training
+from metanets import METANETS, Examples, Training
 from zoo.importers.source_zoo import write as write_zoo
+from zoo.symmetry import Group, group_of
 
 QUICK = Training(epochs=3, batch=8, learning_rates=(1e-3,))
 KINDS = ("permutation", "scaling")
@@ -46,6 +49,48 @@ def test_changes_are_in_the_targets_units_and_relative_ones_scale_free(report):
         row = report.loc[metanet]
         assert row["scaling"] / row["scaling_relative"] == pytest.approx(row["permutation"] / row["permutation_relative"])
     assert report["r2"].max() <= 1
+
+
+def test_what_reads_no_weights_is_exact_and_what_reads_them_is_not(report):
+    assert report["exact"].to_dict() == {
+        "mlp": False,
+        "deepsets": False,
+        "statnn": False,
+        "ridge": False,
+        "mean": True,
+        "trees_hyper_parameters": True,
+    }
+    blind = report.loc[["mean", "trees_hyper_parameters"]]
+    assert (blind[["size", "together", "worst"]] == 0).all(axis=None)
+    assert (blind["worst_r2"] == blind["r2"]).all()
+
+
+def test_the_worst_case_is_worse_than_random_moves_and_found_by_the_gradient(standard, report):
+    assert (report["worst_r2"] <= report["r2"]).all()
+    assert (report["worst_r2"] < report["r2"]).sum() == 4
+    made = zoo.open(standard)
+    train, validation = (made.nets(split, inputs="all") for split in ("train", "validation"))
+    true, group = made.columns["test_accuracy"].to_numpy(np.float64), group_of(made.blueprint)
+    for name in ("statnn", "mlp"):
+        metanet = METANETS[name]
+        known, held = (Examples(metanet.features(nets), true[nets.index], nets.layout) for nets in (train, validation))
+        fitted = metanet.fit(known, held, training=QUICK, seed=0)
+        by_gradient, by_chance = (
+            np.abs(worst_case(one, metanet, validation, held.target, group, seed=0) - held.target)
+            for one in (fitted, dataclasses.replace(fitted, module=None))
+        )
+        unmoved = np.abs(fitted.predict(held.features) - held.target)
+        assert (by_gradient >= unmoved - 1e-12).all()
+        assert (by_gradient - unmoved).mean() > 1.3 * (by_chance - unmoved).mean() > 0
+
+
+def test_a_group_without_scales_has_no_worst_case(standard):
+    made = zoo.open(standard)
+    nets, metanet = made.nets("validation", inputs="all"), METANETS["ridge"]
+    examples = Examples(metanet.features(nets), made.columns["test_accuracy"].to_numpy(np.float64)[nets.index], nets.layout)
+    fitted = metanet.fit(examples, examples, training=QUICK, seed=0)
+    found = worst_case(fitted, metanet, nets, examples.target, Group({}, {}, {}, ()), seed=0)
+    assert np.array_equal(found, fitted.predict(examples.features))
 
 
 def test_the_seed_decides_the_report(standard):
@@ -84,7 +129,8 @@ def test_the_verb_prints_the_report(standard):
     found = json.loads(rows.output)
     assert [row["metanet"] for row in found] == ["ridge", "mean"]
     assert found[0]["permutation"] == pytest.approx(symmetry(standard, ["ridge"], seed=3)["permutation"][0])
-    assert f"{found[0]['scaling']:.2g}" in table.output
+    assert f"{found[0]['worst_relative']:.2g}" in table.output
+    assert f"{found[0]['moved_r2']:.3f}" in table.output
 
 
 def test_a_kept_report_is_read_again_and_a_damaged_one_refused(report, standard, tmp_path):

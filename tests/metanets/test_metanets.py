@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -58,6 +59,16 @@ def test_the_papers_parameter_counts():
 
 def test_a_resnet8_has_203_statistics(asymmetric):
     assert statistics(zoo.open(asymmetric).nets("test")).shape[1] == 203
+
+
+def test_statistics_with_a_gradient_are_the_same(asymmetric):
+    nets = zoo.open(asymmetric).nets("test")
+    plain = statistics(nets)
+    asked = replace(nets, weights=nets.weights.clone().requires_grad_())
+    found = statistics(asked)
+    torch.testing.assert_close(found.detach(), plain, rtol=1e-6, atol=1e-7)
+    found.sum().backward()
+    assert asked.weights.grad.abs().sum() > 0
 
 
 def test_statistics_are_those_of_numpy_tensor_by_tensor(asymmetric):

@@ -93,20 +93,20 @@ def test_records_of_both_versions_stand_on_one_board_and_a_new_one_is_of_version
 
 
 def test_scoring_goes_on_from_records_of_version_2_unless_they_were_augmented(old):
-    training = Training(epochs=2, batch=8, learning_rates=(1e-3, 1e-2), permute=True)
+    training = Training(epochs=2, batch=8, learning_rates=(1e-3, 1e-2), augment=("permutation",))
     job = Job(ZOO, (ZOO,), "statnn", "test_accuracy", range(2), training, old)
     before = {path: path.read_bytes() for path in old.rglob("*.json")}
     assert len(run(job)) == 2
     assert {path: path.read_bytes() for path in old.rglob("*.json")} == before
     with pytest.raises(FileExistsError, match=r"augmented by \['permutation'\]; now asked for .*, \[\]"):
-        run(dataclasses.replace(job, training=dataclasses.replace(training, permute=False)))
+        run(dataclasses.replace(job, training=dataclasses.replace(training, augment=())))
 
 
 def test_a_record_says_by_what_it_was_augmented(old, tmp_path):
     plain = Training(epochs=1, batch=8, learning_rates=(1e-3,))
     zoo = Path(shutil.copytree(ZOO, tmp_path / "zoo"))
     for permute in (False, True):
-        training = dataclasses.replace(plain, permute=permute)
+        training = dataclasses.replace(plain, augment=("permutation",) * permute)
         for name in ("statnn", "mean"):
             job = Job(zoo, (zoo,), name, "test_accuracy", range(1), training, tmp_path / f"{permute}")
             (path,) = run(job)

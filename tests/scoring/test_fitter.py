@@ -49,7 +49,7 @@ def scored(folder, name, out, **options):
 @pytest.mark.parametrize("permute", [False, True])
 @pytest.mark.parametrize("metanet", ["mlp", "statnn", "trees_hyper_parameters", f"{HERE}/own_metanets.py:Equivariant"])
 def test_a_process_of_its_own_predicts_what_this_one_does(standard, tmp_path, fitter, metanet, permute):
-    training = dataclasses.replace(QUICK, permute=permute)
+    training = dataclasses.replace(QUICK, augment=("permutation",) * permute)
     given = {"seeds": range(2), "training": training, "train_nets": 16}
     (here, there) = (
         [records.read(path) for path in run(job(standard, tmp_path / f"{one is None}", metanet, **given), one)]

@@ -39,9 +39,9 @@ def test_each_kind_of_metanet_is_scored_end_to_end(standard, asymmetric, tmp_pat
 
 
 def test_tensors_are_permuted_transferred_and_shifted_too(standard, asymmetric, tmp_path):
-    permuting = Training(epochs=2, batch=8, learning_rates=(1e-2,), permute=True)
+    permuting = Training(epochs=2, batch=8, learning_rates=(1e-2,), augment=("permutation",))
     name = "own_metanets:Equivariant"
-    (plain,), (moved,) = (scored([standard], name, tmp_path / str(t.permute), training=t) for t in (QUICK, permuting))
+    (plain,), (moved,) = (scored([standard], name, tmp_path / str(bool(t.augment)), training=t) for t in (QUICK, permuting))
     assert records.read(plain).validation == pytest.approx(records.read(moved).validation, rel=1e-3)
     assert len(scored([standard, asymmetric], name, tmp_path / "transfer", transfer=True)) == 4
     assert len(scored([standard], name, tmp_path / "few", train_nets=[12])) == 1

@@ -368,7 +368,7 @@ def test_a_target_is_hidden_from_permuted_nets_too(standard, tmp_path, monkeypat
         return nets.weights.float()
 
     monkeypatch.setitem(METANETS, "mlp", dataclasses.replace(METANETS["mlp"], reads=features))
-    permuting = dataclasses.replace(QUICK, permute=True)
+    permuting = dataclasses.replace(QUICK, augment=("permutation",))
     run(job(standard, tmp_path, metanet="mlp", target="learning_rate", seeds=range(1), training=permuting))
     assert len(seen) > 3
     assert all(names == seen[0] and "learning_rate" not in names for names in seen)
@@ -385,7 +385,7 @@ def test_nets_with_fixed_entries_are_permuted_where_their_channels_are_free(tmp_
     write_zoo(dataclasses.replace(given, weights=lambda rows: values[rows]), tmp_path / "theirs")
     plain, moved = (
         records.read(run(job(tmp_path / "theirs", tmp_path / out, inputs=inputs, seeds=range(1), training=training))[0])
-        for out, training in (("plain", QUICK), ("moved", dataclasses.replace(QUICK, permute=True)))
+        for out, training in (("plain", QUICK), ("moved", dataclasses.replace(QUICK, augment=("permutation",))))
     )
     assert plain.validation == pytest.approx(moved.validation, rel=1e-3)  # statnn is blind to permutations
 
@@ -393,11 +393,11 @@ def test_nets_with_fixed_entries_are_permuted_where_their_channels_are_free(tmp_
 def test_nets_whose_symmetries_are_not_known_are_not_permuted(tmp_path):
     write_zoo(foreign(64), tmp_path / "theirs")
     with pytest.raises(ValueError, match="symmetries of these nets are not known"):
-        run(job(tmp_path / "theirs", tmp_path / "out", training=dataclasses.replace(QUICK, permute=True)))
+        run(job(tmp_path / "theirs", tmp_path / "out", training=dataclasses.replace(QUICK, augment=("permutation",))))
 
 
 def test_permuted_training_nets_leave_permutation_blind_metanets_as_they_are(standard, asymmetric, tmp_path):
-    permuting = dataclasses.replace(QUICK, permute=True)
+    permuting = dataclasses.replace(QUICK, augment=("permutation",))
     for name in ("statnn", "mlp"):
         plain, moved = (
             records.read(run(job(standard, tmp_path / out, metanet=name, seeds=range(1), training=training))[0])
@@ -406,6 +406,21 @@ def test_permuted_training_nets_leave_permutation_blind_metanets_as_they_are(sta
         assert (plain.validation == pytest.approx(moved.validation, rel=1e-3)) == (name == "statnn")
     with pytest.raises(ValueError, match="no permutation symmetry"):
         run(job(asymmetric, tmp_path / "none", training=permuting))
+
+
+def test_training_nets_are_moved_by_any_symmetry_they_have(standard, tmp_path):
+    found = {}
+    for kinds in ((), ("permutation",), ("scale",), ("size",), ("permutation", "scale", "size")):
+        training = dataclasses.replace(QUICK, augment=kinds)
+        (path,) = run(job(standard, tmp_path / "-".join(["a", *kinds]), seeds=range(1), training=training))
+        record = records.read(path)
+        assert record.augment == list(kinds)
+        found[kinds] = record.validation["r2"]
+    assert found["permutation",] == pytest.approx(found[()], rel=1e-3)
+    assert len({round(value, 6) for value in found.values()}) >= 4  # statnn is blind to permutations alone
+    for kinds, said in ((("rotation",), "unknown kind of symmetry rotation"), (("mix",), "have no mix symmetry")):
+        with pytest.raises(ValueError, match=said):
+            run(job(standard, tmp_path / "none", training=dataclasses.replace(QUICK, augment=kinds)))
 
 
 def test_features_are_kept_beside_the_zoo_until_zoo_or_code_change(standard, tmp_path, monkeypatch):

@@ -1,0 +1,95 @@
+"""The worst case: how far scales that change no logit can push a metanet's predictions, within a bound.
+
+Where the metanet is a module and its inputs have gradients, by steps in the direction of the gradient's sign (Goodfellow et
+al. 2015, arXiv 1412.6572, with scales of channels as what is perturbed); else the worst of as many random draws.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import log
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from metanets import Metanet
+from metanets.inputs import batch as batches
+from metanets.metanet import Fitted
+from zoo import Nets
+from zoo.seeds import stream
+from zoo.symmetry import Element, Group, act, draw
+
+STEPS, LARGEST = 25, 1.1  # of the search; a channel is multiplied by 1 / 1.1 to 1.1
+AT_ONCE = 32  # nets: bounds the memory of gradients
+
+
+def worst_case(
+    fitted: Fitted, metanet: Metanet, nets: Nets, true: Float[np.ndarray, " net"], group: Group, *, seed: int
+) -> Float[np.ndarray, " net"]:
+    """The prediction for each net that is farthest from the truth among those found; the unmoved net's is one of them.
+
+    `nets` are whole. The group's orders, mixes and sizes are not used. Nothing moves where it has no scales.
+    """
+    found = [
+        _of_part(fitted, metanet, replace(nets.only(rows)), true[rows], group, seed=seed)
+        for rows in _parts(len(nets), AT_ONCE)
+    ]
+    return np.concatenate(found)
+
+
+def _parts(count: int, size: int) -> list[np.ndarray]:
+    numbers = np.arange(count) // size
+    return [numbers == number for number in range(numbers.max() + 1)]
+
+
+def _of_part(
+    fitted: Fitted, metanet: Metanet, nets: Nets, true: np.ndarray, group: Group, *, seed: int
+) -> Float[np.ndarray, " net"]:
+    worst = fitted.predict(metanet.features(nets))
+
+    def seen(element: Element) -> None:
+        nonlocal worst
+        moved = replace(nets, weights=act(nets.weights.double(), nets.layout, element))
+        predicted = fitted.predict(metanet.features(moved))
+        worst = np.where(np.abs(predicted - true) > np.abs(worst - true), predicted, worst)
+
+    step = _gradient(fitted.module, metanet, nets, true) if fitted.module is not None and group.scales else None
+    logs = {space: torch.zeros(len(nets), size, dtype=torch.float64) for space, size in group.scales.items()}
+    bound = log(LARGEST)
+    for number in range(STEPS if group.scales else 0):
+        directions = None if step is None else step(logs)
+        if directions is None:  # no gradient: random draws
+            rng = stream(seed, "worst case", number, int(nets.index[0]))
+            seen(draw(group, len(nets), rng, kinds=("scale",), largest=LARGEST))
+            continue
+        rate = 2 * bound / (1 + number)  # the first step reaches the bound
+        logs = {space: (logs[space] + rate * way.sign()).clamp(-bound, bound) for space, way in directions.items()}
+        seen(Element(scales=logs))
+    return worst
+
+
+def _gradient(
+    module: nn.Module, metanet: Metanet, nets: Nets, true: np.ndarray
+) -> Callable[[dict[str, Tensor]], dict[str, Tensor] | None]:
+    """The gradient of the squared error in the logarithms of the scales; None where the inputs have none."""
+    device = next(module.parameters()).device
+    target = torch.from_numpy(true).float().to(device)
+
+    def gradient(logs: dict[str, Tensor]) -> dict[str, Tensor] | None:
+        free = {space: found.clone().requires_grad_() for space, found in logs.items()}
+        weights = act(nets.weights.double(), nets.layout, Element(scales=free))
+        module.eval()
+        try:
+            read = batches.floats(batches.to(metanet.features(replace(nets, weights=weights)), device))
+            loss = (module(read) - target).square().sum()
+        except RuntimeError:  # an input that takes the weights out of PyTorch
+            return None
+        if not loss.requires_grad:
+            return None
+        found = torch.autograd.grad(loss, list(free.values()), allow_unused=True)
+        if all(way is None for way in found):
+            return None
+        return {space: torch.zeros_like(logs[space]) if way is None else way for space, way in zip(free, found, strict=True)}
+
+    return gradient
