@@ -14,6 +14,7 @@ from benchmark.scoring.find import find_metanet, name_of
 from benchmark.scoring.fitter import Fitter, Fitters
 from benchmark.scoring.job import Job, run
 from benchmark.scoring.task import check_task, opened, rows_of
+from benchmark.statistics.derived import derived
 from metanets import Training
 from metanets.table import METANETS
 from zoo.dataset.nets import Inputs
@@ -126,9 +127,11 @@ def _run_all(jobs: list[Job], fitters: Fitters, workers: int, report: Callable[[
         try:
             for future in as_completed(pending):
                 paths += future.result()
-                last = records.read(paths[-1])
-                task, test = last.task, last.test
-                report(f"{task.zoo.name}, {task.name()}, {last.metanet.name}: R² {test['r2']:.3f}, tau {test['tau']:.3f}")
+                last = records.stored(paths[-1], below=jobs[0].out)
+                task, test = last.record.task, derived(last.frame).test
+                report(
+                    f"{task.zoo.name}, {task.name()}, {last.record.metanet.name}: R² {test['r2']:.3f}, tau {test['tau']:.3f}"
+                )
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             fitters.close()

@@ -4,6 +4,10 @@ import gzip
 import importlib
 import itertools
 import json
+import threading
+import time
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -156,9 +160,9 @@ def test_the_listing_of_a_bucket_is_given_up_too(monkeypatch, pages, files, foun
         bucket = locate(address)
         for number in range(5):
             bucket.write(f"{number}", b"x", "")
-        real = bucket._fs.call_s3
+        real = bucket._fs._call_s3
         assert bucket.listing(None).keys() == set("01234")
-        monkeypatch.setattr(bucket._fs, "call_s3", lambda method, **more: real(method, MaxKeys=1, **more))
+        monkeypatch.setattr(bucket._fs, "_call_s3", lambda method, **more: real(method, MaxKeys=1, **more))
         assert bucket.listing(None).keys() == set("01234")
         monkeypatch.setattr(s3, "PAGES", pages)
         monkeypatch.setattr(store, "FILES", files)
@@ -183,3 +187,37 @@ def test_what_is_no_release_is_not_taken_for_one_to_publish_over(tmp_path, stand
     (tmp_path / "to" / "zoo.json").write_bytes(about)
     with pytest.raises(FileExistsError, match="1 files that are no release"):
         publish(bundle({"plain": standard}), str(tmp_path / "to"), report=quiet)
+
+
+class Endless(BaseHTTPRequestHandler):
+    """A bucket whose listing has one page, without an end."""
+
+    def do_GET(self) -> None:
+        """Answers for ever, slowly."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/xml")
+        self.end_headers()
+        with suppress(OSError):
+            self.wfile.write(b"<?xml version='1.0'?><ListBucketResult>")
+            while True:
+                self.wfile.write(b"<Contents><Key>a</Key><Size>1</Size></Contents>" * 10)
+                time.sleep(0.01)
+
+    def log_message(self, *_: object) -> None:
+        """Keeps the tests' output clean."""
+
+
+def test_a_page_of_a_bucket_without_an_end_is_left(monkeypatch):
+    pytest.importorskip("s3fs")
+    monkeypatch.setattr(s3, "PAGE_SECONDS", 1.0)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "us-east-1")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        begun = time.monotonic()
+        with pytest.raises((ConnectionError, TimeoutError), match="s3://bucket/zoos"):
+            s3.Bucket("bucket/zoos").listing(None)
+        assert time.monotonic() - begun < 60
+        server.shutdown()

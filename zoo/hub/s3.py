@@ -9,6 +9,8 @@ from typing import Any
 from zoo.hub.store import CHUNK, PAGES, Content, Entry, Store, few
 from zoo.messages import plain
 
+PAGE_SECONDS = 30.0  # for a page of a listing, which has 1,000 objects at most
+
 
 @dataclass(frozen=True)
 class Bucket(Store):
@@ -40,12 +42,18 @@ class Bucket(Store):
         return found
 
     def _objects(self, fs: Any) -> Iterator[tuple[str, int]]:
-        """Names and bytes, a page at a time: `fs.find` would gather a listing without end before it answers."""
+        """Names and bytes, a page at a time: `fs.find` would gather a listing without end before it answers.
+
+        Raises TimeoutError where a page has no end.
+        """
+        from fsspec.asyn import sync
+
         bucket, _, prefix = self.root.partition("/")
         more: dict[str, str] = {}
         prefix = prefix and prefix + "/"
         for _ in range(PAGES):
-            page = fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, **more)
+            asked = {"Bucket": bucket, "Prefix": prefix, **more}
+            page = sync(fs.loop, fs._call_s3, "list_objects_v2", timeout=PAGE_SECONDS, **asked)  # read whole by the client
             for item in page.get("Contents", []):
                 if not item["Key"].endswith("/"):  # what some clients leave for a folder
                     yield item["Key"].removeprefix(prefix), int(item["Size"])
