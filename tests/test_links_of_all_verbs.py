@@ -48,6 +48,7 @@ CASES: dict[str, Case] = {
     "work": Case("begun", ("work", "LAID"), ("data",)),
     "status": Case("begun", ("status", "LAID"), ("MANIFEST.sha256",)),
     "info": Case("zoo", ("info", "LAID"), ("source.json",)),
+    "group": Case("zoo", ("group", "LAID")),
     "verify": Case("zoo", ("verify", "LAID", "--nets", "1"), ("data/more.h5",)),
     "audit": Case("zoo", ("audit", "LAID")),
     "plot": Case("zoo", ("plot", "LAID", "--out", "NEW")),

@@ -62,9 +62,9 @@ def other_shape(folder):
 
 
 def other_matrix(folder):
-    """A matrix that makes a thousand channels of two, in a family that has none."""
+    """A matrix of a thousand channels where there are two, in a family that has none."""
     shared = safetensors.numpy.load_file(folder / "fixed.safetensors")
-    made = safetensors.numpy.save({**shared, "nonlin1.F_mat": np.zeros((1000, 2), "f4")})
+    made = safetensors.numpy.save({**shared, "nonlin1.F_mat": np.zeros((1000, 1000), "f4")})
     (folder / "fixed.safetensors").write_bytes(made)
 
 

@@ -28,10 +28,14 @@ class Prying(nn.Module):
         return self.layer(weights)[:, 0]
 
 
+def is_plain(found: object) -> bool:
+    return type(found) is torch.Tensor and found.device.type == "cpu" and found.layout == torch.strided
+
+
 def note(nets: int) -> None:
     objects = gc.get_objects()
     objects += [part for found in objects for part in gc.get_referents(found)]
-    held = [o for o in objects if type(o) is np.ndarray or (type(o) is torch.Tensor and o.device.type == "cpu")]
+    held = [found for found in objects if type(found) is np.ndarray or is_plain(found)]
     columns = [np.asarray(o.detach() if type(o) is torch.Tensor else o) for o in held]
     columns = [o.astype(float) for o in columns if o.shape == (nets,) and o.dtype.kind in "fiu"]
     words = [found for found in objects if type(found) is str and len(found) < 200 and found.isprintable()]
