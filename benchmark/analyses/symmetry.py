@@ -143,17 +143,11 @@ def symmetry(
             row |= {kind: change, f"{kind}_relative": change / spread}
         row["moved_r2"] = float(np.mean([r2(held.target, after) for after in moved["together"]]))
         row["worst_r2"] = r2(held.target, worst)
-        farthest = max(
-            np.abs(moved[kind] - _of_doubles(fitted, metanet, validation)).max() for kind in ("permutation", "scaling")
-        )
+        in_float64 = fitted.predict(metanet.features(replace(validation, weights=validation.weights.double())))
+        farthest = max(np.abs(moved[kind] - in_float64).max() for kind in ("permutation", "scaling"))
         row["exact"] = bool(farthest <= EXACT * held.target.std())
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _of_doubles(fitted: Fitted, metanet: Metanet, nets: Nets) -> Float[np.ndarray, " net"]:
-    """Predictions for the nets as they are, but in float64 as moved ones are."""
-    return fitted.predict(metanet.features(replace(nets, weights=nets.weights.double())))
 
 
 def _moved(

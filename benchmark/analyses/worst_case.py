@@ -31,16 +31,9 @@ def worst_case(
 
     `nets` are whole. The group's orders, mixes and sizes are not used. Nothing moves where it has no scales.
     """
-    found = [
-        _of_part(fitted, metanet, replace(nets.only(rows)), true[rows], group, seed=seed)
-        for rows in _parts(len(nets), AT_ONCE)
-    ]
-    return np.concatenate(found)
-
-
-def _parts(count: int, size: int) -> list[np.ndarray]:
-    numbers = np.arange(count) // size
-    return [numbers == number for number in range(numbers.max() + 1)]
+    part = np.arange(len(nets)) // AT_ONCE
+    chosen = [part == number for number in range(part.max() + 1)]
+    return np.concatenate([_of_part(fitted, metanet, nets.only(rows), true[rows], group, seed=seed) for rows in chosen])
 
 
 def _of_part(

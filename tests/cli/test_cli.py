@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from verbs import run
 
 import zoo
-from benchmark.cli import main
 from zoo.storage.manifest import read_manifest, write_manifest
 
 SMALLER = [
@@ -30,21 +31,7 @@ SMALLER = [
 def metazoo(monkeypatch, capsys):
     """Runs a command line in this process: (exit code, output, errors)."""
 
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["metazoo", *map(str, arguments)])
-        before = signal.getsignal(signal.SIGTERM)
-        try:
-            main.main()
-            code: object = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        finally:
-            signal.signal(signal.SIGTERM, before)
-        out, err = capsys.readouterr()
-        assert isinstance(code, int)
-        return code, out, err
-
-    return run
+    return partial(run, monkeypatch, capsys)
 
 
 def test_build_info_verify_plot_and_export_do_what_they_say(metazoo, tmp_path):

@@ -17,9 +17,9 @@ from metanets import Training
 from zoo.importers.asymmetric_networks.export import export_official
 from zoo.importers.asymmetric_networks.importer import asymmetric_networks
 from zoo.importers.import_zoo import import_zoo
-from zoo.importers.infer_layout import resnet8_layout
 from zoo.importers.source_zoo import write
 from zoo.jobs.mask_files import read_masks
+from zoo.nets import resnet
 from zoo.spec.resolve import layout_of
 from zoo.tasks import augment, images
 from zoo.training.measure import measure
@@ -217,11 +217,11 @@ def test_the_papers_sizes_and_families_are_found(tmp_path, width, family, weight
 @pytest.mark.parametrize("width", [1 / 16, 0.1, 0.125, 0.16, 0.33, 0.5, 0.875, 1.0, 1.3, 2.0])
 def test_the_layout_of_any_width_is_found_from_shapes_alone(width):
     shapes = {name: tuple(t.shape) for name, t in PlainResNet8(width=width, channels=1, classes=7).state_dict().items()}
-    layout = resnet8_layout(shapes)
+    layout = resnet.like(shapes)
     assert layout is not None
     assert {entry.name: entry.shape for entry in layout} == shapes
-    assert resnet8_layout({**shapes, "linear.weight": (7, 3)}) is None
-    assert resnet8_layout({**shapes, "extra": (1,)}) is None
+    assert resnet.like({**shapes, "linear.weight": (7, 3)}) is None
+    assert resnet.like({**shapes, "extra": (1,)}) is None
 
 
 def test_without_the_tables_there_are_no_hyper_parameters_and_splits_are_a_hash(official, tmp_path):

@@ -8,7 +8,7 @@ from zoo.nets.layout import from_shapes, total
 from zoo.seeds import stream
 from zoo.spec import load
 from zoo.spec.resolve import blueprint
-from zoo.symmetry import act, align, draw, group_of
+from zoo.symmetry import Element, act, align, draw, group_of
 from zoo.symmetry.group import masked
 
 
@@ -44,15 +44,9 @@ def test_a_single_space_gets_the_best_of_all_orders():
     group = masked(layout, torch.ones(total(layout), dtype=torch.bool))
     one, other = torch.randn(2, 1, total(layout), generator=stream("brute")).double()
     best = min(
-        float((act(other, layout, element_of(order)) - one).norm())
+        float((act(other, layout, Element({"H": order.unsqueeze(0)})) - one).norm())
         for order in torch.cartesian_prod(*[torch.arange(4)] * 4)
         if len(set(order.tolist())) == 4
     )
     found = act(other, layout, align(one, other, layout, group))
     assert float((found - one).norm()) == pytest.approx(best)
-
-
-def element_of(order: torch.Tensor):
-    from zoo.symmetry import Element
-
-    return Element({"H": order.unsqueeze(0)})

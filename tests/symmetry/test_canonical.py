@@ -78,8 +78,7 @@ def test_what_the_form_is_made_of():
     for norms in written:
         total_ = sum(found[f"{norm}.{part}"].square() for norm in norms for part in ("weight", "bias"))
         assert torch.allclose(total_, torch.ones_like(total_))
-    plain, _ = net, weights
-    sizes = log_sizes(weights, plain.layout, group_of(plain))
+    sizes = log_sizes(weights, net.layout, group_of(net))
     conv = views(weights, net.layout)["conv1.weight"].flatten(1)
     torch.testing.assert_close(sizes["conv1.weight"], conv.square().mean(dim=1).log() / 2)
 

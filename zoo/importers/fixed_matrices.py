@@ -6,9 +6,9 @@ Their class has `nonlin.F_mat` and `layer1.0.nonlin1.F_mat` as kernels (d, d, 1,
 
 from torch import Tensor
 
-from zoo.importers.infer_layout import Shapes, in_layout, resnet8_layout, shapes_of
+from zoo.importers.infer_layout import shapes_of
 from zoo.nets import resnet
-from zoo.nets.layout import Layout
+from zoo.nets.layout import Layout, Shapes, shapes_in
 
 MATRIX = ".F_mat"
 
@@ -36,6 +36,6 @@ def recognised(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def gated_layout(shapes: Shapes) -> Layout | None:
     """The layout of a ResNet8 with its own matrices, by our names, if it has exactly these tensors."""
-    plain = resnet8_layout({name: shape for name, shape in shapes.items() if not name.endswith(MATRIX)})
+    plain = resnet.like({name: shape for name, shape in shapes.items() if not name.endswith(MATRIX)})
     gated = None if plain is None else resnet.with_gates(plain)
-    return gated if gated is not None and in_layout(gated) == shapes else None
+    return gated if gated is not None and shapes_in(gated) == shapes else None

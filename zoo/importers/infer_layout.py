@@ -7,8 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from zoo.messages import plain_line
-from zoo.nets import resnet
-from zoo.nets.layout import Layout, Shapes, from_shapes, shapes_in
+from zoo.nets.layout import Layout, Shapes, from_shapes
 
 EMBEDDINGS = ("embed", "token")  # in the name of a tensor of three or more axes that is no convolution
 
@@ -16,11 +15,6 @@ EMBEDDINGS = ("embed", "token")  # in the name of a tensor of three or more axes
 def shapes_of(tensors: dict[str, Tensor]) -> Shapes:
     """The shape of each tensor."""
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-
-
-def in_layout(layout: Layout) -> Shapes:
-    """The shape of each tensor of a layout."""
-    return shapes_in(layout)
 
 
 def unlike(path: Path, shapes: Shapes, first: Path | str, expected: Shapes) -> str:
@@ -36,11 +30,6 @@ def check_alike(path: Path, shapes: Shapes, first: Path | str, expected: Shapes)
     """Raises ValueError naming the first tensor of `path` that is not as in `first`."""
     if fault := unlike(path, shapes, first, expected):
         raise ValueError(fault)
-
-
-def resnet8_layout(shapes: Shapes) -> Layout | None:
-    """This package's ResNet8 layout if it has exactly these tensors, of whatever width, channels and classes."""
-    return resnet.like(shapes)
 
 
 def role(name: str, shapes: Shapes) -> str:

@@ -118,36 +118,31 @@ def lined(tensor: Tensor, axis: int, heads: int | None) -> Float[Tensor, "net he
 
 def inverse(element: Element, layout: Layout) -> Element:
     """What undoes the element: act(act(w, g), inverse(g)) = w."""
-    along, back = order_of(acting(layout)), {space: order.argsort(dim=1) for space, order in element.orders.items()}
-
-    def carried(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {space: _taken(numbers, element.orders.get(along.get(space, ""))) for space, numbers in found.items()}
-
-    scales = {space: -logs for space, logs in carried(element.scales).items()}
-    mixes = {space: torch.linalg.inv(matrices) for space, matrices in carried(element.mixes).items()}
+    back = {space: order.argsort(dim=1) for space, order in element.orders.items()}
+    scales = {space: -logs for space, logs in _carried(element.scales, element.orders, layout).items()}
+    mixes = {space: torch.linalg.inv(a) for space, a in _carried(element.mixes, element.orders, layout).items()}
     return Element(back, scales, mixes, {name: -logs for name, logs in element.sizes.items()})
 
 
 def compose(second: Element, first: Element, layout: Layout) -> Element:
     """One element that does what both do: act(w, compose(g, h)) = act(act(w, h), g)."""
-    along = order_of(acting(layout))
-
-    def carried(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The numbers of `second`, as they lie before `first` has put the channels in order."""
-        orders = {space: order.argsort(dim=1) for space, order in first.orders.items()}
-        return {space: _taken(numbers, orders.get(along.get(space, ""))) for space, numbers in found.items()}
-
-    orders = {**first.orders, **second.orders}
+    back = {space: order.argsort(dim=1) for space, order in first.orders.items()}
+    scales, mixes = _carried(second.scales, back, layout), _carried(second.mixes, back, layout)  # as before `first` reorders
     both = first.orders.keys() & second.orders.keys()
+    orders = {**first.orders, **second.orders}
     orders |= {space: first.orders[space].gather(1, second.orders[space]) for space in both}
-    mixes = {**first.mixes, **carried(second.mixes)}
-    mixes |= {s: carried(second.mixes)[s] @ first.mixes[s] for s in first.mixes.keys() & second.mixes.keys()}
-    return Element(orders, _sum(first.scales, carried(second.scales)), mixes, _sum(first.sizes, second.sizes))
+    products = {space: mixes[space] @ first.mixes[space] for space in first.mixes.keys() & mixes.keys()}
+    return Element(orders, _sum(first.scales, scales), {**first.mixes, **mixes, **products}, _sum(first.sizes, second.sizes))
 
 
-def _taken(numbers: Tensor, order: Tensor | None) -> Tensor:
-    """The numbers [net, channel, ...] in another order of the channels; None: in their own."""
-    return numbers if order is None else torch.stack([row[places] for row, places in zip(numbers, order, strict=True)])
+def _carried(found: Mapping[str, Tensor], orders: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+    """What scale spaces or mixes have for each channel [net, channel, ...], where channels come in these orders."""
+    along = order_of(acting(layout))
+    taken = {space: orders.get(along.get(space, "")) for space in found}
+    return {
+        space: numbers if (order := taken[space]) is None else numbers[torch.arange(len(order)).unsqueeze(1), order]
+        for space, numbers in found.items()
+    }
 
 
 def _sum(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> dict[str, Tensor]:

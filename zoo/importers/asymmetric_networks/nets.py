@@ -10,9 +10,9 @@ from torch import Tensor
 
 from zoo.importers.asymmetric_networks.export import OFFICIAL_FAMILIES
 from zoo.importers.fixed_matrices import MATRIX, in_our_names
-from zoo.importers.infer_layout import Shapes, check_alike, in_layout, resnet8_layout, shapes_of, without_statistics
+from zoo.importers.infer_layout import check_alike, shapes_of, without_statistics
 from zoo.nets import resnet
-from zoo.nets.layout import Layout, total
+from zoo.nets.layout import Layout, Shapes, shapes_in, total
 from zoo.untrusted import readers
 
 MASKS = (".mask", ".normal_mask")  # the same in all nets of a zoo
@@ -43,9 +43,9 @@ def shared(paths: list[Path], kappa: float) -> Shared:
     path = paths[0]
     tensors, _ = _pair(path)
     plain = {name: shape for name, shape in shapes_of(tensors).items() if not name.endswith((*MASKS, MATRIX))}
-    layout = resnet8_layout(plain)
+    layout = resnet.like(plain)
     if layout is None:
-        check_alike(path, plain, "the paper's ResNet8", in_layout(_nearest(plain)))
+        check_alike(path, plain, "the paper's ResNet8", shapes_in(_nearest(plain)))
         raise ValueError(f"{path} is not the paper's ResNet8")
     masked, gated = (any(name.endswith(ends) for name in tensors) for ends in (MASKS, MATRIX))
     if masked and gated:

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from zoo.importers.infer_layout import Shapes, in_layout, shapes_of, unlike
+from zoo.importers.infer_layout import shapes_of, unlike
 from zoo.importers.modelzoos.trials import Trial
 from zoo.messages import plain_line, some_numbers
-from zoo.nets.layout import Layout, total
+from zoo.nets.layout import Layout, Shapes, shapes_in, total
 from zoo.untrusted import readers
 
 COUNTER = "num_batches_tracked"  # of BatchNorm: a whole number
@@ -109,7 +109,7 @@ def steps(looked: list[Looked], wanted: set[int] | None) -> tuple[int, ...]:
 def vector(path: Path, layout: Layout) -> np.ndarray:
     """The weights in a file. Raises ValueError where its tensors are no longer those of the layout."""
     tensors, _ = _state(path)
-    if _plan(shapes_of(tensors)) != _plan(in_layout(layout)):
+    if _plan(shapes_of(tensors)) != _plan(shapes_in(layout)):
         raise ValueError(f"{path} changed while it was read")
     values = np.empty(total(layout), np.float32)
     for entry, tensor in zip(layout, tensors.values(), strict=True):  # names differ by the numbers of layers

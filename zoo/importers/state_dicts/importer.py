@@ -8,15 +8,16 @@ import numpy as np
 import torch
 
 from zoo.importers.fixed_matrices import gated_layout
-from zoo.importers.infer_layout import check_alike, in_layout, inferred_layout, resnet8_layout, shapes_of, without_statistics
+from zoo.importers.infer_layout import check_alike, inferred_layout, shapes_of, without_statistics
 from zoo.importers.source_files import digests, unwrapped
 from zoo.importers.source_zoo import Foreign, one_by_one
 from zoo.importers.state_dicts import columns, state_files
 from zoo.importers.state_dicts import table as net_tables
 from zoo.importers.state_dicts.state_files import State
 from zoo.messages import plain_line, plain_name
+from zoo.nets import resnet
 from zoo.nets.architectures import ARCHITECTURES
-from zoo.nets.layout import Layout, total
+from zoo.nets.layout import Layout, shapes_in, total
 from zoo.spec.imported import Imported, Provenance
 from zoo.untrusted import tables
 
@@ -140,7 +141,7 @@ def _label(text: str) -> str:
 def _layout(state: State, path: Path, architecture: str, label: str) -> tuple[Layout, str]:
     """Where each tensor lies, and the name of the architecture."""
     shapes = shapes_of(state.tensors)
-    ours = resnet8_layout(shapes) or gated_layout(shapes)
+    ours = resnet.like(shapes) or gated_layout(shapes)
     if ours is None and architecture in ARCHITECTURES:
         raise ValueError(
             f"{path}: its tensors are not those of this package's {architecture}; name the architecture otherwise"
@@ -152,7 +153,7 @@ def _layout(state: State, path: Path, architecture: str, label: str) -> tuple[La
 
 def _vector(state: State, layout: Layout, path: Path, first: Path) -> np.ndarray:
     """A net's tensors one after the other. Raises ValueError naming the tensor that is not the first net's."""
-    check_alike(path, shapes_of(state.tensors), first, in_layout(layout))
+    check_alike(path, shapes_of(state.tensors), first, shapes_in(layout))
     return torch.cat([state.tensors[entry.name].reshape(-1) for entry in layout]).numpy()
 
 
