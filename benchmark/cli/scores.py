@@ -1,6 +1,7 @@
 """The verbs that fit metanets, and show what came of it."""
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import Annotated, Literal
@@ -116,7 +117,8 @@ def symmetry(
     for head in ("metanet", "R²", *kinds, "R² moved", "R² worst", "exact"):
         table.add_column(head, justify="left" if head == "metanet" else "right")
     for row in found.to_dict("records"):
-        moved = (f"{row[f'{kind}_relative']:.2g}" for kind in kinds)
+        relative = [row[f"{kind}_relative"] for kind in kinds]
+        moved = ("–" if math.isnan(change) else f"{change:.2g}" for change in relative)  # of predictions that are all equal
         scores = (f"{row[name]:.3f}" for name in ("moved_r2", "worst_r2"))
         table.add_row(escape(row["metanet"]), f"{row['r2']:.3f}", *moved, *scores, "yes" if row["exact"] else "no")
     console.print(table)

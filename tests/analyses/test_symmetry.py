@@ -131,6 +131,7 @@ def test_the_verb_prints_the_report(standard):
     assert found[0]["permutation"] == pytest.approx(symmetry(standard, ["ridge"], seed=3)["permutation"][0])
     assert f"{found[0]['worst_relative']:.2g}" in table.output
     assert f"{found[0]['moved_r2']:.3f}" in table.output
+    assert "nan" not in table.output
 
 
 def test_a_kept_report_is_read_again_and_a_damaged_one_refused(report, standard, tmp_path):
