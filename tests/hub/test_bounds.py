@@ -221,3 +221,13 @@ def test_a_page_of_a_bucket_without_an_end_is_left(monkeypatch):
             s3.Bucket("bucket/zoos").listing(None)
         assert time.monotonic() - begun < 60
         server.shutdown()
+
+
+def test_publishing_and_fetching_read_no_list_of_the_clients_own(hub, standard, tmp_path, monkeypatch):
+    """The client reads one of whatever length, for its telemetry, where it is not told to send none."""
+    agents = importlib.import_module("huggingface_hub.utils._detect_agent")
+    asked = []
+    monkeypatch.setattr(agents, "_get_registry", lambda: asked.append(1) or {})
+    publish(bundle({"plain": standard}, extra={"more.txt": b"more"}), REPO, report=quiet)
+    fetch(REPO, tmp_path / "back", config="plain")
+    assert asked == []

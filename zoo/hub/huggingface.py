@@ -52,9 +52,10 @@ class Hub:
 
     def _api(self) -> Any:
         try:
-            from huggingface_hub import HfApi
+            from huggingface_hub import HfApi, constants
         except ImportError:
             raise ImportError('hf:// needs the package huggingface_hub: pip install "metazoo[hub]"') from None
+        constants.HF_HUB_DISABLE_TELEMETRY = True  # for it the client reads a list without bounds before each call
         return HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
 
     @contextmanager
