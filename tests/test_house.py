@@ -18,6 +18,7 @@ ROOMS = (  # from the ground up: a room imports only rooms before it, and itself
     "zoo/native",
     "zoo/training",
     "zoo/dataset",
+    "zoo/landscape",
     "zoo/jobs",
     "zoo/importers",
     "zoo/hub",

@@ -1,7 +1,7 @@
 """Reading a zoo: its columns as a frame, its weights memory-mapped, as torch tensors, and tensor by tensor."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from zoo.dataset import not_a_zoo, vet, zoo_json
+from zoo.dataset.derived import Derived, merged, read_all
 from zoo.dataset.nets import Inputs, Nets
 from zoo.messages import Facts, facts_html, facts_text, plain, some_names, unknown
 from zoo.nets.blueprint import Blueprint
@@ -31,8 +32,9 @@ SOURCE, SOURCE_BYTES = "source.json", 10_000  # what `fetch` leaves in a zoo, no
 class Zoo:
     """A whole zoo, opened for reading; weights stay on disk until they are asked for.
 
-    `columns` has a row a net in order of `index`, with hyper-parameters, targets, `diverged` and `split`.
-    `manifest_sha256` identifies the zoo's content.
+    `columns` has a row a net in order of `index`, with hyper-parameters, targets, `diverged`, `split`, and what analyses
+    derived for each net. `manifest_sha256` identifies the zoo's content. `derived` has what analyses added, by name;
+    `left_aside` a line on each such file that is of another zoo.
     """
 
     folder: Path
@@ -41,6 +43,8 @@ class Zoo:
     manifest_sha256: str
     columns: pd.DataFrame
     parts: dict[str, tuple[shards.Shard, ...]]
+    derived: dict[str, Derived] = field(default_factory=dict)
+    left_aside: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -62,6 +66,7 @@ class Zoo:
             "nets": f"{splits}; {int(self.columns['diverged'].sum()):,} diverged",
             "hyper-parameters": some_names(self.hyper_parameters),
             "targets": some_names(self.targets),
+            **({"derived, left aside": "; ".join(self.left_aside)} if self.left_aside else {}),
             "folder": str(self.folder),
         }
 
@@ -157,11 +162,12 @@ class Zoo:
 
     @cached_property
     def targets(self) -> list[str]:
-        """The columns that can be predicted: the measured targets that this zoo has, and the hyper-parameters.
+        """The columns that can be predicted: measured targets that this zoo has, derived columns, hyper-parameters.
 
         Words cannot be.
         """
-        names = [*self.spec.targets, *self.spec.hyper_parameters]
+        added = [name for one in self.derived.values() if one.of == "nets" for name in one.columns]
+        names = [*self.spec.targets, *added, *self.spec.hyper_parameters]
         numbers = [name for name in names if name in self.columns and name not in self.spec.text]
         return [name for name in numbers if self.columns[name].notna().any()]
 
@@ -215,7 +221,9 @@ def open(folder: Path | str) -> Zoo:
         raise ValueError(f"{folder}: its shards do not hold nets 0 to {len(columns) - 1} once each; rebuild the zoo")
     spec = zoo_json.read(folder, nets=len(columns)).spec
     columns = columns.astype(dict.fromkeys(spec.text, "category"))
-    return Zoo(folder, spec, about.blueprint, sha256(folder / MANIFEST), columns, parts)
+    digest = sha256(folder / MANIFEST)
+    columns, found, aside = merged(columns, read_all(folder), digest)
+    return Zoo(folder, spec, about.blueprint, digest, columns, parts, {one.name: one for one in found}, tuple(aside))
 
 
 def _shard(path: Path, about: zoo_json.Description) -> shards.Shard:

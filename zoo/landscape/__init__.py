@@ -1,0 +1,1 @@
+"""What lies between two nets, and along the training of one."""
