@@ -59,6 +59,8 @@ def built(build: Callable[..., nn.Module], examples: Examples, *, seed: int) -> 
             f"its constructor needs {', '.join(needed)}; expected `layout`, or a single parameter, which gets the number of "
             f"inputs; give the others a default"
         )
+    if "layout" in needed and not examples.layout:
+        raise MistakeError("its constructor asks for the layout of a net, but what it is given are pairs of nets")
     given: dict[str, Any] = {"layout": examples.layout} if "layout" in needed else {}
     given |= {name: batches.numbers(examples.features) for name in others}
     with torch.random.fork_rng(devices=[]):

@@ -17,4 +17,10 @@ METANETS = {
     "trees_hyper_parameters": Metanet("hyper_parameters", fit_trees, baseline=True),
     "trees_statistics": Metanet("statistics", fit_trees, baseline=True),
     "ridge": Metanet("vector", fit_ridge, baseline=True),
+    "trees_distance": Metanet("distance", fit_trees, baseline=True),  # of pairs of nets alone
 }
+
+
+def fitting(*, pairs: bool) -> list[str]:
+    """The metanets for tasks on nets, or on pairs of nets."""
+    return [name for name, metanet in METANETS.items() if pairs or not metanet.input.only_pairs]

@@ -54,6 +54,9 @@ def score(
     train_nets: Annotated[
         list[int] | None, typer.Option(min=8, help="Fit on so many nets only; may be repeated, for a curve.")
     ] = None,
+    pairs: Annotated[
+        int | None, typer.Option(min=16, help="Predict a number of pairs of nets, such as barrier_mid, from so many pairs.")
+    ] = None,
     device: DeviceOption = "cpu",
     workers: WorkersOption = None,
     overwrite: OverwriteOption = False,
@@ -78,6 +81,7 @@ def score(
             transfer=transfer,
             shift=shift,
             train_nets=train_nets,
+            pairs=pairs,
             workers=workers_of(workers, device),
             overwrite=overwrite,
             command=command_line(),

@@ -111,7 +111,7 @@ def _check(what: str, name: str, names: Any) -> None:
 def _comparison(one: Result, other: Result, metric: str) -> Comparison:
     if not np.array_equal(one.target, other.target):
         raise ValueError(f"{one.key[1]}: the test nets of {one.key[2]} and {other.key[2]} differ; score one of them again")
-    found = difference(one.target, one.predicted, other.predicted, METRICS[metric], level=LEVEL)
+    found = difference(one.target, one.predicted, other.predicted, METRICS[metric], level=LEVEL, ends=one.ends)
     return Comparison(
         zoo=one.key[1],
         one=one.key[2],

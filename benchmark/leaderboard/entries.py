@@ -11,6 +11,7 @@ import pandas as pd
 
 from benchmark.leaderboard.names import is_of_the_suite, label
 from benchmark.records.corrections import SUBMISSION
+from benchmark.records.predictions import keys
 from benchmark.records.records import Record, Stored
 from benchmark.statistics.derived import Derived, derived
 from benchmark.submissions.record_checks import bad_rows, bad_scores, misstated
@@ -88,7 +89,7 @@ def _entry(one: Stored, submissions: dict[Path, Submission | None]) -> Entry:
     if problems := list(bad_scores(scores)):
         raise ValueError("; ".join(problems))
     submission, frame = submissions[home], one.frame
-    nets = frame.sort_values(["split", "index"], ignore_index=True)
+    nets = frame.sort_values(["split", *keys(frame)], ignore_index=True)
     tested = nets[nets["split"] == "test"].reset_index(drop=True)
     name = label(one.record.metanet, submission)
     return Entry(one.path, one.record, name, submission, scores, tested, _told(one.record, nets))
@@ -99,7 +100,7 @@ def _told(record: Record, nets: pd.DataFrame) -> str:
     task = asdict(record.task)
     for name in ("zoo", "test_zoo"):
         del task[name]["source"]
-    columns = [nets["index"].to_numpy(np.int64).tobytes(), nets["target"].to_numpy(np.float64).tobytes()]
+    columns = [nets[keys(nets)].to_numpy(np.int64).tobytes(), nets["target"].to_numpy(np.float64).tobytes()]
     return files.hash_of(json.dumps(task, sort_keys=True).encode() + b"".join(columns))
 
 

@@ -14,7 +14,7 @@ from benchmark.records import records
 from benchmark.records.readable import readable
 from benchmark.records.records import Record, Stored
 from benchmark.statistics.derived import Derived
-from benchmark.statistics.intervals import Table, difference_of, interval_of, pairs, resampled
+from benchmark.statistics.intervals import Ends, Table, difference_of, interval_of, pairs, resampled
 from benchmark.statistics.metrics import METRICS, r2
 from benchmark.submissions.submission import Submission
 from metanets.baselines import LEAVES
@@ -32,6 +32,7 @@ NOT_CHECKED = "labels not checked"
 class Result:
     """All seeds of one metanet on one task, in order: records, the test nets' targets, each seed's predictions of them.
 
+    `ends` are the two nets of each example, where the examples are pairs of nets.
     `scores` are derived from each seed's predictions; `label` is what the board calls the metanet, whose name in records
     may be another's too; `submission` says who submitted it, None: nobody, it was scored here.
     """
@@ -44,6 +45,7 @@ class Result:
     submission: Submission | None
     paths: tuple[Path, ...]
     own: bool  # of the suite's own code
+    ends: Ends = None
 
     @property
     def key(self) -> Key:
@@ -89,7 +91,8 @@ class Leaderboard:
         for (task, zoo), found in _grouped(self.results).items():
             if len(found) > 1:
                 predicted = {result.label: result.predicted for result in found}
-                frames.append(pairs(found[0].target, predicted, r2).assign(task=task, zoo=zoo))
+                rows = pairs(found[0].target, predicted, r2, ends=found[0].ends)
+                frames.append(rows.assign(task=task, zoo=zoo))
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=PAIRS)
 
     def matrices(self, metric: str = "r2") -> dict[tuple[str, str], pd.DataFrame]:
@@ -151,7 +154,7 @@ def from_records(found: Sequence[Stored], unreadable: Sequence[str] = ()) -> Lea
     Raises ValueError, with all reasons, where none can be shown.
     """
     known, results = results_of(found, unreadable)
-    tables = {result.key: resampled(result.target, result.predicted, r2) for result in results}
+    tables = {result.key: resampled(result.target, result.predicted, r2, ends=result.ends) for result in results}
     cells = []
     for group in _grouped(results).values():
         baseline = next((result for result in group if result.label == BASELINE), None)
@@ -172,6 +175,7 @@ def _result(seeds: tuple[Entry, ...]) -> Result:
     first = seeds[0]
     return Result(
         records=tuple(one.record for one in seeds),
+        ends=first.tested[["i", "j"]].to_numpy() if "i" in first.tested else None,
         target=first.tested["target"].to_numpy(),
         predicted=np.stack([one.tested["prediction"].to_numpy() for one in seeds]),
         scores=tuple(one.scores for one in seeds),

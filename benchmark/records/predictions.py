@@ -1,4 +1,7 @@
-"""The predictions beside a record: a Parquet file of index, split, target and prediction, a row a net."""
+"""The predictions beside a record: a Parquet file of index, split, target and prediction, a row a net.
+
+Of pairs of nets it has a row a pair, and `i` and `j` instead of `index`.
+"""
 
 import io
 from collections.abc import Mapping
@@ -15,7 +18,14 @@ from zoo.untrusted import parquet
 PREDICTIONS_BYTES = 10**8  # at most, in a file
 MOST_ROWS = 2_000_000  # what fits in PREDICTIONS_BYTES several times over
 LONGEST_SPLIT = 100  # bytes of a split's name: more are no name
-COLUMNS = {"index": ("int64",), "split": ("string", "large_string"), "target": ("double",), "prediction": ("double",)}
+TEXTS = ("string", "large_string")
+COLUMNS = {"index": ("int64",), "split": TEXTS, "target": ("double",), "prediction": ("double",)}
+OF_PAIRS = {"i": ("int64",), "j": ("int64",), **{name: kinds for name, kinds in COLUMNS.items() if name != "index"}}
+
+
+def keys(frame: pd.DataFrame) -> list[str]:
+    """The columns that tell an example from others: of nets, or of pairs."""
+    return ["i", "j"] if "i" in frame else ["index"]
 
 
 def to_parquet(frame: pd.DataFrame) -> bytes:
@@ -25,15 +35,15 @@ def to_parquet(frame: pd.DataFrame) -> bytes:
     return memory.getvalue()
 
 
-def from_parquet(path: Path, data: bytes, counts: Mapping[str, int]) -> pd.DataFrame:
+def from_parquet(path: Path, data: bytes, counts: Mapping[str, int], *, pairs: bool = False) -> pd.DataFrame:
     """Predictions out of these bytes, the description of the file looked at first. Raises ValueError naming the file."""
     try:
-        table = _table(path, data, counts)
+        table = _table(path, data, counts, pairs=pairs)
         frame = table.to_pandas(ignore_metadata=True)
         as_told = table.to_pandas()  # what pandas.read_parquet gives, which heeds a note of pandas' in the file
     except Exception as error:  # Arrow has many, and on strange bytes others come through: none may stop the check
         raise ValueError(f"{path}: no file of predictions ({error})") from None
-    if empty := [name for name in COLUMNS if table.column(name).null_count]:
+    if empty := [name for name in table.column_names if table.column(name).null_count]:
         raise ValueError(
             f"{path}: empty entries, as pandas writes NaN, in {', '.join(empty)}; expected a value for each net"
         )
@@ -42,11 +52,11 @@ def from_parquet(path: Path, data: bytes, counts: Mapping[str, int]) -> pd.DataF
     return frame
 
 
-def _table(path: Path, data: bytes, counts: Mapping[str, int]) -> Any:
+def _table(path: Path, data: bytes, counts: Mapping[str, int], *, pairs: bool) -> Any:
     """The file's table. Splits are read as codes of the few names that there are: a name repeated is not many names."""
     schema = _opened(data).schema_arrow
     file = _opened(data, read_dictionary=["split"])
-    _check_description(schema, file.metadata, counts)
+    _check_description(schema, file.metadata, counts, pairs=pairs)
     parquet.check(data, path)
     table = file.read(use_threads=False)
     splits = table.column("split")
@@ -63,11 +73,12 @@ def _opened(data: bytes, **options: Any) -> Any:
     )
 
 
-def _check_description(schema: Any, about: Any, counts: Mapping[str, int]) -> None:
+def _check_description(schema: Any, about: Any, counts: Mapping[str, int], *, pairs: bool) -> None:
     """Raises ValueError where columns, rows or sizes are not those of these predictions, before any is read."""
     found = {field.name: str(field.type) for field in schema}
-    if list(found) != list(COLUMNS) or any(found[name] not in kinds for name, kinds in COLUMNS.items()):
-        expected = {name: kinds[0] for name, kinds in COLUMNS.items()}
+    known = OF_PAIRS if pairs else COLUMNS
+    if list(found) != list(known) or any(found[name] not in kinds for name, kinds in known.items()):
+        expected = {name: kinds[0] for name, kinds in known.items()}
         raise ValueError(f"columns {found}, expected {expected}")
     if about.num_rows != counts["validation"] + counts["test"] or about.num_rows > MOST_ROWS:
         raise ValueError(
@@ -75,7 +86,7 @@ def _check_description(schema: Any, about: Any, counts: Mapping[str, int]) -> No
             f"{counts['test']:,} test nets, {MOST_ROWS:,} at most"
         )
     groups = [about.row_group(number) for number in range(about.num_row_groups)]
-    columns = [sum(group.column(number).num_values for group in groups) for number in range(len(COLUMNS))]
+    columns = [sum(group.column(number).num_values for group in groups) for number in range(len(found))]
     if (rows := {sum(group.num_rows for group in groups), *columns}) != {about.num_rows}:  # what is read goes by these
         raise ValueError(f"{about.num_rows:,} rows in all, but {max(rows):,} in its parts")
     size = sum(group.total_byte_size for group in groups)

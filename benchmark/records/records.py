@@ -69,8 +69,8 @@ class Task:
     `zoo` has the nets of training and validation, `test_zoo` those of the test. With `shift`, a hyper-parameter, nets up to
     the median of the training nets are fitted on, and nets beyond it tested on. With `train_nets`, only so many are fitted
     on, and half as many validated on. `nets` counts those used of each split, `diverged_left_out` those that cannot be.
-    `derived`: each column used that an analysis added to the zoo -> the SHA-256 of its file. With `pairs`, the examples
-    are so many pairs of nets.
+    `derived`: each column used that an analysis added to the test zoo -> the SHA-256 of its file. With `pairs`, the
+    examples are so many pairs of nets, each of one split, and `nets` counts the pairs.
     """
 
     target: Name
@@ -131,7 +131,10 @@ class Software:
 
 @dataclass(frozen=True, config=STRICT)
 class PredictionsFile:
-    """The Parquet file beside the record: index, split, target, prediction; a row for each validation and test net."""
+    """The Parquet file beside the record: index, split, target, prediction; a row for each validation and test net.
+
+    Of pairs of nets: i, j, split, target, prediction; a row for each validation and test pair.
+    """
 
     file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.parquet$")]
     sha256: Sha256
@@ -278,7 +281,8 @@ def _predictions(path: Path, record: Record, below: Path) -> bytes:
 
 
 def _parsed(path: Path, record: Record, data: bytes) -> pd.DataFrame:
-    return from_parquet(path.with_name(record.predictions.file), data, {str(s): n for s, n in record.task.nets.items()})
+    counts = {str(split): count for split, count in record.task.nets.items()}
+    return from_parquet(path.with_name(record.predictions.file), data, counts, pairs=record.task.pairs is not None)
 
 
 def paths(folder: Path) -> list[Path]:

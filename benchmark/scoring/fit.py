@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked_dataclass
 from torch import Tensor
@@ -42,10 +43,14 @@ class About:
 
 @dataclass(frozen=True)
 class Given:
-    """Some nets as a metanet is given them: without targets. Kept inputs stand there instead of the nets."""
+    """Some nets as a metanet is given them: without targets. Kept inputs stand there instead of the nets.
+
+    `pairs` has the rows of the two nets of each example, where examples are pairs.
+    """
 
     read: Nets | Tensor
     layout: Layout
+    pairs: Int[Tensor, "pair 2"] | None = None
 
 
 @dataclass(frozen=True)
@@ -111,9 +116,9 @@ class Fits:
         self.streams = dict(zip(asked.seeds, asked.streams, strict=True))
         with named(asked.metanet, asked.seeds[0]):
             parts = (asked.train, asked.train_target), (asked.validation, asked.validation_target)
-            train, validation = (Examples(features(metanet, part), target, part.layout) for part, target in parts)
+            train, validation = (_examples(metanet, part, target) for part, target in parts)
         if asked.moving is not None and metanet.trained_by_gradient:
-            train = replace(train, moved=_moved(metanet, asked.moving))
+            train = replace(train, moved=_moved(metanet, asked.moving, asked.train.pairs))
         chosen, device = asked.chosen, machine.ready(asked.training.device)
         if device.type == "cuda":
             torch.cuda.set_device(device)  # what a user's own code means by `cuda`
@@ -158,10 +163,13 @@ def features(metanet: Metanet, given: Given) -> Batch:
 
     An input that draws at random draws the same for all nets, whichever split they are of.
     """
-    if isinstance(given.read, Tensor):
-        return given.read
     with mistakes_named(), own_random_numbers(stable_seed("inputs")):
-        return metanet.features(given.read)
+        read = given.read if isinstance(given.read, Tensor) else metanet.features(given.read)
+        return read if given.pairs is None else metanet.input.of_pairs(read, given.pairs)
+
+
+def _examples(metanet: Metanet, given: Given, target: np.ndarray) -> Examples:
+    return Examples(features(metanet, given), target, given.layout if given.pairs is None else ())
 
 
 @contextmanager
@@ -196,14 +204,15 @@ def named(metanet: str, seed: int) -> Iterator[None]:
         raise ValueError(f"{metanet}, seed {seed}: {error}") from error
 
 
-def _moved(metanet: Metanet, given: Moving) -> Callable[[torch.Generator], Batch]:
-    """What is read of these training nets moved by random elements; all else is as it was given."""
+def _moved(metanet: Metanet, given: Moving, pairs: Tensor | None) -> Callable[[torch.Generator], Batch]:
+    """What is read of these training nets, or pairs of them, moved by random elements; all else is as it was given."""
     seen = slice(None) if given.nets.is_whole else given.nets.trained
 
     def move(rng: torch.Generator) -> Batch:
         moved = []
         for part in given.whole.split(MOVED_AT_ONCE):
             moved.append(act(part.float(), given.nets.layout, draw(given.group, len(part), rng))[:, seen])
-        return metanet.features(replace(given.nets, weights=torch.cat(moved)))
+        read = metanet.features(replace(given.nets, weights=torch.cat(moved)))
+        return read if pairs is None else metanet.input.of_pairs(read, pairs)
 
     return move

@@ -15,12 +15,13 @@ from torch import Tensor
 
 import zoo as zoos
 from benchmark.records import records
+from benchmark.records.predictions import keys
 from benchmark.scoring.feature_cache import nets_of, nets_or_kept
 from benchmark.scoring.find import name_of
 from benchmark.scoring.fit import About, Fits, Fitting, Given, Moving, Outcome, stream_of
 from benchmark.scoring.fitter import Fitter
 from benchmark.scoring.software import software
-from benchmark.scoring.task import rows_of, task_of
+from benchmark.scoring.task import examples_of, task_of
 from benchmark.statistics.metrics import is_constant, recalibrated_r2, scores
 from metanets import Training
 from metanets.table import METANETS
@@ -46,17 +47,26 @@ class Job:
     inputs: Inputs = "trained"
     shift: str | None = None
     train_nets: int | None = None
+    pairs: int | None = None
     overwrite: bool = False
     command: str = ""
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Some nets of a split: their indices, what is given of them, and their targets."""
+    """Some examples of a split, nets or pairs of them.
 
+    `examples` has their numbers and `target`; `index` those of the nets that are given.
+    """
+
+    examples: pd.DataFrame
     index: np.ndarray
     given: Given
-    target: np.ndarray
+
+    @property
+    def target(self) -> np.ndarray:
+        """The targets, in order."""
+        return self.examples["target"].to_numpy(np.float64, copy=True)
 
 
 def run(job: Job, fitter: Fits | Fitter | None = None, *, device: str = "") -> list[Path]:
@@ -66,7 +76,7 @@ def run(job: Job, fitter: Fits | Fitter | None = None, *, device: str = "") -> l
     """
     fitter, asked = fitter or Fits(), replace(job.training, device=device or job.training.device)
     zoo, tests = zoos.open(job.zoo), [zoos.open(folder) for folder in job.tests]
-    tasks = [task_of(zoo, test, job.target, job.inputs, job.shift, job.train_nets) for test in tests]
+    tasks = [task_of(zoo, test, job.target, job.inputs, job.shift, job.train_nets, job.pairs) for test in tests]
     about = fitter.describe(job.metanet)
     paths = {
         (i, seed): records.path_of(job.out, tasks[i], name_of(job.metanet), seed)
@@ -95,14 +105,16 @@ def run(job: Job, fitter: Fits | Fitter | None = None, *, device: str = "") -> l
 
 
 def _labelled(zoo: Zoo, test: Zoo, about: About, split: str, job: Job) -> Labelled:
-    """The nets of a split that this job uses; a hyper-parameter that is the target is hidden from the metanet."""
+    """The examples of a split that this job uses; a hyper-parameter that is the target is hidden from the metanet."""
     source = test if split == "test" else zoo
-    rows = rows_of(zoo, test, job.target, job.shift, job.train_nets)[split]
+    examples = examples_of(zoo, test, job.target, job.shift, job.train_nets, job.pairs)[split]
     index, read = nets_or_kept(source, about.reads, split, whole=about.whole, inputs=job.inputs, hidden=job.target)
-    chosen = np.isin(index, rows)
+    numbers = examples.drop(columns="target").to_numpy()
+    chosen = np.isin(index, numbers)
     if not chosen.all():
-        read = read[torch.from_numpy(chosen)] if isinstance(read, Tensor) else read.only(chosen)
-    return Labelled(rows, Given(read, source.layout), source.columns[job.target].to_numpy(np.float64)[rows])
+        index, read = index[chosen], read[torch.from_numpy(chosen)] if isinstance(read, Tensor) else read.only(chosen)
+    pairs = None if job.pairs is None else torch.from_numpy(np.searchsorted(index, numbers))
+    return Labelled(examples, index, Given(read, source.layout, pairs))
 
 
 def _fitting(
@@ -115,7 +127,8 @@ def _fitting(
     training: Training,
 ) -> Fitting:
     """What is handed over to be fitted."""
-    task = (zoo.manifest_sha256, job.target, job.inputs, job.shift, job.train_nets)
+    task: tuple[object, ...] = (zoo.manifest_sha256, job.target, job.inputs, job.shift, job.train_nets)
+    task = task if job.pairs is None else (*task, job.pairs)
     train = _labelled(zoo, zoo, about, "train", job)
     return Fitting(
         metanet=job.metanet,
@@ -183,10 +196,11 @@ def _settings(training: Training) -> dict[str, Any]:
 
 
 def _predicted(job: Job, seed: int, part: Labelled, found: list[float]) -> pd.DataFrame:
-    """The predictions, a row a net. Raises ValueError where there are more or fewer than nets."""
-    if len(found) != len(part.index):
-        raise ValueError(f"{job.metanet}, seed {seed}: {len(found)} predictions for {len(part.index)} nets")
-    return pd.DataFrame({"index": part.index, "target": part.target, "prediction": np.asarray(found, np.float64)})
+    """The predictions, a row an example. Raises ValueError where there are more or fewer than examples."""
+    if len(found) != len(part.examples):
+        what = "nets" if job.pairs is None else "pairs"
+        raise ValueError(f"{job.metanet}, seed {seed}: {len(found)} predictions for {len(part.examples)} {what}")
+    return part.examples.assign(prediction=np.asarray(found, np.float64))
 
 
 def _scores(job: Job, seed: int, split: str, frame: pd.DataFrame) -> dict[str, float]:
@@ -217,7 +231,8 @@ def _write(
         validation_predicted=validation["prediction"].to_numpy(),
     )
     frames = [frame.assign(split=split) for split, frame in predicted.items()]
-    frame = pd.concat(frames, ignore_index=True)[["index", "split", "target", "prediction"]]
+    frame = pd.concat(frames, ignore_index=True)
+    frame = frame[[*keys(frame), "split", "target", "prediction"]]
     reference, data = records.predictions_file(path, frame)
     record = records.Record(
         schema=records.SCHEMA,

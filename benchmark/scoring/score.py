@@ -13,10 +13,10 @@ from benchmark.records import records
 from benchmark.scoring.find import find_metanet, name_of
 from benchmark.scoring.fitter import Fitter, Fitters
 from benchmark.scoring.job import Job, run
-from benchmark.scoring.task import check_task, opened, rows_of
+from benchmark.scoring.task import check_task, examples_of, opened
 from benchmark.statistics.derived import derived
 from metanets import Training
-from metanets.table import METANETS
+from metanets.table import METANETS, fitting
 from zoo.dataset.nets import Inputs
 from zoo.jobs.main_guard import end_if_starting
 from zoo.training import machine
@@ -34,6 +34,7 @@ def score(
     transfer: bool = False,
     shift: str | None = None,
     train_nets: list[int] | None = None,
+    pairs: int | None = None,
     workers: int = 1,
     overwrite: bool = False,
     command: str = "",
@@ -42,24 +43,27 @@ def score(
     """Scores each metanet on each zoo; returns the paths of the records, one for each (task, metanet, seed).
 
     `metanets` are names that `find_metanet` takes, or `all`. With `transfer` each is tested on every one of the
-    zoos; `shift` and `train_nets` (one task for each number) are those of `records.Task`. Records that exist are kept,
-    unless `overwrite`; so a stopped run goes on where it was. The result does not depend on `workers`. Raises ValueError
-    on a zoo that is damaged, too small, or without the target, before anything is trained, and RuntimeError where a
-    process that fits was killed.
+    zoos; `shift`, `train_nets` (one task for each number) and `pairs` are those of `records.Task`. Records that exist
+    are kept, unless `overwrite`; so a stopped run goes on where it was. The result does not depend on `workers`. Raises
+    ValueError on a zoo that is damaged, too small, or without the target, before anything is trained, and RuntimeError
+    where a process that fits was killed.
     """
     end_if_starting()
     out, asked = Path(out).expanduser(), [Path(folder).expanduser() for folder in zoo_folders]
-    names = dict.fromkeys(name for given in metanets for name in (METANETS if given == "all" else [given]))
+    known = fitting(pairs=pairs is not None)
+    names = dict.fromkeys(name for given in metanets for name in (known if given == "all" else [given]))
     machine.ready(training.device)
     numbers: list[int | None] = [*dict.fromkeys(train_nets)] if train_nets else [None]
     with _processes() as fitters:
         _check_names(names, fitters)
+        if strange := [name for name in names if name in METANETS and name not in known]:
+            raise ValueError(f"{strange[0]} reads pairs of nets; give --pairs, or leave it away")
         given = list(opened(asked).values())
-        for zoo in given:
+        for zoo in given if pairs is None else ():
             check_task(zoo, target)
         for zoo, tested, number in product(given, given, numbers):
             if transfer or tested is zoo:
-                rows_of(zoo, tested, target, shift, number)
+                examples_of(zoo, tested, target, shift, number, pairs)
         folders = tuple(zoo.folder for zoo in given)
         jobs = [
             Job(
@@ -72,6 +76,7 @@ def score(
                 inputs=inputs,
                 shift=shift,
                 train_nets=number,
+                pairs=pairs,
                 out=out,
                 overwrite=overwrite,
                 command=command,

@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 import zoo as zoos
 from benchmark.records import records
+from benchmark.scoring.pairs import pairs_of, targets
 from benchmark.statistics.metrics import is_constant
 from zoo import Zoo
 from zoo.dataset import not_a_zoo
@@ -31,6 +33,8 @@ def opened(folders: Iterable[Path]) -> dict[str, Zoo]:
 
 def check_task(zoo: Zoo, target: str) -> None:
     """Raises ValueError where the target cannot be scored on this zoo."""
+    if target not in zoo.targets and target in targets(zoo):
+        raise ValueError(f"{zoo.folder}: {target} is a number of pairs of nets; say how many pairs with --pairs")
     if target not in zoo.targets:
         raise ValueError(f"{zoo.folder}: {unknown('target', target, zoo.targets)}")
     settled = zoo.columns[~zoo.columns["diverged"]]
@@ -70,6 +74,25 @@ def rows_of(zoo: Zoo, test: Zoo, target: str, shift: str | None, train_nets: int
     return {split: frame["index"].to_numpy() for split, frame in parts.items()}
 
 
+def examples_of(
+    zoo: Zoo, test: Zoo, target: str, shift: str | None, train_nets: int | None, pairs: int | None
+) -> dict[str, pd.DataFrame]:
+    """Split -> the examples of it that are used: a column `index` of nets, or `i` and `j` of pairs, and `target`.
+
+    Raises ValueError as `rows_of` and `pairs_of` do, and where pairs are asked for together with what picks nets.
+    """
+    if pairs is None:
+        rows, sources = rows_of(zoo, test, target, shift, train_nets), _sources(zoo, test)
+        values = {split: sources[split].columns[target].to_numpy(np.float64) for split in rows}
+        return {split: pd.DataFrame({"index": index, "target": values[split][index]}) for split, index in rows.items()}
+    if shift is not None or train_nets is not None:
+        raise ValueError("a task on pairs of nets takes no shift and no number of training nets; leave them away")
+    parts = {split: pairs_of(one, target, pairs)[split] for split, one in _sources(zoo, test).items()}
+    if constant := [split for split, part in parts.items() if is_constant(part["target"].to_numpy())]:
+        raise ValueError(f"{zoo.folder}: {target} is the same for every pair of {constant[0]} nets; nothing to predict")
+    return parts
+
+
 def _sources(zoo: Zoo, test: Zoo) -> dict[str, Zoo]:
     return {"train": zoo, "validation": zoo, "test": test}
 
@@ -81,9 +104,17 @@ def reference(zoo: Zoo) -> records.ZooReference:
     )
 
 
-def task_of(zoo: Zoo, test: Zoo, target: str, inputs: Inputs, shift: str | None, train_nets: int | None) -> records.Task:
-    """The task of predicting `target` on `test` after fitting on `zoo`. Raises as `rows_of` does."""
-    rows = rows_of(zoo, test, target, shift, train_nets)
+def task_of(
+    zoo: Zoo,
+    test: Zoo,
+    target: str,
+    inputs: Inputs,
+    shift: str | None,
+    train_nets: int | None,
+    pairs: int | None = None,
+) -> records.Task:
+    """The task of predicting `target` on `test` after fitting on `zoo`. Raises as `examples_of` does."""
+    rows = examples_of(zoo, test, target, shift, train_nets, pairs)
     return records.Task(
         target=target,
         inputs=inputs,
@@ -95,4 +126,6 @@ def task_of(zoo: Zoo, test: Zoo, target: str, inputs: Inputs, shift: str | None,
         diverged_left_out=int(
             sum(one.columns["diverged"].sum() for one in {one.folder: one for one in (zoo, test)}.values())
         ),
+        derived=None if pairs is None else {target: targets(test)[target][0].sha256},
+        pairs=pairs,
     )

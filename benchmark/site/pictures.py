@@ -149,7 +149,7 @@ def _heat_map(task: str, metanet: str, matrix: pd.DataFrame, short: dict[str, st
             if np.isfinite(value):
                 colour = "white" if abs(value) > 0.6 else "black"
                 axes.text(j, i, f"{value:.2f}", ha="center", va="center", color=colour, fontsize="small")
-        words = [label if short[label] == label else drawn(short[label]) for label in matrix.index]
+        words = [drawn(short[label]) if short.get(label, label) != label else label for label in matrix.index]
         names = [name.replace("-resnet8-", "\nresnet8-") for name in words]
         axes.set_xticks(range(len(names)), names, fontsize="small", rotation=30, ha="right")
         axes.set_yticks(range(len(names)), names, fontsize="small")

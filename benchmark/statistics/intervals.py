@@ -18,7 +18,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from benchmark.statistics.metrics import Values, r2, r2_of_rows
 from zoo.seeds import stable_seed
@@ -26,6 +26,7 @@ from zoo.seeds import stable_seed
 Metric = Callable[[np.ndarray, np.ndarray], float]
 Table = Float[np.ndarray, "_resample _seed"]
 Predictions = Float[np.ndarray, "_seed _net"]  # unbound: metanets may have different numbers of seeds
+Ends = Int[np.ndarray, "_net 2"] | None  # the two nets of each example, where examples are pairs
 
 
 @dataclass(frozen=True)
@@ -47,19 +48,32 @@ class Difference:
     p: float
 
 
-def resampled(true: Values, predicted: Predictions, metric: Metric, *, resamples: int = 1000, seed: int = 0) -> Table:
+def resampled(
+    true: Values,
+    predicted: Predictions,
+    metric: Metric,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    ends: Ends = None,
+) -> Table:
     """The metric of each seed on each resample of the nets; the first row is the nets as they are.
 
-    What is compared is resampled once: `interval_of` and `difference_of` take these tables. Raises as `interval` does.
+    With `ends` the examples are pairs of nets. Pairs that share a net are not independent, so nets are drawn, and a pair is
+    there as often as the product of the times that its two are (Snijders and Borgatti 1999, "Non-parametric standard errors
+    and tests for network statistics"). What is compared is resampled once: `interval_of` and `difference_of` take these
+    tables. Raises as `interval` does.
     """
     if predicted.ndim != 2 or predicted.shape[1] != len(true) or len(predicted) == 0:
         raise ValueError(f"expected predictions [seed, net] of {len(true)} nets, found shape {predicted.shape}")
     if not np.isfinite(predicted).all():
         raise ValueError(f"{np.sum(~np.isfinite(predicted))} of {predicted.size} predictions are not finite")
-    drawn = _draws(len(true), resamples, stable_seed(seed, "nets"))
+    drawn = _draws(len(true), resamples, stable_seed(seed, "nets"), ends)
+    nothing = [np.nan] * len(predicted)  # of few pairs, a resample may have none
     of_rows = r2_of_rows if metric is r2 else partial(_of_rows, metric)
     with np.errstate(all="ignore"):  # where a resample overflows, it is left out
-        return np.array([of_rows(true[nets], np.take(predicted, nets, axis=1)) for nets in drawn], np.float64)
+        rows = (of_rows(true[some], np.take(predicted, some, axis=1)) if len(some) else nothing for some in drawn)
+        return np.array(list(rows), np.float64)
 
 
 def _of_rows(metric: Metric, true: Values, predicted: Predictions) -> list[float]:
@@ -67,7 +81,14 @@ def _of_rows(metric: Metric, true: Values, predicted: Predictions) -> list[float
 
 
 def interval(
-    true: Values, predicted: Predictions, metric: Metric, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
+    true: Values,
+    predicted: Predictions,
+    metric: Metric,
+    *,
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+    ends: Ends = None,
 ) -> Interval:
     """The mean over seeds of `metric(true, predicted[s])` and its percentile interval (Efron and Tibshirani 1993, ch. 13).
 
@@ -76,7 +97,8 @@ def interval(
     of the metric a resample and seed: 3 s on one core for the tau of 2,500 nets and 5 seeds. Raises ValueError where the
     predictions do not fit the nets, or the metric is NaN on them.
     """
-    return interval_of(resampled(true, predicted, metric, resamples=resamples, seed=seed), level=level, seed=seed)
+    table = resampled(true, predicted, metric, resamples=resamples, seed=seed, ends=ends)
+    return interval_of(table, level=level, seed=seed)
 
 
 def interval_of(table: Table, *, level: float = 0.95, seed: int = 0) -> Interval:
@@ -95,6 +117,7 @@ def difference(
     level: float = 0.95,
     resamples: int = 1000,
     seed: int = 0,
+    ends: Ends = None,
 ) -> Difference:
     """The score of `one` less that of `other`: the same resampled nets for both, their seeds drawn independently.
 
@@ -104,7 +127,8 @@ def difference(
     infinite where the resamples are too few for the level. The percentile interval of an R² difference left out a true 0
     in up to 10% of simulations with 60 nets; this one in 1 to 3%, so that it sees less. Raises as `interval` does.
     """
-    tables = [resampled(true, predicted, metric, resamples=resamples, seed=seed) for predicted in (one, other)]
+    draws = partial(resampled, metric=metric, resamples=resamples, seed=seed, ends=ends)
+    tables = [draws(true, predicted) for predicted in (one, other)]
     return difference_of(*tables, level=level, seed=seed)
 
 
@@ -126,15 +150,15 @@ def pairs(
     level: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
+    ends: Ends = None,
 ) -> pd.DataFrame:
     """The `difference` of each pair of metanets, a row each: one, other, difference, low, high, p, p_holm.
 
     The intervals are not corrected for the number of pairs; `p_holm` is. No `p_holm` can be below pairs / (1 + resamples):
     2,000 resamples serve up to fourteen metanets at 0.05. Raises as `interval` does.
     """
-    tables = {
-        name: resampled(true, predicted, metric, resamples=resamples, seed=seed) for name, predicted in predictions.items()
-    }
+    draws = partial(resampled, metric=metric, resamples=resamples, seed=seed, ends=ends)
+    tables = {name: draws(true, predicted) for name, predicted in predictions.items()}
     rows = []
     for one, other in combinations(tables, 2):
         found = difference_of(tables[one], tables[other], level=level, seed=seed)
@@ -167,12 +191,19 @@ def mean_ranks(scores: pd.DataFrame, *, lower_is_better: bool = False) -> pd.Ser
     return complete.rank(axis="columns", ascending=lower_is_better).mean().reindex(scores.columns)
 
 
-def _draws(nets: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """All nets in order, then `resamples` draws with replacement: the same for all metanets on a zoo."""
+def _draws(examples: int, resamples: int, seed: int, ends: Ends) -> Iterator[np.ndarray]:
+    """All examples in order, then `resamples` draws with replacement: the same for all metanets on a zoo."""
     generator = np.random.default_rng(seed)
-    yield np.arange(nets)
+    yield np.arange(examples)
+    known, places = (None, None) if ends is None else np.unique(ends, return_inverse=True)
+    nets = examples if known is None else len(known)
     for _ in range(resamples):
-        yield generator.integers(nets, size=nets)
+        drawn = generator.integers(nets, size=nets)
+        if places is None:
+            yield drawn
+        else:
+            times = np.bincount(drawn, minlength=nets)[places.reshape(-1, 2)].prod(axis=1)
+            yield np.repeat(np.arange(examples), times)
 
 
 def _seed_means(table: Float[np.ndarray, "resample seed"], seed: int) -> Float[np.ndarray, " resample"]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmark.records.predictions import keys
 from benchmark.records.records import Stored
 from benchmark.submissions.record_checks import some
 from metanets.table import METANETS
@@ -50,16 +51,17 @@ def _parameters(one: Stored) -> str:
     return "not counted" if count is None else f"{count:,}"
 
 
-def at_odds(found: Stored, seen: dict[tuple[str, str], tuple[Path, pd.Series]]) -> Iterator[str]:
+def at_odds(found: Stored, seen: dict[tuple[object, ...], tuple[Path, pd.Series]]) -> Iterator[str]:
     """Compares the labels with those of the records `seen` before of the same zoo and target, and adds them."""
     task = found.record.task
     for split, zoo in (("validation", task.zoo), ("test", task.test_zoo)):
-        part = found.frame[found.frame["split"] == split].drop_duplicates("index").set_index("index")["target"]
-        key = zoo.manifest_sha256, task.target
+        part = found.frame[found.frame["split"] == split]
+        part = part.drop_duplicates(keys(part)).set_index(keys(part))["target"]
+        key = zoo.manifest_sha256, task.target, str(task.derived), task.pairs is None
         path, others = seen.get(key, (found.path, part))
         common = part.index.intersection(others.index)
         if (wrong := part[common] != others[common]).any():
-            yield f"the {task.target} of {split} nets {some(common[wrong].to_numpy())} is not that of {path}"
+            yield f"the {task.target} of {split} nets {some(common[wrong])} is not that of {path}"
         elif len(common) < len(part):
             others = others.combine_first(part)
         seen[key] = path, others
@@ -67,7 +69,7 @@ def at_odds(found: Stored, seen: dict[tuple[str, str], tuple[Path, pd.Series]]) 
 
 def other_nets(found: Stored, tasks: dict[tuple[str, str, str], tuple[Path, pd.DataFrame]]) -> Iterator[str]:
     """Compares the nets with those of the first record of the same task: scores on others would not compare."""
-    task, columns = found.record.task, ["split", "index", "target"]
+    task, columns = found.record.task, ["split", *keys(found.frame), "target"]
     nets = found.frame[columns].sort_values(columns, ignore_index=True)
     key = task.name(), task.zoo.manifest_sha256, task.test_zoo.manifest_sha256
     path, others = tasks.setdefault(key, (found.path, nets))

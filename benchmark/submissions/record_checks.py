@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from benchmark.records import records
+from benchmark.records.predictions import keys
 from benchmark.records.records import Record, Stored
-from benchmark.scoring.task import rows_of, task_of
+from benchmark.scoring.task import examples_of, task_of
 from benchmark.statistics.derived import Derived, derived
 from zoo import Zoo
 from zoo.messages import unknown
@@ -78,7 +80,7 @@ def bad_rows(found: Stored) -> Iterator[str]:
         if len(part) != nets[split] or not len(part):
             yield f"{len(part)} predictions of {split} nets, expected {nets[split]}, one a net"
     one_zoo = found.record.task.zoo == found.record.task.test_zoo
-    if twice := int(frame.duplicated(["index"] if one_zoo else ["split", "index"]).sum()):
+    if twice := int(frame.duplicated([*keys(frame), *["split"] * (not one_zoo)]).sum()):
         yield f"{twice} net(s) are predicted twice, expected one prediction a net"
     for column in ("target", "prediction"):
         if count := int((~np.isfinite(frame[column])).sum()):
@@ -109,30 +111,35 @@ def _bad_labels(found: Stored, known: dict[str, Zoo]) -> Iterator[str]:
     """Compares task, nets and targets with those of the zoos."""
     task = found.record.task
     zoo, test = known[task.zoo.manifest_sha256], known[task.test_zoo.manifest_sha256]
-    if lacking := [one for one in (zoo, test) if task.target not in one.targets]:
+    lacking = [one for one in (zoo, test) if task.pairs is None and task.target not in one.targets]
+    if lacking:
         yield f"{lacking[0].folder}: {unknown('target', task.target, lacking[0].targets)}"
         return
     try:
-        rows = rows_of(zoo, test, task.target, task.shift, task.train_nets)
-        expected = task_of(zoo, test, task.target, task.inputs, task.shift, task.train_nets)
+        rows = examples_of(zoo, test, task.target, task.shift, task.train_nets, task.pairs)
+        expected = task_of(zoo, test, task.target, task.inputs, task.shift, task.train_nets, task.pairs)
     except ValueError as error:
         yield f"no such task: {error}"
         return
     for name, value in asdict(expected).items():
         if getattr(task, name) != getattr(expected, name):  # not as dicts: where a zoo was fetched from is free
             yield f"task.{name} is said to be {asdict(task)[name]}, but the zoo gives {value}"
-    for split, one in (("validation", zoo), ("test", test)):
-        part = found.frame[found.frame["split"] == split]
-        index = part["index"].to_numpy()
-        missing, strange = np.setdiff1d(rows[split], index), np.setdiff1d(index, rows[split])
+    for split in ("validation", "test"):
+        part, true = (_labels(frame) for frame in (found.frame[found.frame["split"] == split], rows[split]))
+        missing, strange = true.index.difference(part.index), part.index.difference(true.index)
         if len(missing) or len(strange):
             yield f"{split} nets of the task without a prediction: {some(missing)}; not of the task: {some(strange)}"
             continue
-        wrong = one.columns[task.target].to_numpy(np.float64)[index] != part["target"].to_numpy()
-        if wrong.any():
-            yield f"the {task.target} of {split} nets {some(index[wrong])} is not what the zoo has"
+        wrong = part.index[part != true[part.index]]
+        if len(wrong):
+            yield f"the {task.target} of {split} nets {some(wrong)} is not what the zoo has"
 
 
-def some(index: np.ndarray) -> str:
+def _labels(frame: pd.DataFrame) -> pd.Series:
+    """The targets, by net or pair."""
+    return frame.set_index(keys(frame))["target"]
+
+
+def some(index: pd.Index) -> str:
     """How many, and the first of them."""
     return f"{len(index)} ({', '.join(map(str, index[:5]))}{', ...' * (len(index) > 5)})" if len(index) else "none"

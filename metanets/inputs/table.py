@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from jaxtyping import Int
+from torch import Tensor
+
 from metanets.inputs.batch import Batch
 from metanets.inputs.distribution import distribution
 from metanets.inputs.hyper_parameters import hyper_parameters, nothing
+from metanets.inputs.pairs import both, distances, sum_and_difference
 from metanets.inputs.statistics import statistics
 from metanets.inputs.tensors import tensors
 from metanets.inputs.vector import flat
@@ -17,12 +21,19 @@ class Input:
     """A way to read nets: `read` gives a batch, a row a net.
 
     `whole` inputs need every entry of the nets, fixed ones included, whatever is asked for. What is `cached` follows from
-    the weights alone, is a Tensor, and takes long enough to be kept beside the zoo.
+    the weights alone, is a Tensor, and takes long enough to be kept beside the zoo. `pair` makes what is read of two nets
+    into what is read of the pair; with `only_pairs` the input says nothing of a single net.
     """
 
     read: Callable[[Nets], Batch]
     whole: bool = False
     cached: bool = False
+    pair: Callable[[Batch, Batch], Batch] = sum_and_difference
+    only_pairs: bool = False
+
+    def of_pairs(self, features: Batch, pairs: Int[Tensor, "pair 2"]) -> Batch:
+        """What is read of pairs of nets, of which `pairs` has the rows in `features`."""
+        return self.pair(*both(features, pairs))
 
 
 INPUTS = {
@@ -32,4 +43,5 @@ INPUTS = {
     "tensors": Input(tensors, whole=True),
     "hyper_parameters": Input(hyper_parameters),
     "nothing": Input(nothing),
+    "distance": Input(flat, pair=distances, only_pairs=True),
 }

@@ -85,6 +85,15 @@ def test_whatever_check_accepts_can_be_rendered(base, tmp_path_factory, data):
         render(folder)  # of what check refuses too: it is left out, and the others are shown
 
 
+def test_a_zoo_that_was_only_fitted_on_is_drawn_by_its_label(base, tmp_path):
+    folder = Path(shutil.copytree(base, tmp_path / "results"))
+    for path in folder.glob("**/theirs.Net/seed-*.json"):
+        value = json.loads(path.read_text())
+        value["task"]["zoo"]["name"] = "x"
+        path.write_text(json.dumps(value))
+    render(folder)
+
+
 def test_nets_without_a_split_are_refused_by_name_and_the_rest_is_shown(base, tmp_path):
     folder = Path(shutil.copytree(base, tmp_path / "results"))
     path = next(folder.glob("**/theirs.Net/seed-0.json"))
