@@ -4,6 +4,7 @@ from metanets.baselines import fit_mean, fit_ridge, fit_trees
 from metanets.deepsets import DeepSets
 from metanets.dmc.dmc import DMC
 from metanets.fit import by_gradient
+from metanets.inputs.canonical import MARKS, split
 from metanets.metanet import Metanet
 from metanets.mlp import MLP
 from metanets.statnn import StatNN
@@ -18,3 +19,11 @@ METANETS = {
     "trees_statistics": Metanet("statistics", fit_trees, baseline=True),
     "ridge": Metanet("vector", fit_ridge, baseline=True),
 }
+
+NAMES = (*METANETS, *(f"{name}{mark}" for name in METANETS for mark in MARKS))
+
+
+def of_the_suite(name: str) -> Metanet | None:
+    """The suite's metanet of that name, with or without a mark (`statnn`, `statnn+canonical`); None where there is none."""
+    plain, mark = split(name)
+    return METANETS[plain].reading(mark) if mark and plain in METANETS else METANETS.get(plain)

@@ -47,6 +47,9 @@ def score(
         str, typer.Option(help="Move training nets by these symmetries: permutation, scale, mix, size; with commas.")
     ] = "",
     permute: Annotated[bool, typer.Option("--permute", help="The same as --augment permutation.")] = False,
+    canonical: Annotated[
+        bool, typer.Option("--canonical", help="Read nets in canonical form; the same as NAME+canonical.")
+    ] = False,
     transfer: Annotated[bool, typer.Option("--transfer", help="Test each fit on every one of the zoos.")] = False,
     shift: Annotated[
         str | None, typer.Option(help="A hyper-parameter: fit on nets up to its median, test on those beyond.")
@@ -78,6 +81,7 @@ def score(
             transfer=transfer,
             shift=shift,
             train_nets=train_nets,
+            canonical=canonical,
             workers=workers_of(workers, device),
             overwrite=overwrite,
             command=command_line(),

@@ -1,6 +1,6 @@
 """Scoring: metanets are fitted on zoos' train and validation nets, then read the test nets once, and leave records."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from itertools import product
@@ -10,15 +10,17 @@ from queue import SimpleQueue
 import torch
 
 from benchmark.records import records
-from benchmark.scoring.find import find_metanet, name_of
+from benchmark.scoring.find import find_metanet, name_of, names_of
 from benchmark.scoring.fitter import Fitter, Fitters
 from benchmark.scoring.job import Job, run
 from benchmark.scoring.task import check_task, opened, rows_of
 from benchmark.statistics.derived import derived
 from metanets import Training
-from metanets.table import METANETS
+from metanets.inputs.canonical import split
+from zoo import Zoo
 from zoo.dataset.nets import Inputs
 from zoo.jobs.main_guard import end_if_starting
+from zoo.symmetry import group_of
 from zoo.training import machine
 
 
@@ -35,13 +37,15 @@ def score(
     shift: str | None = None,
     train_nets: list[int] | None = None,
     workers: int = 1,
+    canonical: bool = False,
     overwrite: bool = False,
     command: str = "",
     report: Callable[[str], None] = lambda line: None,
 ) -> list[Path]:
     """Scores each metanet on each zoo; returns the paths of the records, one for each (task, metanet, seed).
 
-    `metanets` are names that `find_metanet` takes, or `all`. With `transfer` each is tested on every one of the
+    `metanets` are names that `find_metanet` takes, or `all`; with `canonical` all get the mark `+canonical`: they read
+    nets in canonical form. With `transfer` each is tested on every one of the
     zoos; `shift` and `train_nets` (one task for each number) are those of `records.Task`. Records that exist are kept,
     unless `overwrite`; so a stopped run goes on where it was. The result does not depend on `workers`. Raises ValueError
     on a zoo that is damaged, too small, or without the target, before anything is trained, and RuntimeError where a
@@ -49,7 +53,7 @@ def score(
     """
     end_if_starting()
     out, asked = Path(out).expanduser(), [Path(folder).expanduser() for folder in zoo_folders]
-    names = dict.fromkeys(name for given in metanets for name in (METANETS if given == "all" else [given]))
+    names = dict.fromkeys(names_of(metanets, "+canonical" * canonical))
     machine.ready(training.device)
     numbers: list[int | None] = [*dict.fromkeys(train_nets)] if train_nets else [None]
     with _processes() as fitters:
@@ -57,6 +61,7 @@ def score(
         given = list(opened(asked).values())
         for zoo in given:
             check_task(zoo, target)
+            _check_forms(zoo, names, report)
         for zoo, tested, number in product(given, given, numbers):
             if transfer or tested is zoo:
                 rows_of(zoo, tested, target, shift, number)
@@ -81,6 +86,14 @@ def score(
             for number in numbers
         ]
         return sorted(_run_all(jobs, fitters, min(workers, len(jobs)), report))
+
+
+def _check_forms(zoo: Zoo, names: Iterable[str], report: Callable[[str], None]) -> None:
+    """Says where the canonical form of a zoo's nets is the nets themselves. Raises ValueError where it is not known."""
+    if any(split(name)[1] for name in names):
+        group = group_of(zoo.blueprint)
+        if not (group.scales or group.mixes or group.sizes):
+            report(f"{zoo.folder}: nothing but orders is free in {zoo.spec.family} nets: they are their own canonical form")
 
 
 @contextmanager

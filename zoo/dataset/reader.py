@@ -21,6 +21,7 @@ from zoo.spec.imported import Imported
 from zoo.spec.spec import Spec
 from zoo.storage import shards
 from zoo.storage.manifest import MANIFEST, read_manifest
+from zoo.symmetry.group import known_group
 from zoo.untrusted.files import sha256
 from zoo.untrusted.json import read_json
 
@@ -129,7 +130,8 @@ class Zoo:
         entries = None if inputs == "all" or bool(shared.trained.all()) else np.flatnonzero(shared.trained.numpy())
         weights = torch.from_numpy(self._gathered(self.arrays(split), keep, entries))
         index, hyper_parameters = frame["index"].to_numpy()[keep], frame.loc[keep, self.hyper_parameters]
-        return Nets(index, weights, hyper_parameters, self.layout, shared.trained.clone(), shared.fixed.clone())
+        given = index, weights, hyper_parameters, self.layout, shared.trained.clone(), shared.fixed.clone()
+        return Nets(*given, known_group(shared))
 
     def _gathered(self, arrays: list[np.ndarray], keep: np.ndarray, entries: np.ndarray | None) -> np.ndarray:
         """The kept rows of a split's shards, all entries or these, in memory once; mapped where nothing is left out.
