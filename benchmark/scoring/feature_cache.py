@@ -75,7 +75,8 @@ def nets_of(zoo: Zoo, split: str, *, whole: bool, inputs: Inputs = "trained", hi
 
 
 def _path(zoo: Zoo, read: Input, split: str, inputs: Inputs) -> Path:
-    computed_by: list[Callable[..., object]] = [read.read, *[canonical_nets, canonical, act, group_of] * bool(read.mark)]
+    computed_by: list[Callable[..., object]] = [read.read]
+    computed_by += (canonical_nets, canonical, act, group_of) if read.mark else ()
     sources = [Path(inspect.getsourcefile(one) or "").read_bytes() for one in computed_by]
     code = hash_of(b"".join(sources))[:12]
     called = f"{read.read.__name__}{read.mark.replace('+', '_')}"

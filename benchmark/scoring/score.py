@@ -34,6 +34,7 @@ def score(
     training: Training = Training(),
     inputs: Inputs = "trained",
     transfer: bool = False,
+    test_zoos: Sequence[Path | str] = (),
     shift: str | None = None,
     train_nets: list[int] | None = None,
     workers: int = 1,
@@ -45,7 +46,7 @@ def score(
     """Scores each metanet on each zoo; returns the paths of the records, one for each (task, metanet, seed).
 
     `metanets` are names that `find_metanet` takes, or `all`; with `canonical` all get the mark `+canonical`: they read
-    nets in canonical form. With `transfer` each is tested on every one of the
+    nets in canonical form. With `test_zoos` each is tested on these instead of its own. With `transfer` each is tested on every one of the
     zoos; `shift` and `train_nets` (one task for each number) are those of `records.Task`. Records that exist are kept,
     unless `overwrite`; so a stopped run goes on where it was. The result does not depend on `workers`. Raises ValueError
     on a zoo that is damaged, too small, or without the target, before anything is trained, and RuntimeError where a
@@ -59,17 +60,18 @@ def score(
     with _processes() as fitters:
         _check_names(names, fitters)
         given = list(opened(asked).values())
+        others = list(opened(Path(folder).expanduser() for folder in test_zoos).values())
         for zoo in given:
             check_task(zoo, target)
             _check_forms(zoo, names, report)
-        for zoo, tested, number in product(given, given, numbers):
-            if transfer or tested is zoo:
+        tests = {zoo.folder: others or (given if transfer else [zoo]) for zoo in given}
+        for zoo, number in product(given, numbers):
+            for tested in tests[zoo.folder]:
                 rows_of(zoo, tested, target, shift, number)
-        folders = tuple(zoo.folder for zoo in given)
         jobs = [
             Job(
                 zoo=folder,
-                tests=folders if transfer else (folder,),
+                tests=tuple(zoo.folder for zoo in tests[folder]),
                 metanet=name,
                 target=target,
                 seeds=range(seeds),
@@ -82,7 +84,7 @@ def score(
                 command=command,
             )
             for name in sorted(names, key=lambda name: name != "dmc")  # the slowest first, so that it is not waited for
-            for folder in folders
+            for folder in tests
             for number in numbers
         ]
         return sorted(_run_all(jobs, fitters, min(workers, len(jobs)), report))

@@ -45,16 +45,20 @@ def canonical_nets(nets: Nets) -> Nets:
 def with_sizes(batch: Batch, nets: Nets) -> Float[Tensor, "net feature"]:
     """The features, and behind them the logarithm of each tensor's root mean square that the canonical form leaves out.
 
-    Raises ValueError where these are no Tensor [net, feature].
+    They are of nets whose scales and mixes are in canonical form already, so that sizes alone move them. Raises ValueError
+    where the batch is no Tensor [net, feature].
     """
     if not isinstance(batch, Tensor) or batch.dim() != 2:
         raise ValueError(
             f"+sizes adds features to a Tensor [net, feature], and this input gives a {type(batch).__name__}; "
             "take +canonical alone"
         )
-    sizes = log_sizes(nets.whole(), nets.layout, _known(nets)).values()
-    kind = torch.promote_types(batch.dtype, torch.float32)
-    return torch.cat([batch.to(kind), *(size.unsqueeze(1).to(kind) for size in sizes)], dim=1)
+    group, kind, rows = _known(nets), torch.promote_types(batch.dtype, torch.float32), []
+    for part in nets.whole().split(AT_ONCE):
+        unscaled = canonical(part, nets.layout, replace(group, sizes=()))
+        sizes = log_sizes(unscaled, nets.layout, group).values()
+        rows.append(torch.stack([*sizes], dim=1).to(kind) if sizes else batch.new_zeros((len(part), 0), dtype=kind))
+    return torch.cat([batch.to(kind), torch.cat(rows)], dim=1)
 
 
 def _known(nets: Nets) -> Group:

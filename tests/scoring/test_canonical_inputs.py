@@ -55,8 +55,12 @@ def test_log_sizes_are_features_behind_the_others(made):
     nets = made.nets("test")
     plain, more = (input_named(f"statistics{mark}").of(nets) for mark in ("+canonical", "+canonical+sizes"))
     assert torch.equal(more[:, : plain.shape[1]], plain)
-    sizes = torch.stack(list(log_sizes(nets.weights, made.layout, group_of(made.blueprint)).values()), dim=1)
-    assert torch.equal(more[:, plain.shape[1] :], sizes.float())
+    read = input_named("statistics+canonical+sizes").of
+    scaled, sized = read(moved(nets, "scale")), read(moved(nets, "size"))
+    assert torch.allclose(scaled, more, atol=1e-5)
+    element = draw(nets.group, len(nets), torch.Generator().manual_seed(3), kinds=("size",))
+    by = torch.stack(list(element.sizes.values()), dim=1).float()
+    assert torch.allclose(sized[:, plain.shape[1] :] - more[:, plain.shape[1] :], by, atol=1e-5)
     with pytest.raises(ValueError, match=r"\+sizes adds features to a Tensor .*gives a dict"):
         input_named("tensors+canonical+sizes").of(made.nets("test", inputs="all"))
 
