@@ -46,7 +46,8 @@ def score(
     """Scores each metanet on each zoo; returns the paths of the records, one for each (task, metanet, seed).
 
     `metanets` are names that `find_metanet` takes, or `all`; with `canonical` all get the mark `+canonical`: they read
-    nets in canonical form. With `test_zoos` each is tested on these instead of its own. With `transfer` each is tested on every one of the
+    nets in canonical form. With `test_zoos` each is tested on these instead of its own.
+    With `transfer` each is tested on every one of the
     zoos; `shift` and `train_nets` (one task for each number) are those of `records.Task`. Records that exist are kept,
     unless `overwrite`; so a stopped run goes on where it was. The result does not depend on `workers`. Raises ValueError
     on a zoo that is damaged, too small, or without the target, before anything is trained, and RuntimeError where a
