@@ -1,7 +1,7 @@
 """What a metanet is to the scorer: what it reads of nets, and a way to fit predictions of a target to that."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Generator, nn
 
 from metanets.inputs.batch import Batch
-from metanets.inputs.table import INPUTS, Input
+from metanets.inputs.canonical import marked
+from metanets.inputs.table import Input, input_named
 from zoo import Nets
-from zoo.messages import choose
 from zoo.nets.layout import Layout
 
 # The paper's grid and training (Lim et al. 2024, appendix; official code): AdamW, mean squared error.
@@ -57,7 +57,8 @@ class Fitted:
 class Metanet:
     """A metanet or a baseline: what it `reads` of the nets, and `fit` on train and validation.
 
-    `reads` is a name in INPUTS, an `Input`, or a function of `Nets` that returns a batch.
+    `reads` is a name in INPUTS (with `+canonical` or `+canonical+sizes` behind it: of nets in canonical form), an `Input`,
+    or a function of `Nets` that returns a batch.
     `fit(train, validation, training=..., seed=..., chosen=...)` gets in `chosen` what an earlier seed chose on
     validation, or None to choose itself. It never sees the test split.
     """
@@ -72,9 +73,15 @@ class Metanet:
     def input(self) -> Input:
         """What it reads. Raises ValueError naming the nearest input where there is no such."""
         if isinstance(self.reads, str):
-            return choose(INPUTS, self.reads, "input")
+            return input_named(self.reads)
         return self.reads if isinstance(self.reads, Input) else Input(self.reads)
 
     def features(self, nets: Nets) -> Batch:
         """What it reads of these nets."""
-        return self.input.read(nets)
+        return self.input.of(nets)
+
+    def reading(self, mark: str) -> "Metanet":
+        """The same, that reads nets in canonical form as this mark says (see `canonical.MARKS`)."""
+        if isinstance(self.reads, str):
+            return replace(self, reads=marked(self.reads, mark))
+        return replace(self, reads=replace(self.input, mark=marked(self.input.mark, mark), cached=False))

@@ -4,6 +4,7 @@ from metanets.baselines import fit_mean, fit_ridge, fit_trees
 from metanets.deepsets import DeepSets
 from metanets.dmc.dmc import DMC
 from metanets.fit import by_gradient
+from metanets.inputs.canonical import MARKS, split
 from metanets.metanet import Metanet
 from metanets.mlp import MLP
 from metanets.statnn import StatNN
@@ -24,3 +25,12 @@ METANETS = {
 def fitting(*, pairs: bool) -> list[str]:
     """The metanets for tasks on nets, or on pairs of nets."""
     return [name for name, metanet in METANETS.items() if pairs or not metanet.input.only_pairs]
+
+
+NAMES = (*METANETS, *(f"{name}{mark}" for name in METANETS for mark in MARKS))
+
+
+def of_the_suite(name: str) -> Metanet | None:
+    """The suite's metanet of that name, with or without a mark (`statnn`, `statnn+canonical`); None where there is none."""
+    plain, mark = split(name)
+    return METANETS[plain].reading(mark) if mark and plain in METANETS else METANETS.get(plain)

@@ -50,6 +50,7 @@ CASES: dict[str, Case] = {
     "info": Case("zoo", ("info", "LAID"), ("source.json",)),
     "group": Case("zoo", ("group", "LAID")),
     "verify": Case("zoo", ("verify", "LAID", "--nets", "1"), ("data/more.h5",)),
+    "move": Case("zoo", ("move", "LAID", "--out", "NEW")),
     "audit": Case("zoo", ("audit", "LAID")),
     "plot": Case("zoo", ("plot", "LAID", "--out", "NEW")),
     "export": Case("zoo", ("export", "LAID", "--net", "0", "--out", "NEW")),

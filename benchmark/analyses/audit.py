@@ -171,7 +171,7 @@ def _copies(zoo: Zoo, sightings: list[Sighting]) -> Iterator[Finding]:
         for sighting in sightings:
             groups[getattr(sighting, kind)].setdefault(sighting.index, sighting.when)
         for group in groups.values():
-            if len(group) > 1 and frozenset(group) not in reported:
+            if len(group) > 1 and frozenset(group) not in reported and not _is_one_lineage(zoo, list(group)):
                 reported.add(frozenset(group))
                 yield _shared(zoo, check, group)
 
@@ -183,8 +183,16 @@ def _seeds(zoo: Zoo) -> Iterator[Finding]:
     """
     column = next((name for name in ("seed", "lineage") if name in zoo.columns), None)
     for _, indices in [] if column is None else zoo.columns.groupby(column)["index"]:
-        if len(indices) > 1:
+        if len(indices) > 1 and not _is_one_lineage(zoo, indices.tolist()):
             yield _shared(zoo, f"equal {column}s", dict.fromkeys(indices.tolist(), ""))
+
+
+def _is_one_lineage(zoo: Zoo, group: list[int]) -> bool:
+    """Whether these are moved copies of one net in one split, which are alike on purpose; in two splits they are a leak."""
+    if zoo.moved is None:
+        return False
+    nets = zoo.columns.loc[group]
+    return nets["lineage"].nunique() == 1 and nets["split"].nunique() == 1
 
 
 def _shared(zoo: Zoo, check: str, group: Mapping[int, str]) -> Finding:

@@ -13,13 +13,12 @@ from pydantic.dataclasses import dataclass as strict_dataclass
 import zoo as zoos
 from benchmark.analyses.worst_case import worst_case
 from benchmark.records.records import RECORD_BYTES, STRICT, Name, ZooReference, validated
-from benchmark.scoring.find import find_metanet
+from benchmark.scoring.find import find_metanet, names_of
 from benchmark.scoring.fit import named
 from benchmark.scoring.task import check_task
 from benchmark.statistics.metrics import is_constant, mean_absolute_error, r2
 from metanets import Examples, Metanet, Training
 from metanets.metanet import Fitted
-from metanets.table import METANETS
 from zoo import Nets, Zoo
 from zoo.seeds import stream
 from zoo.storage import files
@@ -117,7 +116,7 @@ def symmetry(
     """
     made = zoos.open(zoo_folder)
     check_task(made, target)
-    names = dict.fromkeys(name for given in metanets for name in (METANETS if given == "all" else [given]))
+    names = dict.fromkeys(names_of(metanets))
     found = {name: find_metanet(name) for name in names}
     group = group_of(made.blueprint)
     if not group.orders:

@@ -47,7 +47,13 @@ def score(
         str, typer.Option(help="Move training nets by these symmetries: permutation, scale, mix, size; with commas.")
     ] = "",
     permute: Annotated[bool, typer.Option("--permute", help="The same as --augment permutation.")] = False,
+    canonical: Annotated[
+        bool, typer.Option("--canonical", help="Read nets in canonical form; the same as NAME+canonical.")
+    ] = False,
     transfer: Annotated[bool, typer.Option("--transfer", help="Test each fit on every one of the zoos.")] = False,
+    test_zoo: Annotated[
+        list[Path] | None, typer.Option(help="Test on this zoo instead, such as moved copies; may be repeated.")
+    ] = None,
     shift: Annotated[
         str | None, typer.Option(help="A hyper-parameter: fit on nets up to its median, test on those beyond.")
     ] = None,
@@ -79,9 +85,11 @@ def score(
             training=training,
             inputs=inputs,
             transfer=transfer,
+            test_zoos=test_zoo or [],
             shift=shift,
             train_nets=train_nets,
             pairs=pairs,
+            canonical=canonical,
             workers=workers_of(workers, device),
             overwrite=overwrite,
             command=command_line(),

@@ -1,4 +1,4 @@
-"""The verb that shows what changes a net's weights and not what it computes."""
+"""The verbs of what changes a net's weights and not what it computes: show it, and move nets by it."""
 
 import json
 from math import lgamma, log
@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from benchmark.cli.terminal import command, console
+from benchmark.cli.terminal import Folder, command, console, stoppable
 
 
 @command("Zoos")
@@ -46,6 +46,26 @@ def group(
     for name in ("permutations", "scales", "mixes", "sizes"):
         table.add_row(name, *(_words(found[name][side]) for side in ("free", "tied")))
     console.print(table)
+
+
+@command("Zoos")
+def move(
+    zoo_folder: Folder,
+    out: Annotated[Path, typer.Option(help="The folder of the new zoo.")],
+    kinds: Annotated[
+        str, typer.Option(help="Symmetries to move nets by: permutation, scale, mix, size; with commas.")
+    ] = "permutation,scale,size",
+    copies: Annotated[int, typer.Option(min=1, max=1000, help="How many copies of each net.")] = 1,
+    largest: Annotated[float, typer.Option(min=1, max=1000, help="Scales and sizes lie between 1 / LARGEST and this.")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Of the symmetries drawn.")] = 0,
+) -> None:
+    """Write a zoo of moved copies: nets with other weights that compute the same, with their targets and splits."""
+    from zoo.dataset.move import move
+
+    chosen = tuple(dict.fromkeys(filter(None, kinds.split(","))))
+    with stoppable():
+        folder = move(zoo_folder, out, kinds=chosen, copies=copies, largest=largest, seed=seed)
+    console.print(f"{folder}: {copies} moved copies of each net of {zoo_folder}", soft_wrap=True)
 
 
 def _row(free: dict[str, Any], every: dict[str, Any]) -> dict[str, Any]:

@@ -199,12 +199,15 @@ def verify(
     seed: Annotated[int, typer.Option(min=0, help="Which ones.")] = 0,
     images: ImagesOption = None,
     download: DownloadOption = False,
+    source: Annotated[
+        Path | None, typer.Option(help="Of moved copies: the zoo of their nets, to compare logits with.")
+    ] = None,
 ) -> None:
     """Check a zoo's files, columns and weights, and measure some of its nets again."""
     import zoo
     from zoo.spec.imported import Imported
 
-    problems = zoo.verify(zoo_folder, nets=nets, images_folder=images, download=download, seed=seed)
+    problems = zoo.verify(zoo_folder, nets=nets, images_folder=images, download=download, seed=seed, source=source)
     if problems:
         raise ValueError("\n  ".join([f"{len(problems)} problem(s)", *problems]))
     built = not isinstance(zoo.open(zoo_folder).spec, Imported)

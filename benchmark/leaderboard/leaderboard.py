@@ -18,7 +18,7 @@ from benchmark.statistics.intervals import Ends, Table, difference_of, interval_
 from benchmark.statistics.metrics import METRICS, r2
 from benchmark.submissions.submission import Submission
 from metanets.baselines import LEAVES
-from metanets.table import METANETS
+from metanets.table import of_the_suite
 
 BASELINE = "trees_hyper_parameters"  # what can be told without the weights: a metanet's gain is over this
 NO_GAIN = "no hyper-parameters known"  # where that baseline has nothing to go by, and predicts a constant
@@ -55,7 +55,8 @@ class Result:
     @property
     def baseline(self) -> bool:
         """Whether it is a baseline, which the suite alone decides."""
-        return self.own and METANETS[self.records[0].metanet.name].baseline
+        ours = of_the_suite(self.records[0].metanet.name)
+        return self.own and ours is not None and ours.baseline
 
     @property
     def constant(self) -> bool:

@@ -5,7 +5,7 @@ import unicodedata
 
 from benchmark.records.records import Method
 from benchmark.submissions.submission import Submission
-from metanets.table import METANETS
+from metanets.table import NAMES
 
 LOOK_ALIKE = {  # what looks like Latin letters once it is in small letters: Cyrillic, Greek, digits and signs
     **str.maketrans("авеԁіӏкмнорсԛтухѕјһԝ", "abediikmhopcqtyxsjhw"),
@@ -24,7 +24,7 @@ def label(method: Method, submission: Submission | None) -> str:
     marks = []
     if method.code is not None:
         marks.append(f"code {method.code.sha256[:DIGITS]}")
-    elif ":" in method.name or (method.name not in METANETS and resembles(method.name)):
+    elif ":" in method.name or (method.name not in NAMES and resembles(method.name)):
         marks.append("code unknown")
     if submission is not None:
         marks.append(f"submitted by {submission.contact}")
@@ -33,13 +33,13 @@ def label(method: Method, submission: Submission | None) -> str:
 
 def is_of_the_suite(method: Method, submission: Submission | None) -> bool:
     """Whether a result is of the suite's own code: its name, no code of a user, and submitted by nobody."""
-    return method.name in METANETS and method.code is None and submission is None
+    return method.name in NAMES and method.code is None and submission is None
 
 
 def resembles(name: str) -> str | None:
     """The suite's metanet whose name this one is, or reads as: by case, separators or letters that look alike."""
     read = _read(name)
-    return next((known for known in METANETS if _read(known) == read), None)
+    return next((known for known in NAMES if _read(known) == read), None)
 
 
 def _read(name: str) -> str:

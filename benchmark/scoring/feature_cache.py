@@ -5,6 +5,7 @@ import functools
 import inspect
 import io
 import secrets
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +15,15 @@ from torch import Tensor
 
 from metanets import Metanet
 from metanets.inputs.batch import Batch
-from metanets.inputs.table import INPUTS, Input
+from metanets.inputs.canonical import canonical_nets
+from metanets.inputs.table import Input, input_named
 from metanets.mistakes import mistakes_named
 from zoo import Nets, Zoo
 from zoo.dataset.nets import Inputs
 from zoo.dataset.reader import ROWS_AT_ONCE
 from zoo.storage import files
 from zoo.storage.files import hash_of
+from zoo.symmetry import act, canonical, group_of
 from zoo.untrusted.files import opened
 
 CACHE = "cache"  # in the zoo's folder; no part of the zoo, and never published
@@ -52,13 +55,13 @@ def nets_or_kept(
     """
     frame = zoo.columns[zoo.columns["split"] == split]
     index = frame.loc[~frame["diverged"], "index"].to_numpy()
-    read = None if reads is None else INPUTS[reads]
+    read = None if reads is None else input_named(reads)
     if read is None or not read.cached:
         return index, nets_of(zoo, split, whole=whole, inputs=inputs, hidden=hidden)
     path = _path(zoo, read, split, inputs)
     kept = _read(path, len(index), zoo.folder)
     if kept is None:
-        kept = read.read(nets_of(zoo, split, whole=read.whole, inputs=inputs, hidden=hidden))
+        kept = read.of(nets_of(zoo, split, whole=read.whole, inputs=inputs, hidden=hidden))
         _keep(path, kept, zoo.folder)
     return index, kept
 
@@ -72,9 +75,12 @@ def nets_of(zoo: Zoo, split: str, *, whole: bool, inputs: Inputs = "trained", hi
 
 
 def _path(zoo: Zoo, read: Input, split: str, inputs: Inputs) -> Path:
-    source = Path(inspect.getsourcefile(read.read) or "")
-    code = hash_of(source.read_bytes())[:12]
-    name = f"{zoo.manifest_sha256[:16]}-{read.read.__name__}-{code}-{inputs}-{split}"
+    computed_by: list[Callable[..., object]] = [read.read]
+    computed_by += (canonical_nets, canonical, act, group_of) if read.mark else ()
+    sources = [Path(inspect.getsourcefile(one) or "").read_bytes() for one in computed_by]
+    code = hash_of(b"".join(sources))[:12]
+    called = f"{read.read.__name__}{read.mark.replace('+', '_')}"
+    name = f"{zoo.manifest_sha256[:16]}-{called}-{code}-{inputs}-{split}"
     return zoo.folder / CACHE / f"{name}-{hash_of(f'{_secret()} {name}'.encode())[:16]}.npy"
 
 

@@ -3,7 +3,7 @@
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -12,10 +12,11 @@ from typing import Any
 from torch import nn
 
 from metanets import METANETS, Examples, Fitted, Metanet, by_gradient
-from metanets.inputs import batch
+from metanets.inputs import batch, canonical
 from metanets.inputs.table import INPUTS, Input
 from metanets.mistakes import MistakeError, mistakes_named
 from metanets.regressor import by_regressor
+from metanets.table import fitting
 from zoo.messages import unknown
 from zoo.storage.files import hash_of
 
@@ -27,8 +28,15 @@ def find_metanet(name: str) -> Metanet:
 
     NAME is a `Metanet`, an `nn.Module` class (see `metanets.fit.built`) that says by its attribute `reads` which of INPUTS
     it reads (the vector unless it does) and maps a batch of these to [net], or a regressor of scikit-learn's kind, class
-    or object. Raises ValueError where there is no such. Importing runs the module's code.
+    or object. With `+canonical` behind its name it reads nets in canonical form, and with `+canonical+sizes` the logarithms
+    of the sizes too. Raises ValueError where there is no such. Importing runs the module's code.
     """
+    plain, mark = canonical.split(name)
+    found = _found(plain)
+    return found.reading(mark) if mark else found
+
+
+def _found(name: str) -> Metanet:
     if ":" not in name:
         if name not in METANETS:
             raise ValueError(unknown("metanet", name, METANETS) + "; your own: package.module:NAME or path/to/file.py:NAME")
@@ -49,13 +57,27 @@ def find_metanet(name: str) -> Metanet:
     else:
         kinds = "a metanets.Metanet, a torch.nn.Module class or a regressor of scikit-learn's kind"
         raise ValueError(f"{name} is a {type(found).__name__}; expected {kinds}")
-    if isinstance(reads, str) and reads not in INPUTS:
+    if isinstance(reads, str) and canonical.split(reads)[0] not in INPUTS:
         raise ValueError(f"{name}: {unknown('input', reads, INPUTS)}")
     if not isinstance(reads, str | Input) and not callable(reads):
         raise ValueError(
             f"{name}: `reads` is a {type(reads).__name__}; expected one of {', '.join(INPUTS)}, or a function of Nets"
         )
     return made
+
+
+def names_of(metanets: Iterable[str], mark: str = "", *, pairs: bool = False) -> list[str]:
+    """The names of these metanets, with this mark besides their own; `all` (and `all+canonical`) is each of METANETS.
+
+    Raises ValueError where one reads `pairs` of nets alone, and the task is on nets.
+    """
+    found = []
+    for given in metanets:
+        plain, own = canonical.split(given)
+        if plain in METANETS and plain not in fitting(pairs=pairs):
+            raise ValueError(f"{plain} reads pairs of nets; give --pairs, or leave it away")
+        found += [canonical.marked(name + own, mark) for name in (fitting(pairs=pairs) if plain == "all" else [plain])]
+    return found
 
 
 def apart(fit: Callable[..., Fitted]) -> Callable[..., Fitted]:

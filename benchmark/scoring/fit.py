@@ -204,7 +204,7 @@ def named(metanet: str, seed: int) -> Iterator[None]:
         raise ValueError(f"{metanet}, seed {seed}: {error}") from error
 
 
-def _moved(metanet: Metanet, given: Moving, pairs: Tensor | None) -> Callable[[torch.Generator], Batch]:
+def _moved(metanet: Metanet, given: Moving, pairs: Tensor | None = None) -> Callable[[torch.Generator], Batch]:
     """What is read of these training nets, or pairs of them, moved by random elements; all else is as it was given."""
     seen = slice(None) if given.nets.is_whole else given.nets.trained
 

@@ -24,7 +24,7 @@ from benchmark.scoring.software import software
 from benchmark.scoring.task import examples_of, task_of
 from benchmark.statistics.metrics import is_constant, recalibrated_r2, scores
 from metanets import Training
-from metanets.table import METANETS
+from metanets.table import of_the_suite
 from zoo import Zoo
 from zoo.dataset.nets import Inputs
 from zoo.symmetry import group_of
@@ -240,7 +240,7 @@ def _write(
         metanet=records.Method(
             name=name_of(job.metanet),
             version=about.version,
-            baseline=about.baseline and job.metanet in METANETS,  # which is for the suite to say
+            baseline=about.baseline and of_the_suite(job.metanet) is not None,  # which is for the suite to say
             parameters=fit.parameters,
             reads=about.reads,
             code=_code(about),

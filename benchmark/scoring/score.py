@@ -1,6 +1,6 @@
 """Scoring: metanets are fitted on zoos' train and validation nets, then read the test nets once, and leave records."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from itertools import product
@@ -10,15 +10,17 @@ from queue import SimpleQueue
 import torch
 
 from benchmark.records import records
-from benchmark.scoring.find import find_metanet, name_of
+from benchmark.scoring.find import find_metanet, name_of, names_of
 from benchmark.scoring.fitter import Fitter, Fitters
 from benchmark.scoring.job import Job, run
 from benchmark.scoring.task import check_task, examples_of, opened
 from benchmark.statistics.derived import derived
 from metanets import Training
-from metanets.table import METANETS, fitting
+from metanets.inputs.canonical import split
+from zoo import Zoo
 from zoo.dataset.nets import Inputs
 from zoo.jobs.main_guard import end_if_starting
+from zoo.symmetry import group_of
 from zoo.training import machine
 
 
@@ -32,43 +34,46 @@ def score(
     training: Training = Training(),
     inputs: Inputs = "trained",
     transfer: bool = False,
+    test_zoos: Sequence[Path | str] = (),
     shift: str | None = None,
     train_nets: list[int] | None = None,
     pairs: int | None = None,
     workers: int = 1,
+    canonical: bool = False,
     overwrite: bool = False,
     command: str = "",
     report: Callable[[str], None] = lambda line: None,
 ) -> list[Path]:
     """Scores each metanet on each zoo; returns the paths of the records, one for each (task, metanet, seed).
 
-    `metanets` are names that `find_metanet` takes, or `all`. With `transfer` each is tested on every one of the
-    zoos; `shift`, `train_nets` (one task for each number) and `pairs` are those of `records.Task`. Records that exist
-    are kept, unless `overwrite`; so a stopped run goes on where it was. The result does not depend on `workers`. Raises
-    ValueError on a zoo that is damaged, too small, or without the target, before anything is trained, and RuntimeError
-    where a process that fits was killed.
+    `metanets` are names that `find_metanet` takes, or `all`; with `canonical` all get the mark `+canonical`: they read
+    nets in canonical form. With `test_zoos` each is tested on these instead of its own zoo, with `transfer`
+    on every one of the zoos; `shift`, `train_nets` (one task for each number) and `pairs` are those of `records.Task`.
+    Records that exist are kept, unless `overwrite`; so a stopped run goes on where it was. The result does not depend on
+    `workers`. Raises ValueError on a zoo that is damaged, too small, or without the target, before anything is trained, and
+    RuntimeError where a process that fits was killed.
     """
     end_if_starting()
     out, asked = Path(out).expanduser(), [Path(folder).expanduser() for folder in zoo_folders]
-    known = fitting(pairs=pairs is not None)
-    names = dict.fromkeys(name for given in metanets for name in (known if given == "all" else [given]))
+    names = dict.fromkeys(names_of(metanets, "+canonical" * canonical, pairs=pairs is not None))
     machine.ready(training.device)
     numbers: list[int | None] = [*dict.fromkeys(train_nets)] if train_nets else [None]
     with _processes() as fitters:
         _check_names(names, fitters)
-        if strange := [name for name in names if name in METANETS and name not in known]:
-            raise ValueError(f"{strange[0]} reads pairs of nets; give --pairs, or leave it away")
         given = list(opened(asked).values())
-        for zoo in given if pairs is None else ():
-            check_task(zoo, target)
-        for zoo, tested, number in product(given, given, numbers):
-            if transfer or tested is zoo:
+        others = list(opened(Path(folder).expanduser() for folder in test_zoos).values())
+        for zoo in given:
+            if pairs is None:
+                check_task(zoo, target)
+            _check_forms(zoo, names, report)
+        tests = {zoo.folder: others or (given if transfer else [zoo]) for zoo in given}
+        for zoo, number in product(given, numbers):
+            for tested in tests[zoo.folder]:
                 examples_of(zoo, tested, target, shift, number, pairs)
-        folders = tuple(zoo.folder for zoo in given)
         jobs = [
             Job(
                 zoo=folder,
-                tests=folders if transfer else (folder,),
+                tests=tuple(zoo.folder for zoo in tests[folder]),
                 metanet=name,
                 target=target,
                 seeds=range(seeds),
@@ -82,10 +87,18 @@ def score(
                 command=command,
             )
             for name in sorted(names, key=lambda name: name != "dmc")  # the slowest first, so that it is not waited for
-            for folder in folders
+            for folder in tests
             for number in numbers
         ]
         return sorted(_run_all(jobs, fitters, min(workers, len(jobs)), report))
+
+
+def _check_forms(zoo: Zoo, names: Iterable[str], report: Callable[[str], None]) -> None:
+    """Says where the canonical form of a zoo's nets is the nets themselves. Raises ValueError where it is not known."""
+    if any(split(name)[1] for name in names):
+        group = group_of(zoo.blueprint)
+        if not (group.scales or group.mixes or group.sizes):
+            report(f"{zoo.folder}: nothing but orders is free in {zoo.spec.family} nets: they are their own canonical form")
 
 
 @contextmanager

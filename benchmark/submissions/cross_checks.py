@@ -8,7 +8,7 @@ import pandas as pd
 from benchmark.records.predictions import keys
 from benchmark.records.records import Stored
 from benchmark.submissions.record_checks import some
-from metanets.table import METANETS
+from metanets.table import of_the_suite
 
 FEWEST_SEEDS = 5  # of a submission; a baseline may have fewer, since most do not depend on the seed
 
@@ -31,7 +31,8 @@ def together(found: Sequence[Stored], *, submitted: bool) -> list[str]:
         lines.append(f"{first.path.parent}: seeds {sorted(seeds)}, expected each once")
     if submitted:
         name = first.record.metanet.name
-        baseline = name in METANETS and METANETS[name].baseline
+        ours = of_the_suite(name)
+        baseline = ours is not None and ours.baseline
         if len(set(seeds)) < FEWEST_SEEDS and not baseline:
             lines.append(f"{first.path.parent}: {len(set(seeds))} seed(s), a submission has {FEWEST_SEEDS} or more")
         if any(one.record.metanet.baseline != baseline for one in found):

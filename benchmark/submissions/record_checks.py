@@ -23,7 +23,7 @@ from zoo.messages import unknown
 
 TOLERANCE = 1e-6  # between a score and the one recomputed; where scores are enormous, what rounding gives
 SPLITS: tuple[Literal["validation", "test"], ...] = ("validation", "test")  # that are predicted
-SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=-]{0,199}")  # a task's or metanet's name as a folder's name
+SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+-]{0,199}")  # a task's or metanet's name as a folder's name
 
 
 def is_known(record: Record, known: dict[str, Zoo]) -> bool:
@@ -59,7 +59,7 @@ def _bad_names(found: Stored) -> Iterator[str]:
     record, stem = found.record, f"seed-{found.record.seed}"
     for what, name in (("task", record.task.name()), ("metanet", record.metanet.name.replace(":", "."))):
         if not SAFE.fullmatch(name) or re.search(r"\.\d+$", name):
-            yield f"the {what}'s name {name[:250]!r} cannot be a folder's: letters, digits and _.,=- only, no number last"
+            yield f"the {what}'s name {name[:250]!r} cannot be a folder's: letters, digits and _.,=+- only, no number last"
     if (found.path.name, record.predictions.file) != (f"{stem}.json", f"{stem}.parquet"):
         yield f"expected the files {stem}.json and {stem}.parquet, found the second named {record.predictions.file}"
 

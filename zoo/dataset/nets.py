@@ -10,6 +10,7 @@ from torch import Tensor, from_numpy
 
 from zoo.messages import Facts, facts_html, facts_text, some_names
 from zoo.nets.layout import Layout, total, views
+from zoo.symmetry import Group
 
 Inputs = Literal["trained", "all"]
 
@@ -20,7 +21,8 @@ class Nets:
 
     `layout` says what a whole net consists of: each tensor's name, shape, role and axes. `trained` is True at the entries
     that were trained, `fixed` has the values of the others (kappa * F of W-asymmetric nets), 0 at trained ones, and NaN at
-    those that differ from net to net without being trained, such as the running means of an imported net.
+    those that differ from net to net without being trained, such as the running means of an imported net. `group` is
+    what changes whole nets and nothing that they compute; None: not known.
     """
 
     index: np.ndarray
@@ -29,6 +31,7 @@ class Nets:
     layout: Layout
     trained: Bool[Tensor, " entry"]
     fixed: Float[Tensor, " entry"]
+    group: Group | None = None
 
     def __len__(self) -> int:
         return len(self.index)

@@ -18,9 +18,11 @@ from zoo.nets.blueprint import Blueprint
 from zoo.nets.layout import Layout, total, views
 from zoo.spec.columns import SPLITS
 from zoo.spec.imported import Imported
+from zoo.spec.moved import Moved
 from zoo.spec.spec import Spec
 from zoo.storage import shards
 from zoo.storage.manifest import MANIFEST, read_manifest
+from zoo.symmetry.group import known_group
 from zoo.untrusted.files import sha256
 from zoo.untrusted.json import read_json
 
@@ -34,7 +36,7 @@ class Zoo:
 
     `columns` has a row a net in order of `index`, with hyper-parameters, targets, `diverged`, `split`, and what analyses
     derived for each net. `manifest_sha256` identifies the zoo's content. `derived` has what analyses added, by name;
-    `left_aside` a line on each such file that is of another zoo.
+    `left_aside` a line on each such file that is of another zoo. `moved`: its nets are moved copies of another zoo's.
     """
 
     folder: Path
@@ -45,6 +47,7 @@ class Zoo:
     parts: dict[str, tuple[shards.Shard, ...]]
     derived: dict[str, Derived] = field(default_factory=dict)
     left_aside: tuple[str, ...] = ()
+    moved: Moved | None = None
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -63,6 +66,7 @@ class Zoo:
             "architecture": spec.architecture_text,
             "images": spec.image_task,
             "weights": f"{len(weights):,} a net, {int(weights.sum()):,} of them trained, {spec.dtype}",
+            **({"moved": _moved_text(self.moved)} if self.moved else {}),
             "nets": f"{splits}; {int(self.columns['diverged'].sum()):,} diverged",
             "hyper-parameters": some_names(self.hyper_parameters),
             "targets": some_names(self.targets),
@@ -129,7 +133,8 @@ class Zoo:
         entries = None if inputs == "all" or bool(shared.trained.all()) else np.flatnonzero(shared.trained.numpy())
         weights = torch.from_numpy(self._gathered(self.arrays(split), keep, entries))
         index, hyper_parameters = frame["index"].to_numpy()[keep], frame.loc[keep, self.hyper_parameters]
-        return Nets(index, weights, hyper_parameters, self.layout, shared.trained.clone(), shared.fixed.clone())
+        given = index, weights, hyper_parameters, self.layout, shared.trained.clone(), shared.fixed.clone()
+        return Nets(*given, known_group(shared))
 
     def _gathered(self, arrays: list[np.ndarray], keep: np.ndarray, entries: np.ndarray | None) -> np.ndarray:
         """The kept rows of a split's shards, all entries or these, in memory once; mapped where nothing is left out.
@@ -170,6 +175,10 @@ class Zoo:
         names = [*self.spec.targets, *added, *self.spec.hyper_parameters]
         numbers = [name for name in names if name in self.columns and name not in self.spec.text]
         return [name for name in numbers if self.columns[name].notna().any()]
+
+
+def _moved_text(moved: Moved) -> str:
+    return f"{moved.copies} copies of each net of zoo {moved.source[:8]}, by {', '.join(moved.kinds)}"
 
 
 def _of_its_own(array: np.ndarray) -> np.ndarray:
@@ -223,7 +232,8 @@ def open(folder: Path | str) -> Zoo:
     columns = columns.astype(dict.fromkeys(spec.text, "category"))
     digest = sha256(folder / MANIFEST)
     columns, found, aside = merged(columns, read_all(folder), digest)
-    return Zoo(folder, spec, about.blueprint, digest, columns, parts, {one.name: one for one in found}, tuple(aside))
+    by_name = {one.name: one for one in found}
+    return Zoo(folder, spec, about.blueprint, digest, columns, parts, by_name, tuple(aside), about.moved)
 
 
 def _shard(path: Path, about: zoo_json.Description) -> shards.Shard:

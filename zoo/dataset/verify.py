@@ -18,9 +18,15 @@ from zoo.spec.spec import Spec
 from zoo.storage.manifest import MANIFEST, check_bytes, read_manifest
 from zoo.storage.shards import Shard
 from zoo.tasks import images
+from zoo.tasks.augment import normalise
+from zoo.tasks.images import ImageSet
 from zoo.training.measure import measure
 
 MEASURED_AT_ONCE = 16  # nets, in one stack
+COMPARED = 64  # images, whose logits moved copies must share
+# Of the logits' deviation: norms' epsilon and rounded weights move them by up to 2.3e-4 (1,024 copies of digits nets, by a
+# factor of 2), more in nets of tiny weights; float16 keeps three digits.
+LOGIT_TOLERANCE = {"float32": 1e-2, "float16": 0.1}
 ACCURACY_TOLERANCE = 3  # images of the measured set: other machines and thread counts round logits differently
 
 
@@ -31,26 +37,30 @@ def verify(
     images_folder: Path | str | None = None,
     download: bool = False,
     seed: int = 0,
+    source: Path | str | None = None,
 ) -> list[str]:
     """All that is wrong with a zoo, a line each; an empty list if nothing is.
 
     Checks the files' SHA-256, shapes and types (by opening), finite weights, fixed entries, hyper-parameters, seeds
     and splits against the spec, and measures the targets of `nets` random nets again. Images other than `digits` come
-    from `images_folder`. An imported zoo has no spec to check against, and is not measured again. Raises as `open` does
-    where there is no zoo.
+    from `images_folder`. An imported zoo has no spec to check against, and is not measured again. Of moved copies, the
+    logits of `nets` random lineages are compared: with those of the `source` zoo's nets where it is given, else with each
+    other. Raises as `open` does where there is no zoo, and ValueError where `source` is another zoo's.
     """
     folder = Path(folder).expanduser()
     not_a_zoo.check(folder)
     problems = [*check_bytes(folder), *_unlisted(folder)]
     if problems:
         return problems
-    zoo = open(folder)
+    zoo, origin = open(folder), None if source is None else open(source)
+    if origin is not None and (zoo.moved is None or zoo.moved.source != origin.manifest_sha256):
+        raise ValueError(f"{folder} has no moved copies of the nets of {source}; leave --source away")
     if isinstance(zoo.spec, Imported):
         return [*problems, *_weights(zoo)]
     problems += _columns(zoo, zoo.spec)
     problems += _weights(zoo)
     if nets:
-        problems += _measured_again(zoo, zoo.spec, nets, images_folder, download=download, seed=seed)
+        problems += _measured_again(zoo, zoo.spec, nets, images_folder, download=download, seed=seed, origin=origin)
     return problems
 
 
@@ -64,9 +74,13 @@ def _unlisted(folder: Path) -> Iterator[str]:
 
 
 def _columns(zoo: Zoo, spec: Spec) -> Iterator[str]:
+    copies = 1 if zoo.moved is None else zoo.moved.copies
     for row in zoo.columns.itertuples():
-        seed = net_seed(spec.seed, row.index)
-        if row.seed != seed or row.split != split_of(spec, row.index):
+        first = row.index // copies  # the net that was trained
+        if zoo.moved is not None and row.lineage != first:
+            yield f"{zoo.folder}: net {row.index} has lineage {row.lineage}, expected {first}, with {copies} copies a net"
+        seed = net_seed(spec.seed, first)
+        if row.seed != seed or row.split != split_of(spec, first):
             yield f"{zoo.folder}: net {row.index} has seed {row.seed} and split {row.split}, not those of its index"
         for name, value in draw(spec.recipe, seed=seed).items():
             if not np.isclose(getattr(row, name), value, rtol=1e-6, atol=0):
@@ -111,7 +125,7 @@ def _is_of(blueprint: Blueprint, spec: Spec) -> bool:
 
 
 def _measured_again(
-    zoo: Zoo, spec: Spec, nets: int, folder: Path | str | None, *, download: bool, seed: int
+    zoo: Zoo, spec: Spec, nets: int, folder: Path | str | None, *, download: bool, seed: int, origin: Zoo | None
 ) -> Iterator[str]:
     if not _is_of(zoo.blueprint, spec):
         yield f"{zoo.folder}: its tensors are not those that its spec's nets have; nothing was measured again"
@@ -120,6 +134,8 @@ def _measured_again(
     if image_set.digest() != zoo_json.read(zoo.folder).images_sha256:
         yield f"{zoo.folder}: these are not the images that the nets were trained on; nothing was measured again"
         return
+    if zoo.moved is not None:
+        yield from _apart(zoo, origin, image_set, nets, seed)
     settled = zoo.columns.loc[~zoo.columns["diverged"], "index"].to_numpy()
     chosen = torch.randperm(len(settled), generator=stream("verify", seed))[:nets]
     for part in chosen.split(MEASURED_AT_ONCE) if len(chosen) else ():
@@ -131,3 +147,26 @@ def _measured_again(
             for index, before, now in zip(indices, stored, again[f"{name}_accuracy"], strict=True):
                 if abs(before - now) > ACCURACY_TOLERANCE / count:
                     yield f"{zoo.folder}: net {index} has stored {name}_accuracy {before:.4f}, measured again {now:.4f}"
+
+
+def _apart(zoo: Zoo, origin: Zoo | None, image_set: ImageSet, nets: int, seed: int) -> Iterator[str]:
+    """A line for each moved copy whose logits are not those of the source's net, or without it of the first copy."""
+    assert zoo.moved is not None
+    copies, few = zoo.moved.copies, image_set.test[:COMPARED]
+    inputs, tolerance = normalise(few, image_set.mean, image_set.std), LOGIT_TOLERANCE[zoo.spec.dtype]
+    settled = zoo.columns.loc[~zoo.columns["diverged"], "lineage"].unique()
+    for net in settled[torch.randperm(len(settled), generator=stream("verify", "moved", seed))[:nets].numpy()]:
+        first = [] if origin is None else [origin.net(int(net))]
+        tensors = [*first, *(zoo.net(int(index)) for index in net * copies + np.arange(copies))]
+        vectors = torch.stack([torch.cat([tensor.flatten() for tensor in one.values()]) for one in tensors]).double()
+        with torch.no_grad():
+            blueprint = zoo.blueprint.to(vectors.device, vectors.dtype)
+            logits = blueprint.logits(vectors, inputs.double().expand(len(vectors), *inputs.shape))
+        far = (logits - logits[0]).abs().amax(dim=(1, 2)) / logits[0].std()
+        for copy, distance in enumerate(far[len(first) :].tolist()):
+            if not distance <= tolerance:
+                what = "the first copy's" if origin is None else "the source's"
+                yield (
+                    f"{zoo.folder}: copy {copy} of net {net} has logits that are {distance:.2g} of their standard deviation "
+                    f"from {what}; expected {tolerance:g} or less"
+                )

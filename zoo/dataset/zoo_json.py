@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 import zlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ from zoo.nets.architectures import ARCHITECTURES
 from zoo.nets.blueprint import Blueprint
 from zoo.nets.families import FAMILIES
 from zoo.nets.layout import from_json, total
-from zoo.spec import imported
+from zoo.spec import imported, moved
 from zoo.spec.columns import HYPER_PARAMETERS, TARGETS
 from zoo.spec.imported import Imported
+from zoo.spec.moved import LINEAGE, Moved
 from zoo.spec.spec import Spec, parse, to_json
 from zoo.storage import files
 from zoo.storage.shards import FORMAT
@@ -50,16 +51,19 @@ class Description:
     """What zoo.json holds. `images_sha256` is the digest of the images that the nets were trained on.
 
     It is empty where they are not known. The number of nets is not part of it, so that an extended zoo is described by
-    the same bytes.
+    the same bytes. `moved`: its nets are moved copies of another zoo's, which has the same spec.
     """
 
     spec: Spec | Imported
     blueprint: Blueprint
     images_sha256: str
+    moved: Moved | None = None
 
     @property
     def built(self) -> Spec:
-        """The spec. Raises ValueError where the zoo is imported: nobody here can train it again."""
+        """The spec. Raises ValueError where the zoo is imported or of moved copies: nobody here can train it again."""
+        if self.moved is not None:
+            raise ValueError(f"{self.spec.name} here is a zoo of moved copies: build its source, and `metazoo move` that")
         if isinstance(self.spec, Imported):
             raise ValueError(
                 f"{self.spec.name} is an imported zoo: it has no spec, so it cannot be built, resumed or extended"
@@ -71,7 +75,8 @@ class Description:
         """What each column of its shards is."""
         points = TRAJECTORY_COLUMNS if self.spec.trajectory else {}
         if not isinstance(self.spec, Imported):
-            return BUILT | points
+            lineage = {} if self.moved is None else {"lineage": LINEAGE}
+            return BUILT | lineage | points
         named = self.spec.hyper_parameters | self.spec.targets | self.spec.columns
         return {"index": INDEX, **named, "diverged": DIVERGED} | points
 
@@ -94,6 +99,7 @@ def attributes_of(description: Description) -> dict[str, Any]:
         del spec["nets"]
     return {
         _kind(description.spec): spec,
+        **({} if description.moved is None else {"moved": asdict(description.moved)}),
         "images_sha256": description.images_sha256,
         "layout": [entry.to_json() for entry in description.blueprint.layout],
         "trained": _packed(description.blueprint.trained),
@@ -149,7 +155,8 @@ def read(folder: Path, *, nets: int = 1) -> Description:
     else:
         init = FAMILIES[spec.net.family].init if spec.net.init == "paper" else spec.net.init
         net = Blueprint(ARCHITECTURES[spec.net.architecture], layout, init, trained, fixed, gate)
-    return Description(spec, net, str(value["images_sha256"]))
+    copies = moved.parse(value["moved"], str(folder / FILE)) if "moved" in value else None
+    return Description(spec, net, str(value["images_sha256"]), copies)
 
 
 def _spec(value: dict[str, Any], folder: Path, nets: int) -> Spec | Imported:

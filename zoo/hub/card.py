@@ -79,7 +79,7 @@ def architecture(zoo: Zoo) -> str:
 
 def columns(zoo: Zoo) -> dict[str, str]:
     """What each column is, in the order of zoo.json."""
-    return Description(zoo.spec, zoo.blueprint, images_sha256="").columns
+    return Description(zoo.spec, zoo.blueprint, images_sha256="", moved=zoo.moved).columns
 
 
 def meanings(zoos: dict[str, Zoo]) -> dict[str, str]:

@@ -61,6 +61,14 @@ def group_of(net: Blueprint) -> Group:
     return masked(acting(net.layout), net.trained, gated=net.gate is not None)
 
 
+def known_group(net: Blueprint) -> Group | None:
+    """As `group_of`; None where it is not known."""
+    try:
+        return group_of(net)
+    except ValueError:
+        return None
+
+
 def check_known(layout: Layout) -> None:
     """Raises ValueError where the symmetries of nets with this layout are not known.
 

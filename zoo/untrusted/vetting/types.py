@@ -26,6 +26,7 @@ COLUMNS = {
 }
 BUILT = {  # of zoos with a spec: what is drawn by it is compared with these
     "seed": "int64",
+    "lineage": "int64",
     "epochs": "int64",
     "learning_rate": "float64",
     "weight_decay": "float64",
