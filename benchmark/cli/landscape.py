@@ -43,8 +43,10 @@ def connect(
     from zoo.landscape import connect as room
     from zoo.landscape.material import images_of
     from zoo.symmetry import group_of
+    from zoo.training.machine import keep_memory
 
     _check_picture(picture)
+    keep_memory()
     made, second = zoo.open(zoo_folder), None if other is None else zoo.open(other)
     settings = room.Settings(points, test_images, by, seed)
     asked = [what.strip() for what in remove.split(",")]
@@ -59,6 +61,8 @@ def connect(
     _show(table, f"{made.spec.name}{'' if second is None else f' to {second.spec.name}'}, barriers", as_json=as_json)
     if left_out and not as_json:
         console.print(f"{made.spec.family} nets have nothing to remove by {', '.join(left_out)}", soft_wrap=True)
+    if (count := table["pairs"].max()) < pairs and not as_json:
+        console.print(f"{count} pairs, not {pairs}: its splits have no more nets that did not diverge", soft_wrap=True)
     _end(kept.path, len(kept.frame), as_json=as_json)
     if picture is not None:
         from zoo.dataset import plots
@@ -84,8 +88,10 @@ def interpolate(
     import zoo
     from zoo.landscape import interpolate as room
     from zoo.landscape.material import images_of
+    from zoo.training.machine import keep_memory
 
     _check_picture(picture)
+    keep_memory()
     made = zoo.open(zoo_folder)
     settings = room.Settings(points, official=official)
     image_set = images_of(made, folder=images, download=download)
@@ -130,8 +136,8 @@ def _show(table: "pd.DataFrame", title: str, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(json.loads(table.to_json(orient="records")), indent=1))
         return
-    names = [name for name in table if not str(name).endswith("_sd")]
-    shown = Table(*(str(name).replace("_", " ") for name in names), title=title)
+    names = [str(name) for name in table if not str(name).endswith("_sd")]
+    shown = Table(*(name.replace("_", " ") for name in names), title=title, padding=(0, 0))
     for _, row in table.iterrows():
         shown.add_row(*(_cell(row[name], row.get(f"{name}_sd")) for name in names))
     console.print(shown)
@@ -139,8 +145,9 @@ def _show(table: "pd.DataFrame", title: str, *, as_json: bool) -> None:
 
 def _cell(value: object, spread: float | None) -> str:
     if not isinstance(value, float):
-        return str(value)
-    return f"{value:.4f}" if spread is None else f"{value:.4f} ± {spread:.4f}"
+        return str(value).replace("_", " ").replace("+", " + ")  # so that it breaks there
+    digits = 1 if abs(value) >= 10 else 3 if abs(value) >= 0.1 else 4
+    return f"{value:.{digits}f}" if spread is None else f"{value:.{digits}f}±{spread:.{digits}f}"
 
 
 def _end(path: Path, rows: int, *, as_json: bool) -> None:

@@ -24,6 +24,7 @@ ANALYSIS = "connect-1"
 REMOVALS = ("none", "permutation", "scale", "scale+permutation")
 PART = 16  # pairs: what a stopped command loses at most
 SEEN = 256  # training images on which activations are compared
+BARRIERS = ("barrier_mid", "barrier_max", "accuracy_barrier_mid", "accuracy_barrier_max")
 MEANINGS = {
     "barrier_mid": "test loss in the middle of the line between both nets, less the mean of both ends, nats",
     "barrier_max": "largest excess of test loss over the straight line between both ends' losses, nats",
@@ -191,7 +192,7 @@ def summary(found: Connected, family: str) -> pd.DataFrame:
     for what, part in found.frame.groupby("remove", sort=False):
         ends = found.curves[str(what)].accuracy[:, [0, -1]]
         row: dict[str, Any] = {"family": family, "remove": what, "pairs": len(part)}
-        for name in MEANINGS:
+        for name in [*BARRIERS, "distance"]:
             row |= {name: part[name].mean(), f"{name}_sd": part[name].std()}
         rows.append(row | {"accuracy": ends.mean()})
     return pd.DataFrame(rows)

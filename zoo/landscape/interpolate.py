@@ -22,7 +22,7 @@ ANALYSIS = "interpolate-1"
 PART = 32  # nets: what a stopped command loses at most
 IMAGES = 512  # training images, without augmentation: as in the measurements that the README compares with
 MEANINGS = {
-    "mli_rise": "largest rise of the training loss on the line from the initial net to the net, between any two points, nats",
+    "mli_rise": "largest rise of the training loss on the line from the initial net to the net, between any two points, at least 0, nats",
     "mli_step": "largest rise of the training loss on that line between two adjacent points, nats",
     "mli_monotone": "1 where the training loss never rises on that line, else 0",
     "mli_local": "share of the inner points of that line at which the training loss is convex",
@@ -118,7 +118,7 @@ def shape_of(losses: Float[np.ndarray, "net point"]) -> dict[str, Float[np.ndarr
     times = np.linspace(0, 1, losses.shape[1])[1:-1]
     first, second, last, inner = losses[:, :1], losses[:, 1:2], losses[:, -1:], losses[:, 1:-1]
     return {
-        "mli_rise": (losses[:, 1:] - low).max(axis=1),
+        "mli_rise": (losses[:, 1:] - low).max(axis=1).clip(min=0),
         "mli_step": steps.max(axis=1),
         "mli_monotone": (steps.max(axis=1) <= 0).astype(float),
         "mli_local": (np.diff(steps, axis=1) >= 0).mean(axis=1),

@@ -20,10 +20,10 @@ def pairs_of(zoo: Zoo, count: int, seed: int = 0, other: Zoo | None = None) -> p
     """
     settled = [[_settled(one, split) for split in SPLITS] for one in (zoo, other or zoo)]
     shares = np.cumsum([0, *(len(nets) for nets in settled[0])]) / max(1, sum(len(nets) for nets in settled[0]))
-    bounds = np.round(shares * count).astype(int)
+    numbers = np.diff(np.round(shares * count).astype(int)).tolist()
     frames = [
         _drawn(split, *both, number, seed, apart=other is not None)
-        for split, number, *both in zip(SPLITS, np.diff(bounds), *settled, strict=True)
+        for split, number, *both in zip(SPLITS, numbers, *settled, strict=True)
     ]
     return pd.concat(frames, ignore_index=True)
 

@@ -76,9 +76,9 @@ def lines(
 
 def _nets(starts: Tensor, ends: Tensor, times: Tensor) -> Iterator[Float[Tensor, "net weight"]]:
     """The nets at these points of each line, line by line, as many together as are quick and fit into memory."""
-    line, time = torch.meshgrid(torch.arange(len(starts)), times, indexing="ij")
+    line, time = torch.arange(len(starts)).repeat_interleave(len(times)), times.repeat(len(starts))
     at_once = max(1, min(NETS_AT_ONCE, WEIGHTS_AT_ONCE // starts.shape[1]))
-    for rows, now in zip(line.flatten().split(at_once), time.flatten().split(at_once), strict=True):
+    for rows, now in zip(line.split(at_once), time.split(at_once), strict=True):
         yield torch.lerp(starts[rows], ends[rows], now.unsqueeze(1))
 
 
