@@ -53,9 +53,7 @@ def connect(
     left_out = [what for what in asked if what not in room.possible(group_of(made.blueprint), asked)]
     image_set = images_of(made, folder=images, download=download)
     with stoppable(), _progress(made.spec.name) as progress:
-        found = room.connect(
-            made, image_set, other=second, pairs=pairs, remove=asked, settings=settings, progress=progress
-        )
+        found = room.connect(made, image_set, other=second, pairs=pairs, remove=asked, settings=settings, progress=progress)
     kept = room.keep(made, found, settings, command_line(), second)
     table = room.summary(found, made.spec.family)
     _show(table, f"{made.spec.name}{'' if second is None else f' to {second.spec.name}'}, barriers", as_json=as_json)

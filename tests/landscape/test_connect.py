@@ -47,7 +47,9 @@ def test_pairs_are_of_one_split_in_its_share_and_stay_when_there_are_more(made):
     for name, share in split.value_counts(normalize=True).items():
         own = few[few["split"] == name]
         assert len(own) == pytest.approx(20 * share, abs=1)
-        pd.testing.assert_frame_equal(many[many["split"] == name].iloc[: len(own)].reset_index(drop=True), own.reset_index(drop=True))
+        pd.testing.assert_frame_equal(
+            many[many["split"] == name].iloc[: len(own)].reset_index(drop=True), own.reset_index(drop=True)
+        )
     assert not pairs_of(made, 20, seed=1).equals(few)
 
 
@@ -70,7 +72,9 @@ def test_each_removal_leaves_the_ends_as_they_are_and_orders_bring_nets_nearer(m
     assert (distance["scale+permutation"] <= distance["scale"]).all()
     assert len(pictures.of_pairs(found, "made up").axes) == 3
     table = room.summary(found, "standard").set_index("remove")
-    assert table.loc["none", "barrier_mid"] == pytest.approx(found.frame[found.frame["remove"] == "none"]["barrier_mid"].mean())
+    assert table.loc["none", "barrier_mid"] == pytest.approx(
+        found.frame[found.frame["remove"] == "none"]["barrier_mid"].mean()
+    )
 
 
 def test_what_is_written_is_shown_and_can_be_computed_again(standard, image_set, tmp_path):

@@ -59,7 +59,7 @@ def test_a_grid_without_its_middle_and_ends_of_two_families_are_refused(pictures
 
 
 def test_weights_in_memory_are_bounded(pictures, monkeypatch):
-    net, starts, ends = two("standard")
+    _, starts, ends = two("standard")
     monkeypatch.setattr(paths, "WEIGHTS_AT_ONCE", 4 * starts.shape[1] + 1)
     assert {len(nets) for nets in paths._nets(starts, ends, torch.linspace(0, 1, 5))} == {4, 3}
 

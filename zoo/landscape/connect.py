@@ -77,7 +77,9 @@ def connect(
         raise ValueError(f"{zoo.folder}: no two nets of one split to connect")
     if other is not None:
         check_alike(zoo, other)
-    parts = [part.iloc[at : at + PART] for _, part in chosen.groupby("split", sort=False) for at in range(0, len(part), PART)]
+    parts = [
+        part.iloc[at : at + PART] for _, part in chosen.groupby("split", sort=False) for at in range(0, len(part), PART)
+    ]
     found: dict[str, list[np.ndarray]] = {what: [] for what in removals}
     job, done = _Job(zoo, other or zoo, images, settings), 0
     for part in parts:

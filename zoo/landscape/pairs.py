@@ -22,8 +22,8 @@ def pairs_of(zoo: Zoo, count: int, seed: int = 0, other: Zoo | None = None) -> p
     shares = np.cumsum([0, *(len(nets) for nets in settled[0])]) / max(1, sum(len(nets) for nets in settled[0]))
     numbers = np.diff(np.round(shares * count).astype(int)).tolist()
     frames = [
-        _drawn(split, *both, number, seed, apart=other is not None)
-        for split, number, *both in zip(SPLITS, numbers, *settled, strict=True)
+        _drawn(split, first, second, number, seed, apart=other is not None)
+        for split, number, first, second in zip(SPLITS, numbers, *settled, strict=True)
     ]
     return pd.concat(frames, ignore_index=True)
 
@@ -39,7 +39,9 @@ def _drawn(split: str, first: np.ndarray, second: np.ndarray, count: int, seed: 
     wanted = min(count, len(first) * len(second) if apart else len(first) * (len(first) - 1) // 2)
     while len(found) < wanted:
         at = torch.rand(AT_ONCE, 2, generator=rng, dtype=torch.float64).numpy()
-        for i, j in zip(first[(at[:, 0] * len(first)).astype(int)], second[(at[:, 1] * len(second)).astype(int)], strict=True):
+        for i, j in zip(
+            first[(at[:, 0] * len(first)).astype(int)], second[(at[:, 1] * len(second)).astype(int)], strict=True
+        ):
             if len(found) < wanted and (apart or i != j):
                 found[(int(i), int(j)) if apart or i < j else (int(j), int(i))] = None
     return pd.DataFrame(found.keys(), columns=["i", "j"], dtype=np.int64).assign(split=split)

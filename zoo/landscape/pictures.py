@@ -32,20 +32,17 @@ def of_pairs(found: Connected, title: str) -> Figure:
 
 def of_starts(found: Interpolated, accuracy: np.ndarray, title: str) -> Figure:
     """The training loss on the line from each net's initial weights, coloured by its test accuracy, as in `accuracy`."""
+    from matplotlib.cm import ScalarMappable  # behind Figure, which sees to the backend
+    from matplotlib.colors import Normalize
+
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     losses = found.curves.loss[:FAN]
     times = np.linspace(0, 1, losses.shape[1])
-    scale = figure.colorbar(_colours(accuracy), ax=axes, label="test accuracy")
+    colours = ScalarMappable(Normalize(np.nanmin(accuracy), np.nanmax(accuracy)), "viridis")
+    figure.colorbar(colours, ax=axes, label="test accuracy")
     for curve, number in zip(losses, accuracy, strict=False):
-        axes.plot(times, curve, color=scale.cmap(scale.norm(number)), linewidth=0.7, alpha=0.7)
+        axes.plot(times, curve, color=colours.to_rgba(number), linewidth=0.7, alpha=0.7)
     axes.set(xlabel="from the initial weights to the trained ones", ylabel="training loss, nats")
     axes.set_title(f"{title}: {len(losses)} of {len(found.curves.loss)} nets")
     return figure
-
-
-def _colours(numbers: np.ndarray) -> object:
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
-    return ScalarMappable(Normalize(np.nanmin(numbers), np.nanmax(numbers)), "viridis")

@@ -57,7 +57,8 @@ class Blueprint:
     ) -> Float[Tensor, "net image cls"]:
         """Each net's logits on its own images; `weights` are effective ones.
 
-        `taps` gets the activations behind each nonlinearity. Raises ValueError for imported nets of an architecture that this package cannot run.
+        `taps` gets the activations behind each nonlinearity. Raises ValueError for imported nets of an architecture that
+        this package cannot run.
         """
         if self.architecture is None:
             raise ValueError("these nets cannot be run: their architecture is not one of this package's")

@@ -41,7 +41,8 @@ def align_by_activations(
     The likeness of two channels is the correlation of their activations behind the nonlinearity, over images and pixels,
     summed over all places that write the space (Li et al. 2016, Convergent learning, arXiv 1511.07543; Ainsworth et al.
     2023, arXiv 2209.04836, section 3.1). One assignment a space finds the best order. 256 normalised images are enough; but
-    channels that never fire on them cannot be told apart, and stay in any order. Raises ValueError where this package cannot run the nets.
+    channels that never fire on them cannot be told apart, and come in any order. Raises ValueError where this package
+    cannot run the nets.
     """
     orders: dict[str, list[Tensor]] = {space: [] for space in group.orders}
     for pair in zip(one, other, strict=True):
