@@ -22,7 +22,7 @@ ANALYSIS = "interpolate-1"
 PART = 32  # nets: what a stopped command loses at most
 IMAGES = 512  # training images, without augmentation: as in the measurements that the README compares with
 MEANINGS = {
-    "mli_rise": "largest rise of the training loss between two points of the line from the initial net to the net, 0 without any, nats",
+    "mli_rise": "largest rise of the training loss on the line from the initial net, between any two points, nats",
     "mli_step": "largest rise of the training loss on that line between two adjacent points, nats",
     "mli_monotone": "1 where the training loss never rises on that line, else 0",
     "mli_local": "share of the inner points of that line at which the training loss is convex",

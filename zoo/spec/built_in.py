@@ -35,8 +35,8 @@ DIGITS_MLP = {
     "recipe": {**DIGITS["recipe"], "learning_rate": (0.0005, 0.05), "epochs": (1, 16)},
 }
 
-# The perceptron of the linear mode connectivity of Lim et al. 2024 (arXiv 2405.20231), for digits: all nets have one recipe, so
-# that pairs differ in chance alone, and all families start alike. Fixed entries are the paper's, but 16 of the 64 inputs.
+# The perceptron of the linear mode connectivity of Lim et al. 2024 (arXiv 2405.20231), for digits: all nets have one recipe,
+# so that pairs differ in chance alone, and all families start alike. Fixed entries are the paper's, but 16 of the 64 inputs.
 DIGITS_LMC: dict[str, Any] = {
     "images": {"task": "digits", "train": 1437, "test": 360, "held_out": 0.0},
     "net": {
