@@ -1,6 +1,7 @@
 """The verbs of the command line and what each takes, read off the application, so that a new verb is tested too."""
 
 import inspect
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -115,6 +116,9 @@ class Material:
             "build": {"nets": 1, "workers": 1},
             "fresh": {"nets": 8, "workers": 1},
         }
+        if verb in ("connect", "interpolate"):  # they write beside the zoo
+            values["zoo_folder"] = shutil.copytree(self.zoo, self.folder.parent / "copy", dirs_exist_ok=True)
+            quick |= {"connect": {"pairs": 2, "points": 3, "test_images": 20}, "interpolate": {"nets": 2, "points": 3}}
         required = [parameter.name for parameter in parameters(verb) if parameter.required or parameter.name == "results"]
         return {name: values[name] for name in required} | quick.get(verb, {})
 

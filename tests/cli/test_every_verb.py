@@ -16,7 +16,7 @@ from benchmark.scoring.score import score
 
 PATHS = [parameter for parameter in ALL if parameter.kind is Path]
 INTEGERS = [parameter for parameter in ALL if parameter.kind is int]
-WRITTEN = ("out", "to")  # parameters that name what is written; all other paths are read
+WRITTEN = ("out", "to", "picture")  # parameters that name what is written; all other paths are read
 MAY_MISS = {"publish-results"}  # paths that need not be there
 
 
@@ -151,6 +151,8 @@ LEAST = {  # verb -> its least numbers, tried on a real zoo where that is quick;
     "fresh": {"nets": 1, "workers": 1},
     "verify": {"nets": 1, "seed": 0},
     "audit": {"seed": 0},
+    "connect": {"pairs": 1, "points": 3, "test_images": 1, "seed": 0},
+    "interpolate": {"nets": 1, "points": 3},
     "export": {"net": 0},
     "score": {"metanet": "statnn", "seeds": 1, "epochs": 1, "batch": 2, "train_nets": 8, "workers": 1},
     "symmetry": {"metanet": "statnn", "seed": 0, "epochs": 1, "batch": 2},

@@ -10,7 +10,7 @@ from torch import Tensor
 from zoo.messages import Facts, facts_html, facts_text, some_names
 from zoo.nets.architectures import Architecture
 from zoo.nets.asymmetric import fix
-from zoo.nets.layout import Layout, views
+from zoo.nets.layout import Layout, Taps, views
 from zoo.seeds import stream
 
 
@@ -50,15 +50,19 @@ class Blueprint:
         return fix(weights, self.trained, self.fixed)
 
     def logits(
-        self, weights: Float[Tensor, "net weight"], images: Float[Tensor, "net image channel height width"]
+        self,
+        weights: Float[Tensor, "net weight"],
+        images: Float[Tensor, "net image channel height width"],
+        taps: Taps | None = None,
     ) -> Float[Tensor, "net image cls"]:
         """Each net's logits on its own images; `weights` are effective ones.
 
-        Raises ValueError for imported nets of an architecture that this package cannot run.
+        `taps` gets the activations behind each nonlinearity. Raises ValueError for imported nets of an architecture that
+        this package cannot run.
         """
         if self.architecture is None:
             raise ValueError("these nets cannot be run: their architecture is not one of this package's")
-        return self.architecture.forward(views(weights, self.layout), images, self.gate)
+        return self.architecture.forward(views(weights, self.layout), images, self.gate, taps)
 
     def initial(self, seed: int) -> Float[Tensor, " weight"]:
         """The weights that the net with this seed starts from, before fixing.

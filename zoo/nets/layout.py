@@ -49,6 +49,7 @@ class Entry:
 
 Layout = tuple[Entry, ...]
 Shapes = dict[str, tuple[int, ...]]  # of each tensor, by name
+Taps = dict[str, list[Any]]  # channel space -> activations [net, channel, sample] at each place that writes it
 
 
 def from_shapes(tensors: Iterable[tuple[Any, ...]]) -> Layout:

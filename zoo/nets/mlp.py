@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from zoo.nets.layout import Layout, Shapes, from_shapes, shapes_in
+from zoo.nets.layout import Layout, Shapes, Taps, from_shapes, shapes_in
 
 EPSILON = 1e-5  # of LayerNorm, as in PyTorch
 
@@ -65,10 +65,12 @@ def forward(
     weights: dict[str, Float[Tensor, "net ..."]],
     images: Float[Tensor, "net image channel height width"],
     gate: dict[str, Float[Tensor, "_ _"]] | None = None,
+    taps: Taps | None = None,
 ) -> Float[Tensor, "net image cls"]:
     """The logits of each net on its own images, as one batched product a layer.
 
     `gate` replaces the nonlinearity by x * sigmoid(F x) with the fixed matrix of that place (sigma-asymmetric nets).
+    `taps` gets what comes out of each nonlinearity, under its channel space.
     """
     x, number = images.flatten(2), 1
     while f"linear{number}.weight" in weights:
@@ -80,6 +82,8 @@ def forward(
             x = x * (x @ gate[f"nonlin{number}"].mT).sigmoid()
         else:
             x = F.gelu(x) if f"norm{number}.weight" in weights else F.relu(x)
+        if taps is not None:
+            taps.setdefault(f"H{number}", []).append(x.transpose(1, 2))
         number += 1
     return _affine(weights, "head", x)
 

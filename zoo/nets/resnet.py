@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from zoo.nets.layout import Layout, Shapes, from_shapes, shapes_in
+from zoo.nets.layout import Layout, Shapes, Taps, from_shapes, shapes_in
 
 STAGES = ((16, 1), (32, 2), (64, 2))  # output channels at width 1, stride of the first convolution
 
@@ -82,13 +82,15 @@ def forward(
     weights: dict[str, Float[Tensor, "net ..."]],
     images: Float[Tensor, "net image channel height width"],
     gate: dict[str, Float[Tensor, "_ _"]] | None = None,
+    taps: Taps | None = None,
 ) -> Float[Tensor, "net image cls"]:
     """The logits of each net on its own images.
 
     The nets run as groups of one convolution (activations are [image, net * channel, height, width]), which on a
     CPU is several times faster than one net at a time when nets are small, and the plain convolution for one net.
     `gate` replaces ReLU(x) by x * sigmoid(F x) with the fixed matrix of that place (sigma-asymmetric nets); so do matrices
-    among the weights (`with_gates`), of each net its own.
+    among the weights (`with_gates`), of each net its own. `taps` gets what comes out of each nonlinearity, under its
+    channel space.
     """
     nets = len(images)
 
@@ -97,20 +99,23 @@ def forward(
         x = F.conv2d(x, kernels.flatten(0, 1), stride=stride, padding=kernels.shape[-1] // 2, groups=nets)
         return F.group_norm(x, nets, weights[f"{norm}.weight"].flatten(), weights[f"{norm}.bias"].flatten())
 
-    def activate(x: Tensor, place: str) -> Tensor:
+    def activate(x: Tensor, place: str, space: str) -> Tensor:
         own = weights.get(f"{place}.F_mat")  # net out in
         if gate is not None:
             own = gate[place].expand(nets, -1, -1)
-        return F.relu(x) if own is None else x * F.conv2d(x, own.flatten(0, 1)[:, :, None, None], groups=nets).sigmoid()
+        x = F.relu(x) if own is None else x * F.conv2d(x, own.flatten(0, 1)[:, :, None, None], groups=nets).sigmoid()
+        if taps is not None:  # net channel image*height*width
+            taps.setdefault(space, []).append(x.unflatten(1, (nets, -1)).permute(1, 2, 0, 3, 4).flatten(2))
+        return x
 
     x = images.transpose(0, 1).flatten(1, 2)  # image net*channel height width
-    x = activate(conv_norm(x, "conv1", "ln1"), "nonlin1")
+    x = activate(conv_norm(x, "conv1", "ln1"), "nonlin1", "P0")
     for stage, (_, stride) in enumerate(STAGES, start=1):
         block = f"layer{stage}.0"
-        inner = activate(conv_norm(x, f"{block}.conv1", f"{block}.ln1", stride), f"{block}.nonlin1")
+        inner = activate(conv_norm(x, f"{block}.conv1", f"{block}.ln1", stride), f"{block}.nonlin1", f"I{stage}")
         inner = conv_norm(inner, f"{block}.conv2", f"{block}.ln2")
         if stage > 1:
             x = conv_norm(x, f"{block}.shortcut.0", f"{block}.shortcut.1", stride)
-        x = activate(inner + x, f"{block}.nonlin2")
+        x = activate(inner + x, f"{block}.nonlin2", f"P{stage - 1}")
     pooled = x.mean(dim=(2, 3)).unflatten(1, (nets, -1)).transpose(0, 1)  # net image channel
     return pooled @ weights["linear.weight"].mT + weights["linear.bias"].unsqueeze(1)

@@ -35,6 +35,28 @@ DIGITS_MLP = {
     "recipe": {**DIGITS["recipe"], "learning_rate": (0.0005, 0.05), "epochs": (1, 16)},
 }
 
+# The perceptron of the linear mode connectivity of Lim et al. 2024 (arXiv 2405.20231), for digits: all nets have one recipe,
+# so that pairs differ in chance alone, and all families start alike. Fixed entries are the paper's, but 16 of the 64 inputs.
+DIGITS_LMC: dict[str, Any] = {
+    "images": {"task": "digits", "train": 1437, "test": 360, "held_out": 0.0},
+    "net": {
+        "hidden": (512, 512, 512),
+        "norm": True,
+        "init": "kaiming_uniform",
+        "mask": "random_entries",
+        "n_fix": (16, 64, 64, 256),
+        "kappa": (1.0, 1.0, 0.5, 0.25),
+    },
+    "recipe": {
+        **DIGITS["recipe"],
+        "learning_rate": (0.001, 0.001),
+        "weight_decay": (0.03, 0.03),
+        "label_smoothing": (0.0, 0.0),
+        "epochs": (40, 40),
+    },
+    "nets": 12,
+}
+
 BASES: dict[str, dict[str, dict[str, Any]]] = {
     "resnet8": {
         "digits": DIGITS,
@@ -45,5 +67,5 @@ BASES: dict[str, dict[str, dict[str, Any]]] = {
         "fashion_mnist-16px": _small("fashion_mnist", flip=True),
         "svhn-16px": _small("svhn", flip=False),
     },
-    "mlp": {"digits": DIGITS_MLP},
+    "mlp": {"digits": DIGITS_MLP, "digits-lmc": DIGITS_LMC},
 }

@@ -26,7 +26,8 @@ def _uniform(ends: tuple[float, float], at: float) -> float:
 
 
 def _log_uniform(ends: tuple[float, float], at: float) -> float:
-    return exp(_uniform((log(ends[0]), log(ends[1])), at))
+    found = exp(_uniform((log(ends[0]), log(ends[1])), at))
+    return min(max(found, ends[0]), ends[1])  # where both ends are one number, rounding would leave it
 
 
 def split_of(spec: Spec, index: int) -> str:

@@ -1,6 +1,6 @@
 """What changes weights but nothing that they compute."""
 
-from zoo.symmetry.align import align
+from zoo.symmetry.align import align, align_by_activations
 from zoo.symmetry.canonical import canonical, log_sizes
 from zoo.symmetry.element import Element, act, at, compose, draw, inverse
 from zoo.symmetry.group import KINDS, Group, check_known, group_of
@@ -11,6 +11,7 @@ __all__ = [
     "Group",
     "act",
     "align",
+    "align_by_activations",
     "at",
     "canonical",
     "check_known",

@@ -5,7 +5,8 @@ from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from zoo.nets.layout import Layout, views
+from zoo.nets.blueprint import Blueprint
+from zoo.nets.layout import Layout, Taps, views
 from zoo.seeds import stream
 from zoo.symmetry.element import Element
 from zoo.symmetry.group import Group
@@ -25,6 +26,41 @@ def align(
     """
     rows = [_aligned(one[[i]], other[[i]], layout, group, stream(seed, "align", i)) for i in range(len(one))]
     return Element({space: torch.stack([row[space] for row in rows]) for space in group.orders} if rows else {})
+
+
+@torch.no_grad()
+def align_by_activations(
+    net: Blueprint,
+    one: Float[Tensor, "net weight"],
+    other: Float[Tensor, "net weight"],
+    inputs: Float[Tensor, "image channel height width"],
+    group: Group,
+) -> Element:
+    """As `align`, by what channels do: each space gets the order in which its activations on `inputs` are most alike.
+
+    The likeness of two channels is the correlation of their activations behind the nonlinearity, over images and pixels,
+    summed over all places that write the space (Li et al. 2016, Convergent learning, arXiv 1511.07543; Ainsworth et al.
+    2023, arXiv 2209.04836, section 3.1). One assignment a space finds the best order. 256 normalised images are enough; but
+    channels that never fire on them cannot be told apart, and come in any order. Raises ValueError where this package
+    cannot run the nets.
+    """
+    orders: dict[str, list[Tensor]] = {space: [] for space in group.orders}
+    for pair in zip(one, other, strict=True):
+        taps: Taps = {}
+        both = torch.stack(pair)
+        net.to(both.device, both.dtype).logits(both, inputs.to(both).expand(2, *inputs.shape), taps)
+        for space, found in orders.items():
+            total = sum(a @ b.T for a, b in (_standard(tap) for tap in taps[space]))
+            assert isinstance(total, Tensor)
+            found.append(torch.from_numpy(linear_sum_assignment(total.cpu().numpy(), maximize=True)[1]))
+    return Element({space: torch.stack(found) for space, found in orders.items() if found})
+
+
+def _standard(activations: Float[Tensor, "net channel sample"]) -> Float[Tensor, "net channel sample"]:
+    """Each channel with mean 0 and norm 1 over the samples; 0 where it is constant."""
+    centred = activations.double() - activations.double().mean(dim=2, keepdim=True)
+    norms = centred.norm(dim=2, keepdim=True)
+    return centred / torch.where(norms == 0, 1.0, norms)
 
 
 def _aligned(one: Tensor, other: Tensor, layout: Layout, group: Group, rng: torch.Generator) -> dict[str, Tensor]:

@@ -64,12 +64,17 @@ def environment(device: torch.device = CPU) -> dict[str, Any]:
 
 
 def one_thread_that_keeps_its_memory(largest: int = 2**30) -> None:
-    """One thread a worker: equal bytes for any number of workers, and no time lost between threads on small tensors.
+    """One thread a worker: equal bytes for any number of workers, and no time lost between threads on small tensors."""
+    torch.set_num_threads(1)
+    keep_memory(largest)
+
+
+def keep_memory(largest: int = 2**30) -> None:
+    """Has this process keep the memory that tensors leave, up to `largest` bytes a block.
 
     glibc gives large blocks back at once, so that each step faults all its pages in again (a ReLU runs four times
-    slower); it is told to keep them, up to `largest` bytes a block. Other allocators ignore or lack the call.
+    slower). Other allocators ignore or lack the call.
     """
-    torch.set_num_threads(1)
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:
