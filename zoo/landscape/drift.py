@@ -85,7 +85,9 @@ def drift(made: Zoo, indices: Int[np.ndarray, " net"] | None = None) -> Drift:
         begun = epochs.pop(0, None)
         if begun is None:
             begun = net.effective(torch.stack([net.initial(seed) for seed in shard.columns["seed"][rows].tolist()]))
-        part = Drift(shard.columns["index"][rows], group, charges(begun, net.layout, group), charges(ended, net.layout, group))
+        part = Drift(
+            shard.columns["index"][rows], group, charges(begun, net.layout, group), charges(ended, net.layout, group)
+        )
         if part.channels:
             drifts = {n: distance(part.start, charges(x, net.layout, group), part.channels) for n, x in epochs.items()}
             part.along.update(drifts)

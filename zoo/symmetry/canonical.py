@@ -92,7 +92,9 @@ def _balanced(weights: Tensor, layout: Layout, space: str) -> Float[Tensor, "net
     return act_with(weights, layout, {space: (a, torch.linalg.pinv(a, rtol=1e-7).mT)})
 
 
-def sides(weights: Tensor, layout: Layout, space: str) -> tuple[Float[Tensor, "net head k _"], Float[Tensor, "net head k _"]]:
+def sides(
+    weights: Tensor, layout: Layout, space: str
+) -> tuple[Float[Tensor, "net head k _"], Float[Tensor, "net head k _"]]:
     """All that a mix multiplies, and all that its inverse does, as rows of k for each head; `layout` as in `squares`."""
     found: dict[int, list[Tensor]] = {1: [], -1: []}
     for entry, tensor in zip(layout, views(weights, layout).values(), strict=True):
