@@ -152,7 +152,9 @@ def test_every_file_that_computes_is_imported_by_a_test():
     public |= {f"metanets.{name}" for name in ("metanet", "mistakes", "regressor")}
     public |= {f"metanets.inputs.{name}" for name in ("hyper_parameters", "tensors", "vector")}
     public |= {"benchmark.records.version_2", "benchmark.records.readable", "benchmark.submissions.record_checks"}
-    public |= {f"benchmark.cli.{name}" for name in ("terminal", "zoos", "symmetries", "scores", "leaderboards", "hub")}
+    public |= {
+        f"benchmark.cli.{name}" for name in ("terminal", "zoos", "symmetries", "charges", "scores", "leaderboards", "hub")
+    }
     public |= {f"zoo.symmetry.{name}" for name in ("element", "canonical", "align")}
     public |= {"benchmark.scoring.job", "benchmark.scoring.channel"}
     for module, file in FILES.items():
