@@ -29,14 +29,14 @@ def charges(
     from zoo.landscape.drift import drift, keep
 
     if picture is not None and picture.suffix not in (".png", ".svg"):
-        raise typer.BadParameter(f"--picture takes a .png or .svg file, found {picture}")
+        raise ValueError(f"--picture takes a .png or .svg file, found {picture}")
     made = zoo.open(zoo_folder)
     found = drift(made)
-    written = keep(made, found, command_line())
     if picture is not None:
         from zoo.landscape.charges_picture import picture as drawn
 
         save(drawn(found, f"{made.spec.name}: charges of {len(found.index)} nets"), picture)
+    written = keep(made, found, command_line())
     if as_json:
         print(found.frame.to_json(orient="records"))
         return

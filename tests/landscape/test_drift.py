@@ -112,4 +112,4 @@ def test_zoos_without_charges_or_without_a_start_are_refused_in_a_line(standard,
     assert (code, errors.count("\n"), "no free scale, mix or size" in errors) == (1, 1, True)
     with pytest.raises(ValueError, match="without weights of epoch 0"):
         drift(dataclasses.replace(zoo.open(standard), spec=foreign().about))
-    assert run(monkeypatch, capsys, "charges", standard, "--picture", "q.gif")[0] == 2
+    assert run(monkeypatch, capsys, "charges", standard, "--picture", "q.gif")[0] == 1
