@@ -26,7 +26,7 @@ from zoo.symmetry import KINDS, Group, act, draw, group_of
 from zoo.symmetry.group import acting, masked
 
 NETS = 1000  # at most: that many nets of 78,042 weights take 0.6 GB with their moved copies
-FEWEST = 40  # nets: the standard error of an area under the curve is 0.09 then
+FEWEST = 20  # nets: the standard error of an area under the curve is 0.09 then
 AT_ONCE = 64  # nets that charges are computed of: bounds the memory
 REDRAWS = 200  # of the held-out nets, for the standard error
 BEYOND = 3  # standard errors above 1/2 from which on a difference is called one

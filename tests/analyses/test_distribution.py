@@ -13,11 +13,6 @@ from zoo.seeds import stream
 from zoo.symmetry import act, draw, group_of
 
 
-@pytest.fixture(autouse=True)
-def few(monkeypatch):
-    monkeypatch.setattr(analysis, "FEWEST", 20)
-
-
 def told(monkeypatch, capsys, folder) -> dict[tuple[str, str], float]:
     """What the verb finds: kind of move and features -> area under the curve."""
     code, out, _ = run(monkeypatch, capsys, "audit", folder, "--distribution", "--json")
