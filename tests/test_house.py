@@ -18,6 +18,7 @@ ROOMS = (  # from the ground up: a room imports only rooms before it, and itself
     "zoo/native",
     "zoo/training",
     "zoo/dataset",
+    "zoo/landscape/orbits",
     "zoo/landscape",
     "zoo/jobs",
     "zoo/importers",
@@ -153,7 +154,8 @@ def test_every_file_that_computes_is_imported_by_a_test():
     public |= {f"metanets.inputs.{name}" for name in ("hyper_parameters", "tensors", "vector")}
     public |= {"benchmark.records.version_2", "benchmark.records.readable", "benchmark.submissions.record_checks"}
     public |= {
-        f"benchmark.cli.{name}" for name in ("terminal", "zoos", "symmetries", "landscape", "scores", "leaderboards", "hub")
+        f"benchmark.cli.{name}"
+        for name in ("terminal", "zoos", "symmetries", "landscape", "charges", "scores", "leaderboards", "hub")
     }
     public |= {f"zoo.symmetry.{name}" for name in ("element", "canonical", "align")}
     public |= {"benchmark.scoring.job", "benchmark.scoring.channel"}

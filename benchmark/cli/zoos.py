@@ -221,12 +221,20 @@ def verify(
 def audit(
     zoo_folder: Folder,
     target: TargetOption = "test_accuracy",
-    seed: Annotated[int, typer.Option(min=0, help="Shuffles the labels.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Shuffles the labels; moves the nets.")] = 0,
+    of_distribution: Annotated[
+        bool, typer.Option("--distribution", help="Instead, tell nets from nets moved by their symmetries.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Look for leaks: baselines fitted to shuffled labels, nets or seeds met twice, bad labels."""
     from benchmark.analyses.audit import audit
+    from benchmark.analyses.distribution import distribution
 
+    if of_distribution:
+        moved = distribution(zoo_folder, seed=seed)
+        print(json.dumps(moved.to_json(), indent=1) if as_json else "\n".join(moved.lines()))
+        return
     found = audit(zoo_folder, target, seed=seed)
     if as_json:
         print(json.dumps(found.to_json(), indent=1))

@@ -54,18 +54,26 @@ def _written_by_norms(layout: Layout, group: Group) -> tuple[list[str], list[str
 
 def _log_norms(weights: Tensor, layout: Layout, space: str, side: int) -> Float[Tensor, "net channel"]:
     """The logarithm of the norm of all that writes (1) or reads (-1) each channel of a space; 0 where that is nothing."""
+    return _log(squares(weights, layout, space, side)) / 2
+
+
+def squares(weights: Tensor, layout: Layout, space: str, side: int) -> Float[Tensor, "net channel"]:
+    """The sum of squares of all that a scale space multiplies (side 1) or divides (-1) at each of its channels.
+
+    `layout` says all that acts, as `acting` has it.
+    """
     total: Tensor | float = 0.0
     for entry, tensor in zip(layout, views(weights, layout).values(), strict=True):
         for name, power, axis in powers(entry):
             if name == space and power == side:
-                squares = tensor.movedim(axis + 1, 1).square()
-                total = total + squares.reshape(*squares.shape[:2], -1).sum(dim=2)
+                found = tensor.movedim(axis + 1, 1).square()
+                total = total + found.reshape(*found.shape[:2], -1).sum(dim=2)
     assert isinstance(total, Tensor)
-    return _log(total) / 2
+    return total
 
 
-def _log(squares: Tensor) -> Tensor:
-    return torch.where(squares > 0, squares, 1.0).log()
+def _log(found: Tensor) -> Tensor:
+    return torch.where(found > 0, found, 1.0).log()
 
 
 def _balanced(weights: Tensor, layout: Layout, space: str) -> Float[Tensor, "net weight"]:
@@ -75,18 +83,25 @@ def _balanced(weights: Tensor, layout: Layout, space: str) -> Float[Tensor, "net
     such that the sum of the cubes of each row of the multiplied side is positive. A direction that one side does not use
     is 0 on both: then no element gets there, but a sequence of them does.
     """
-    sides: dict[int, list[Tensor]] = {1: [], -1: []}
-    for entry, tensor in zip(layout, views(weights, layout).values(), strict=True):
-        for name, power, axis in mixed(entry):
-            if name == space:
-                sides[power].append(lined(tensor, axis, heads_axis(entry, axis)).flatten(3))
-    p, s = (torch.cat(sides[side], dim=3) @ torch.cat(sides[side], dim=3).mT for side in (1, -1))
+    p, s = (side @ side.mT for side in sides(weights, layout, space))
     half, back = _root(p, 0.5), _root(p, -0.5)
     a = _root(back @ _root(half @ s @ half, 0.5) @ back, 0.5)
     a = torch.linalg.eigh(a @ p @ a.mT)[1].flip(-1).mT @ a
-    signs = (a @ torch.cat(sides[1], dim=3)).pow(3).sum(dim=3, keepdim=True).sign()
+    signs = (a @ sides(weights, layout, space)[0]).pow(3).sum(dim=3, keepdim=True).sign()
     a = torch.where(signs == 0, 1.0, signs) * a
     return act_with(weights, layout, {space: (a, torch.linalg.pinv(a, rtol=1e-7).mT)})
+
+
+def sides(
+    weights: Tensor, layout: Layout, space: str
+) -> tuple[Float[Tensor, "net head k _"], Float[Tensor, "net head k _"]]:
+    """All that a mix multiplies, and all that its inverse does, as rows of k for each head; `layout` as in `squares`."""
+    found: dict[int, list[Tensor]] = {1: [], -1: []}
+    for entry, tensor in zip(layout, views(weights, layout).values(), strict=True):
+        for name, power, axis in mixed(entry):
+            if name == space:
+                found[power].append(lined(tensor, axis, heads_axis(entry, axis)).flatten(3))
+    return torch.cat(found[1], dim=3), torch.cat(found[-1], dim=3)
 
 
 def _root(matrices: Tensor, power: float) -> Tensor:
