@@ -68,9 +68,10 @@ class Task:
 
     `zoo` has the nets of training and validation, `test_zoo` those of the test. With `shift`, a hyper-parameter, nets up to
     the median of the training nets are fitted on, and nets beyond it tested on. With `train_nets`, only so many are fitted
-    on, and half as many validated on. `nets` counts those used of each split, `diverged_left_out` those that cannot be.
-    `derived`: each column used that an analysis added to the zoo -> the SHA-256 of its file. With `pairs`, the examples
-    are so many pairs of nets.
+    on, and half as many validated on. `nets` counts those used of each split, `diverged_left_out` those that cannot be:
+    they diverged, or a derived column has no number for them. `derived`: each column used that an analysis added to the zoo
+    -> the SHA-256 of its file; that of another zoo that is tested on by `COLUMN of ZOO`. With `pairs`, the examples are so
+    many pairs of nets.
     """
 
     target: Name
@@ -91,6 +92,7 @@ class Task:
             *["inputs=all"] * (self.inputs == "all"),
             *[f"shift={self.shift}"] * (self.shift is not None),
             *[f"nets={self.train_nets}"] * (self.train_nets is not None),
+            *["derived=" + "-".join(sha[:8] for sha in (self.derived or {}).values())] * bool(self.derived),
             *[f"pairs={self.pairs}"] * (self.pairs is not None),
             *[f"from={self.zoo.label()}"] * (self.zoo != self.test_zoo),
         ]

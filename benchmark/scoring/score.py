@@ -13,7 +13,7 @@ from benchmark.records import records
 from benchmark.scoring.find import find_metanet, name_of
 from benchmark.scoring.fitter import Fitter, Fitters
 from benchmark.scoring.job import Job, run
-from benchmark.scoring.task import check_task, opened, rows_of
+from benchmark.scoring.task import check_task, left_out, opened, rows_of
 from benchmark.statistics.derived import derived
 from metanets import Training
 from metanets.table import METANETS
@@ -57,6 +57,8 @@ def score(
         given = list(opened(asked).values())
         for zoo in given:
             check_task(zoo, target)
+            if lacking := int((left_out(zoo, target) & ~zoo.columns["diverged"].to_numpy()).sum()):
+                report(f"{zoo.spec.name}: {lacking} nets have no {target}, and are left out as diverged ones are")
         for zoo, tested, number in product(given, given, numbers):
             if transfer or tested is zoo:
                 rows_of(zoo, tested, target, shift, number)

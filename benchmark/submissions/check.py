@@ -37,7 +37,7 @@ def check(folder: Path, zoo_folders: Sequence[Path] = ()) -> Checked:
     Records of a zoo that is not given are taken at their labels; those of the same zoo must agree.
     """
     known, problems, found = opened(zoo_folders), _links(folder), list[Record]()
-    seen: dict[tuple[str, str], tuple[Path, pd.Series]] = {}
+    seen: dict[tuple[str, ...], tuple[Path, pd.Series]] = {}
     tasks: dict[tuple[str, str, str], tuple[Path, pd.DataFrame]] = {}
     homes = sorted({path.parent for name in ("seed-*.json", SUBMISSION, STRAY) for path in folder.glob(f"**/{name}")})
     verified, unread = verifications(folder)

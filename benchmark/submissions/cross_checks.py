@@ -50,12 +50,12 @@ def _parameters(one: Stored) -> str:
     return "not counted" if count is None else f"{count:,}"
 
 
-def at_odds(found: Stored, seen: dict[tuple[str, str], tuple[Path, pd.Series]]) -> Iterator[str]:
+def at_odds(found: Stored, seen: dict[tuple[str, ...], tuple[Path, pd.Series]]) -> Iterator[str]:
     """Compares the labels with those of the records `seen` before of the same zoo and target, and adds them."""
     task = found.record.task
     for split, zoo in (("validation", task.zoo), ("test", task.test_zoo)):
         part = found.frame[found.frame["split"] == split].drop_duplicates("index").set_index("index")["target"]
-        key = zoo.manifest_sha256, task.target
+        key = zoo.manifest_sha256, task.target, *(task.derived or {}).values()
         path, others = seen.get(key, (found.path, part))
         common = part.index.intersection(others.index)
         if (wrong := part[common] != others[common]).any():

@@ -58,7 +58,7 @@ def _expanded(paths: Iterable[Path]) -> list[Path]:
 
 def _disagreeing(found: Sequence[Stored], to: Path) -> list[str]:
     """Where records have other nets or labels than those under `to`, which were there first, or than each other."""
-    seen: dict[tuple[str, str], tuple[Path, pd.Series]] = {}
+    seen: dict[tuple[str, ...], tuple[Path, pd.Series]] = {}
     tasks: dict[tuple[str, str, str], tuple[Path, pd.DataFrame]] = {}
     zoos = {zoo.manifest_sha256 for one in found for zoo in (one.record.task.zoo, one.record.task.test_zoo)}
     for one in readable(to)[0] if any(to.glob("**/seed-*.json")) else ():
