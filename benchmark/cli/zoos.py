@@ -194,6 +194,10 @@ def info(zoo_folder: Folder, as_json: Annotated[bool, typer.Option("--json", hel
     console.print(table)
 
 
+def _say(line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def _plain(item: Any) -> str:
     return f"{item['nets']} ({item['diverged']} diverged)" if isinstance(item, dict) else f"{item}"
 
@@ -210,7 +214,7 @@ def verify(
     import zoo
     from zoo.spec.imported import Imported
 
-    problems = zoo.verify(zoo_folder, nets=nets, images_folder=images, download=download, seed=seed)
+    problems = zoo.verify(zoo_folder, nets=nets, images_folder=images, download=download, seed=seed, report=_say)
     if problems:
         raise ValueError("\n  ".join([f"{len(problems)} problem(s)", *problems]))
     built = not isinstance(zoo.open(zoo_folder).spec, Imported)

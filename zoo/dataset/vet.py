@@ -24,7 +24,8 @@ def vet(folder: Path, *, local: bool = False) -> None:
     """Raises ValueError naming what it refuses in a zoo from others; changes nothing.
 
     Every file must be the manifest's, byte for byte, and hold what this package writes and nothing else (SECURITY.md
-    lists it); so must derived columns beside it. `local` allows what `build` and `score` keep beside a zoo and trust: only for zoos that were made here.
+    lists it); so must derived columns beside it. `local` allows what `build` and `score` keep beside a zoo and trust: only
+    for zoos that were made here.
     """
     sizes = [(folder / name).lstat().st_size for name in vetting.manifest(folder) if os.path.lexists(folder / name)]
     child.call(

@@ -1,13 +1,14 @@
-"""Checking a zoo against itself: bytes, shapes, what its spec says, and the stored accuracies, measured again."""
+"""Checking a zoo against itself: bytes, shapes, its spec; some accuracies and derived columns, computed again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from zoo.dataset import not_a_zoo, zoo_json
+from zoo.dataset import derived, not_a_zoo, zoo_json
 from zoo.dataset.reader import Zoo, open
+from zoo.landscape import again
 from zoo.messages import plain
 from zoo.nets.blueprint import Blueprint
 from zoo.seeds import net_seed, stream
@@ -18,6 +19,7 @@ from zoo.spec.spec import Spec
 from zoo.storage.manifest import MANIFEST, check_bytes, read_manifest
 from zoo.storage.shards import Shard
 from zoo.tasks import images
+from zoo.tasks.images import ImageSet
 from zoo.training.measure import measure
 
 MEASURED_AT_ONCE = 16  # nets, in one stack
@@ -31,13 +33,15 @@ def verify(
     images_folder: Path | str | None = None,
     download: bool = False,
     seed: int = 0,
+    report: Callable[[str], None] = lambda line: None,
 ) -> list[str]:
     """All that is wrong with a zoo, a line each; an empty list if nothing is.
 
     Checks the files' SHA-256, shapes and types (by opening), finite weights, fixed entries, hyper-parameters, seeds
     and splits against the spec, and measures the targets of `nets` random nets again. Images other than `digits` come
-    from `images_folder`. An imported zoo has no spec to check against, and is not measured again. Raises as `open` does
-    where there is no zoo.
+    from `images_folder`. An imported zoo has no spec to check against, and is not measured again. Of each file of derived
+    columns, `nets` random rows are computed again; `report` gets a line on each file of which none could be. Raises as
+    `open` does where there is no zoo.
     """
     folder = Path(folder).expanduser()
     not_a_zoo.check(folder)
@@ -46,12 +50,21 @@ def verify(
         return problems
     zoo = open(folder)
     if isinstance(zoo.spec, Imported):
-        return [*problems, *_weights(zoo)]
+        return [*_weights(zoo), *_derived_again(zoo, nets, None, seed, report)]
     problems += _columns(zoo, zoo.spec)
     problems += _weights(zoo)
-    if nets:
-        problems += _measured_again(zoo, zoo.spec, nets, images_folder, download=download, seed=seed)
-    return problems
+    if not nets:
+        return problems
+    if not _is_of(zoo.blueprint, zoo.spec):
+        return [*problems, f"{zoo.folder}: its tensors are not those that its spec's nets have; nothing was measured again"]
+    image_set = images.load(zoo.spec.images, path=images_folder, download=download)
+    if image_set.digest() != zoo_json.read(zoo.folder).images_sha256:
+        return [
+            *problems,
+            f"{zoo.folder}: these are not the images that the nets were trained on; nothing was measured again",
+        ]
+    problems += _measured_again(zoo, nets, image_set, seed)
+    return [*problems, *_derived_again(zoo, nets, image_set, seed, report)]
 
 
 def _unlisted(folder: Path) -> Iterator[str]:
@@ -110,16 +123,7 @@ def _is_of(blueprint: Blueprint, spec: Spec) -> bool:
     return blueprint.layout == layout_of(spec) and matrices == {name: (size, size) for name, size in gates_of(spec).items()}
 
 
-def _measured_again(
-    zoo: Zoo, spec: Spec, nets: int, folder: Path | str | None, *, download: bool, seed: int
-) -> Iterator[str]:
-    if not _is_of(zoo.blueprint, spec):
-        yield f"{zoo.folder}: its tensors are not those that its spec's nets have; nothing was measured again"
-        return
-    image_set = images.load(spec.images, path=folder, download=download)
-    if image_set.digest() != zoo_json.read(zoo.folder).images_sha256:
-        yield f"{zoo.folder}: these are not the images that the nets were trained on; nothing was measured again"
-        return
+def _measured_again(zoo: Zoo, nets: int, image_set: ImageSet, seed: int) -> Iterator[str]:
     settled = zoo.columns.loc[~zoo.columns["diverged"], "index"].to_numpy()
     chosen = torch.randperm(len(settled), generator=stream("verify", seed))[:nets]
     for part in chosen.split(MEASURED_AT_ONCE) if len(chosen) else ():
@@ -131,3 +135,26 @@ def _measured_again(
             for index, before, now in zip(indices, stored, again[f"{name}_accuracy"], strict=True):
                 if abs(before - now) > ACCURACY_TOLERANCE / count:
                     yield f"{zoo.folder}: net {index} has stored {name}_accuracy {before:.4f}, measured again {now:.4f}"
+
+
+def _derived_again(
+    zoo: Zoo, rows: int, image_set: ImageSet | None, seed: int, report: Callable[[str], None]
+) -> Iterator[str]:
+    """A line for each number of some rows of derived columns that comes out otherwise."""
+    for one in zoo.derived.values():
+        where = plain(f"{zoo.folder}: {derived.FOLDER}/{one.path.name}")
+        if one.note.analysis not in again.ANALYSES:
+            report(f"{where}: not recomputed: this release has no {plain(one.note.analysis)}")
+            continue
+        if one.note.other is not None:
+            report(f"{where}: not recomputed: its pairs reach into another zoo, {one.note.other[:8]}")
+            continue
+        chosen = torch.randperm(len(one.frame), generator=stream("verify", "derived", one.name, seed))[:rows]
+        try:
+            other = again.differing(zoo, one, one.frame.iloc[chosen.numpy()], image_set)
+        except ValueError as error:
+            report(f"{where}: not recomputed: {plain(error)}")
+            continue
+        for key, column, before, now in other:
+            of = ", ".join(f"{name} {value}" for name, value in key.items())
+            yield f"{where}: {column} of {of} is {before:.6g}, computed again {now:.6g}"
