@@ -92,7 +92,6 @@ class Task:
             *["inputs=all"] * (self.inputs == "all"),
             *[f"shift={self.shift}"] * (self.shift is not None),
             *[f"nets={self.train_nets}"] * (self.train_nets is not None),
-            *["derived=" + "-".join(sha[:8] for sha in (self.derived or {}).values())] * bool(self.derived),
             *[f"pairs={self.pairs}"] * (self.pairs is not None),
             *[f"from={self.zoo.label()}"] * (self.zoo != self.test_zoo),
         ]

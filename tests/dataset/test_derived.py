@@ -5,14 +5,8 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import small
 
 import zoo
-from benchmark.analyses.audit import audit
-from benchmark.leaderboard.leaderboard import leaderboard
-from benchmark.records import records
-from benchmark.scoring.score import score
-from benchmark.submissions.check import check
 from zoo.dataset import derived
 from zoo.dataset.summary import summary
 
@@ -74,7 +68,7 @@ def test_a_target_of_another_zoo_is_named_where_it_is_asked_for(own, asymmetric)
     made_up(own)
     other = shutil.copytree(asymmetric, own.parent / "other")
     shutil.copytree(own / "derived", other / "derived")
-    with pytest.raises(ValueError, match="unknown target 'height'.*left aside: made_up: of the zoo"):
+    with pytest.raises(ValueError, match=r"unknown target 'height'.*left aside: made_up: of the zoo"):
         zoo.open(other).check_target("height")
 
 

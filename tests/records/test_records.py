@@ -157,7 +157,7 @@ def test_all_fields_of_version_3_are_written_and_read_back(old):
     assert json.loads(one.path.read_text()) == value
     assert record.metanet.code == Code("mine.py", "a" * 64)
     assert record.metazoo == Software("1.0.0", "c" * 40)
-    assert record.task.name() == "test_accuracy,derived=bbbbbbbb,pairs=900"
+    assert record.task.name() == "test_accuracy,pairs=900"
 
 
 BAD = [
