@@ -179,7 +179,7 @@ class Zoo:
     def check_target(self, name: str) -> None:
         """Raises ValueError where there is no such target, naming the nearest, and what analyses added of other zoos."""
         if name not in self.targets:
-            aside = "".join(f"; derived columns left aside: {line}" for line in self.left_aside)
+            aside = f"; derived columns left aside: {'; '.join(self.left_aside)}" if self.left_aside else ""
             raise ValueError(f"{self.folder}: {unknown('target', name, self.targets)}{aside}")
 
 
