@@ -68,7 +68,9 @@ CASES: dict[str, Case] = {
     "page --out": Case("site", ("page", "RESULTS", "--out", "LAID", "--overwrite")),
     "emit": Case("results", ("emit", "LAID", "--out", "NEW")),
     "emit --out": Case("emitted", ("emit", "RESULTS", "--out", "LAID")),
-    "publish": Case("zoo", ("publish", "LAID", "--to", "NEW", "--results", "RESULTS"), ("source.json", "derived/more.parquet")),
+    "publish": Case(
+        "zoo", ("publish", "LAID", "--to", "NEW", "--results", "RESULTS"), ("source.json", "derived/more.parquet")
+    ),
     "publish --to": Case("release", ("publish", "ZOO", "--to", "LAID", "--results", "RESULTS", "--licence", "mit")),
     "publish --results": Case("results", ("publish", "ZOO", "--to", "NEW", "--results", "LAID")),
     "fetch": Case("release", ("fetch", "LAID", "--out", "NEW")),

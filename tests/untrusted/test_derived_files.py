@@ -147,4 +147,4 @@ def test_no_link_is_followed_and_no_pipe_waited_for(copy, tmp_path, kind):
         moved = path if kind == "file" else path.parent
         shutil.move(moved, tmp_path / "moved")
         moved.symlink_to(tmp_path / "moved")
-    refused(copy, "derived")
+    refused(copy, "no folder" if kind == "folder" else "derived")
