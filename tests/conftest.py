@@ -18,7 +18,7 @@ torch.set_num_threads(1)  # small tensors: threads only get in each other's way
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"  # not everyone who builds the project has it: tests that use it skip without it
 
-ALL_OF_ZOO = ("zoo.hub.fetch", "zoo.jobs.build", "zoo.jobs.workers", "zoo.dataset.verify")  # what zoo imports when asked
+ALL_OF_ZOO = ("zoo.hub.fetch", "zoo.jobs.build", "zoo.jobs.workers", "zoo.verification")  # what zoo imports when asked
 
 SMALL = {  # a digits zoo that trains in seconds
     "nets": 64,

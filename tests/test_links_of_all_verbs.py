@@ -47,7 +47,7 @@ CASES: dict[str, Case] = {
     "build --overwrite": Case("begun", ("build", "SPEC", "--out", "LAID", "--workers", "0", "--overwrite")),
     "work": Case("begun", ("work", "LAID"), ("data",)),
     "status": Case("begun", ("status", "LAID"), ("MANIFEST.sha256",)),
-    "info": Case("zoo", ("info", "LAID"), ("source.json",)),
+    "info": Case("zoo", ("info", "LAID"), ("source.json", "derived", "derived/more.parquet")),
     "group": Case("zoo", ("group", "LAID")),
     "connect": Case("zoo", ("connect", "LAID", "--pairs", "2", "--points", "3"), ("derived/connect.parquet",)),
     "connect OTHER": Case("zoo", ("connect", "ZOO", "LAID", "--pairs", "2", "--points", "3")),
@@ -74,7 +74,9 @@ CASES: dict[str, Case] = {
     "page --out": Case("site", ("page", "RESULTS", "--out", "LAID", "--overwrite")),
     "emit": Case("results", ("emit", "LAID", "--out", "NEW")),
     "emit --out": Case("emitted", ("emit", "RESULTS", "--out", "LAID")),
-    "publish": Case("zoo", ("publish", "LAID", "--to", "NEW", "--results", "RESULTS"), ("source.json",)),
+    "publish": Case(
+        "zoo", ("publish", "LAID", "--to", "NEW", "--results", "RESULTS"), ("source.json", "derived/more.parquet")
+    ),
     "publish --to": Case("release", ("publish", "ZOO", "--to", "LAID", "--results", "RESULTS", "--licence", "mit")),
     "publish --results": Case("results", ("publish", "ZOO", "--to", "NEW", "--results", "LAID")),
     "fetch": Case("release", ("fetch", "LAID", "--out", "NEW")),

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zoo.dataset.nets import Nets
     from zoo.dataset.reader import Zoo
-    from zoo.dataset.verify import verify
     from zoo.hub.fetch import open
     from zoo.jobs.build import build
     from zoo.jobs.status import Status, status
     from zoo.jobs.workers import work
     from zoo.spec.spec import Spec, load
+    from zoo.verification import verify
 
 __all__ = ["Nets", "Spec", "Status", "Zoo", "build", "load", "open", "status", "verify", "work"]
 
@@ -28,7 +28,7 @@ _HOMES = {
     "load": "spec.spec",
     "open": "hub.fetch",
     "status": "jobs.status",
-    "verify": "dataset.verify",
+    "verify": "verification",
     "work": "jobs.workers",
 }
 

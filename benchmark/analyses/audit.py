@@ -17,11 +17,11 @@ from benchmark.analyses.fingerprints import Sighting, fingerprints
 from benchmark.scoring.feature_cache import features
 from benchmark.scoring.find import find_metanet
 from benchmark.scoring.fit import named
-from benchmark.scoring.task import check_task
+from benchmark.scoring.task import check_task, left_out
 from benchmark.statistics.metrics import scores
 from metanets import Examples, Metanet, Training
+from metanets.inputs import batch
 from zoo import Zoo
-from zoo.messages import unknown
 from zoo.seeds import stream
 from zoo.spec.columns import TARGETS
 
@@ -106,8 +106,7 @@ def audit(
     shuffles. Labels of test nets are looked at for their range only. Raises ValueError on an unknown target or metanet.
     """
     zoo = zoos.open(zoo_folder)
-    if target not in zoo.targets:
-        raise ValueError(f"{zoo.folder}: {unknown('target', target, zoo.targets)}")
+    zoo.check_target(target)
     labels = tuple(dict.fromkeys([*(name for name in TARGETS if name in zoo.targets), target]))
     sightings = list(fingerprints(zoo))
     findings = [*_labels(zoo, labels), *_seeds(zoo), *_copies(zoo, sightings)]
@@ -157,6 +156,8 @@ def _summary(metanet: str, metric: str, values: Float[np.ndarray, " fit"]) -> Sh
 
 def _examples(zoo: Zoo, metanet: Metanet, split: str, target: str) -> Examples:
     index, found = features(zoo, metanet, split, hidden=target)
+    if (gone := left_out(zoo, target)[index]).any():
+        index, found = index[~gone], batch.rows(found, torch.from_numpy(np.flatnonzero(~gone)))
     return Examples(found, zoo.columns[target].to_numpy(np.float64)[index], zoo.layout)
 
 
@@ -204,10 +205,10 @@ def _shared(zoo: Zoo, check: str, group: Mapping[int, str]) -> Finding:
 
 def _labels(zoo: Zoo, names: Iterable[str]) -> Iterator[Finding]:
     """A fault for each label that is missing, out of its range, or cannot be scored, of nets that did not diverge."""
-    settled = zoo.columns[~zoo.columns["diverged"]]
     unscorable = []
     for name in names:
-        low, high = RANGES.get(name.split("_")[-1], (-inf, inf))
+        low, high = (-inf, inf) if zoo.source_of(name) else RANGES.get(name.split("_")[-1], (-inf, inf))
+        settled = zoo.columns[~left_out(zoo, name)]
         values = settled[name]
         for what, wrong in (("missing", values.isna()), (f"outside {low:g} to {high:g}", (values < low) | (values > high))):
             if wrong.any():

@@ -15,7 +15,7 @@ from benchmark.analyses.worst_case import worst_case
 from benchmark.records.records import RECORD_BYTES, STRICT, Name, ZooReference, validated
 from benchmark.scoring.find import find_metanet, names_of
 from benchmark.scoring.fit import named
-from benchmark.scoring.task import check_task
+from benchmark.scoring.task import check_task, left_out
 from benchmark.statistics.metrics import is_constant, mean_absolute_error, r2
 from metanets import Examples, Metanet, Training
 from metanets.metanet import Fitted
@@ -164,5 +164,6 @@ def _moved(
 def _nets(made: Zoo, split: str, target: str) -> Nets:
     """A split's nets with whole vectors; a hyper-parameter that is the target is hidden, as in `score`."""
     nets = made.nets(split, inputs="all")
+    nets = nets.only(~left_out(made, target)[nets.index])
     hidden = nets.hyper_parameters.drop(columns=target, errors="ignore")
     return replace(nets, weights=nets.weights.float(), hyper_parameters=hidden)

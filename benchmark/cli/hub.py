@@ -40,13 +40,17 @@ def publish(
 
     hub = "hf://datasets/"
     repository = to.removeprefix(hub).split("@")[0] if to.startswith(hub) else "USER/NAME"
+    opened = [zoo.open(folder) for folder in zoo_folders]
+    for one in opened:
+        for line in one.left_aside:
+            _say(f"{one.folder}: derived columns that are not published: {line}")
     made = release(
         zoo_folders,
         name=name or to.rstrip("/").split("/")[-1].split("@")[0],
         licence=licence,
         authors=" and ".join(authors or []),
         repository=repository,
-        scores=markdown_of(results, {zoo.open(folder).manifest_sha256 for folder in zoo_folders}),
+        scores=markdown_of(results, {one.manifest_sha256 for one in opened}),
     )
     with stoppable():
         done = publish(made, to, tag=tag, dry_run=dry_run, private=private, report=_say)

@@ -172,8 +172,10 @@ def info(zoo_folder: Folder, as_json: Annotated[bool, typer.Option("--json", hel
     """Count a zoo's nets and show how its targets and hyper-parameters are distributed."""
     import zoo
     from zoo.dataset.summary import QUANTILES, summary
+    from zoo.messages import plain
 
-    found = summary(zoo.open(zoo_folder))
+    opened = zoo.open(zoo_folder)
+    found = summary(opened)
     if as_json:
         print(json.dumps(found, indent=1))
         return
@@ -181,11 +183,19 @@ def info(zoo_folder: Folder, as_json: Annotated[bool, typer.Option("--json", hel
         value = found[name]
         text = ", ".join(f"{key} {_plain(item)}" for key, item in value.items()) if isinstance(value, dict) else value
         console.print(f"{name:16} {text}", highlight=False, soft_wrap=True)
+    for one in opened.derived.values():
+        console.print(f"{'derived':16} {one} ({plain(one.note.command)})", markup=False, highlight=False, soft_wrap=True)
+    for line in opened.left_aside:
+        console.print(f"{'left aside':16} {line}", markup=False, highlight=False, soft_wrap=True)
     table = Table("column", *(f"q{quantile:g}" for quantile in QUANTILES), "range in the spec")
     for name, values in found["quantiles"].items():
         given = found["ranges"].get(name)
         table.add_row(name, *(f"{value:.4g}" for value in values), f"{given[0]:g} to {given[1]:g}" if given else "")
     console.print(table)
+
+
+def _say(line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _plain(item: Any) -> str:
@@ -207,7 +217,9 @@ def verify(
     import zoo
     from zoo.spec.imported import Imported
 
-    problems = zoo.verify(zoo_folder, nets=nets, images_folder=images, download=download, seed=seed, source=source)
+    problems = zoo.verify(
+        zoo_folder, nets=nets, images_folder=images, download=download, seed=seed, source=source, report=_say
+    )
     if problems:
         raise ValueError("\n  ".join([f"{len(problems)} problem(s)", *problems]))
     built = not isinstance(zoo.open(zoo_folder).spec, Imported)
@@ -254,12 +266,10 @@ def plot(
     """Draw a target's histograms by family, and the target against each hyper-parameter."""
     import zoo
     from zoo.dataset import plots
-    from zoo.messages import unknown
 
     opened = [zoo.open(folder) for folder in zoo_folders]
     for one in opened:
-        if target not in one.targets:
-            raise ValueError(f"{one.folder}: {unknown('target', target, one.targets)}")
+        one.check_target(target)
     print(plots.save(plots.histograms(opened, target), out / f"{target}-histograms.{kind}"))
     print(plots.save(plots.against_hyper_parameters(opened, target), out / f"{target}-hyper_parameters.{kind}"))
 

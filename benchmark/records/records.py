@@ -68,9 +68,10 @@ class Task:
 
     `zoo` has the nets of training and validation, `test_zoo` those of the test. With `shift`, a hyper-parameter, nets up to
     the median of the training nets are fitted on, and nets beyond it tested on. With `train_nets`, only so many are fitted
-    on, and half as many validated on. `nets` counts those used of each split, `diverged_left_out` those that cannot be.
-    `derived`: each column used that an analysis added to the test zoo -> the SHA-256 of its file. With `pairs`, the
-    examples are so many pairs of nets, each of one split, and `nets` counts the pairs.
+    on, and half as many validated on. `nets` counts those used of each split, `diverged_left_out` those that cannot be:
+    they diverged, or a derived column has no number for them. `derived`: each column used that an analysis added to the zoo
+    -> the SHA-256 of its file; that of another zoo that is tested on by `COLUMN of ZOO`. With `pairs`, the examples are so
+    many pairs of nets, each of one split, and `nets` counts the pairs.
     """
 
     target: Name

@@ -85,7 +85,7 @@ def run(job: Job, fitter: Fits | Fitter | None = None, *, device: str = "") -> l
     }
     kept = set() if job.overwrite else {key for key, path in paths.items() if path.exists()}
     for key in kept:
-        _check_same(paths[key], job, about)
+        _check_same(paths[key], tasks[key[0]], job, about)
     missing = [seed for seed in job.seeds if any((i, seed) not in kept for i in range(len(tests)))]
     if missing:
         first = next((paths[key] for key in kept if key[1] == job.seeds[0]), None)
@@ -157,8 +157,8 @@ def _moving(zoo: Zoo, about: About, job: Job, rows: np.ndarray) -> Moving:
     return Moving(nets.only(chosen), whole, group.only(job.training.augment))
 
 
-def _check_same(path: Path, job: Job, about: About) -> None:
-    """Raises FileExistsError where a record was made with other settings, or another version, than asked for now.
+def _check_same(path: Path, task: records.Task, job: Job, about: About) -> None:
+    """Raises FileExistsError where a record was made with other settings, another version or other derived columns than now.
 
     What a record does not say, because it is older than that setting, is the default.
     """
@@ -171,10 +171,16 @@ def _check_same(path: Path, job: Job, about: About) -> None:
     elif code != _code(about):
         changed = f"{code.file} has changed since" if code is not None else "which code, it does not say"
         told = f"with other code of {job.metanet}: {changed}"
+    elif record.task.derived != task.derived:
+        told = f"with derived columns of SHA-256 {_some(record.task)}; the zoo now has {_some(task)}"
     elif made != asked or record.augment != _augment(job, about):
         told = f"with {made}, augmented by {record.augment}; now asked for {asked}, {_augment(job, about)}"
     if told is not None:
         raise FileExistsError(f"{path} was made {told}. Give another --out, or --overwrite")
+
+
+def _some(task: records.Task) -> str:
+    return ", ".join(f"{sha256[:8]} ({name})" for name, sha256 in (task.derived or {}).items()) or "none"
 
 
 def _code(about: About) -> records.Code | None:

@@ -13,7 +13,7 @@ from benchmark.records import records
 from benchmark.scoring.find import find_metanet, name_of, names_of
 from benchmark.scoring.fitter import Fitter, Fitters
 from benchmark.scoring.job import Job, run
-from benchmark.scoring.task import check_task, examples_of, opened
+from benchmark.scoring.task import check_task, examples_of, left_out, opened
 from benchmark.statistics.derived import derived
 from metanets import Training
 from metanets.inputs.canonical import split
@@ -65,6 +65,8 @@ def score(
         for zoo in given:
             if pairs is None:
                 check_task(zoo, target)
+                if lacking := int((left_out(zoo, target) & ~zoo.columns["diverged"].to_numpy()).sum()):
+                    report(f"{zoo.spec.name}: {lacking} nets have no {target}, and are left out as diverged ones are")
             _check_forms(zoo, names, report)
         tests = {zoo.folder: others or (given if transfer else [zoo]) for zoo in given}
         for zoo, number in product(given, numbers):

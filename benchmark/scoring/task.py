@@ -13,7 +13,7 @@ from benchmark.statistics.metrics import is_constant
 from zoo import Zoo
 from zoo.dataset import not_a_zoo
 from zoo.dataset.nets import Inputs
-from zoo.messages import choose, unknown
+from zoo.messages import choose
 from zoo.storage.manifest import MANIFEST, check_bytes
 
 FEWEST = 8  # nets in a split: below, no R² or tau means anything
@@ -35,15 +35,21 @@ def check_task(zoo: Zoo, target: str) -> None:
     """Raises ValueError where the target cannot be scored on this zoo."""
     if target not in zoo.targets and target in targets(zoo):
         raise ValueError(f"{zoo.folder}: {target} is a number of pairs of nets; say how many pairs with --pairs")
-    if target not in zoo.targets:
-        raise ValueError(f"{zoo.folder}: {unknown('target', target, zoo.targets)}")
-    settled = zoo.columns[~zoo.columns["diverged"]]
+    zoo.check_target(target)
+    settled = zoo.columns[~left_out(zoo, target)]
     for split in zoo.parts:
         values = settled.loc[settled["split"] == split, target]
         if len(values) < FEWEST:
-            raise ValueError(f"{zoo.folder}: {len(values)} nets in {split} did not diverge; scoring needs {FEWEST} or more")
+            have = "did not diverge" if zoo.source_of(target) is None else f"have a number in {target}"
+            raise ValueError(f"{zoo.folder}: {len(values)} nets in {split} {have}; scoring needs {FEWEST} or more")
         if is_constant(values.to_numpy(np.float64)):  # whole numbers and bools are targets too
             raise ValueError(f"{zoo.folder}: {target} is {values.iloc[0]:g} for every {split} net; nothing to predict")
+
+
+def left_out(zoo: Zoo, target: str) -> np.ndarray:
+    """Which nets [net] no task with this target uses: diverged ones, and those without a number in a derived column."""
+    diverged = zoo.columns["diverged"].to_numpy()
+    return diverged if zoo.source_of(target) is None else diverged | zoo.columns[target].isna().to_numpy()
 
 
 def rows_of(zoo: Zoo, test: Zoo, target: str, shift: str | None, train_nets: int | None) -> dict[str, np.ndarray]:
@@ -51,8 +57,10 @@ def rows_of(zoo: Zoo, test: Zoo, target: str, shift: str | None, train_nets: int
 
     Raises ValueError where there are too few, or all have the same target.
     """
-    parts = {split: one.columns[one.columns["split"] == split] for split, one in _sources(zoo, test).items()}
-    parts = {split: frame[~frame["diverged"]] for split, frame in parts.items()}
+    parts = {
+        split: one.columns[(one.columns["split"] == split) & ~left_out(one, target)]
+        for split, one in _sources(zoo, test).items()
+    }
     if shift is not None:
         for one in (zoo, test):
             choose(dict.fromkeys(n for n in one.hyper_parameters if n in one.targets), shift, "hyper-parameter")
@@ -97,6 +105,13 @@ def _sources(zoo: Zoo, test: Zoo) -> dict[str, Zoo]:
     return {"train": zoo, "validation": zoo, "test": test}
 
 
+def _derived(zoo: Zoo, test: Zoo, target: str, *, pairs: bool) -> dict[str, str] | None:
+    """How a task names the files of a derived target: that of the zoo, and that of another zoo that is tested on."""
+    names = {target: zoo} | ({f"{target} of {test.spec.name}": test} if test.manifest_sha256 != zoo.manifest_sha256 else {})
+    found = {name: targets(one)[target][0] if pairs else one.source_of(target) for name, one in names.items()}
+    return {name: one.sha256 for name, one in found.items() if one is not None} or None
+
+
 def reference(zoo: Zoo) -> records.ZooReference:
     """How records name a zoo."""
     return records.ZooReference(
@@ -123,9 +138,7 @@ def task_of(
         shift=shift,
         train_nets=train_nets,
         nets={"train": len(rows["train"]), "validation": len(rows["validation"]), "test": len(rows["test"])},
-        diverged_left_out=int(
-            sum(one.columns["diverged"].sum() for one in {one.folder: one for one in (zoo, test)}.values())
-        ),
-        derived=None if pairs is None else {target: targets(test)[target][0].sha256},
+        diverged_left_out=int(sum(left_out(one, target).sum() for one in {one.folder: one for one in (zoo, test)}.values())),
+        derived=_derived(zoo, test, target, pairs=pairs is not None),
         pairs=pairs,
     )

@@ -58,7 +58,7 @@ def at_odds(found: Stored, seen: dict[tuple[object, ...], tuple[Path, pd.Series]
     for split, zoo in (("validation", task.zoo), ("test", task.test_zoo)):
         part = found.frame[found.frame["split"] == split]
         part = part.drop_duplicates(keys(part)).set_index(keys(part))["target"]
-        key = zoo.manifest_sha256, task.target, str(task.derived), task.pairs is None
+        key = zoo.manifest_sha256, task.target, task.pairs is None, *(task.derived or {}).values()
         path, others = seen.get(key, (found.path, part))
         common = part.index.intersection(others.index)
         if (wrong := part[common] != others[common]).any():

@@ -19,7 +19,6 @@ from benchmark.records.records import Record, Stored
 from benchmark.scoring.task import examples_of, task_of
 from benchmark.statistics.derived import Derived, derived
 from zoo import Zoo
-from zoo.messages import unknown
 
 TOLERANCE = 1e-6  # between a score and the one recomputed; where scores are enormous, what rounding gives
 SPLITS: tuple[Literal["validation", "test"], ...] = ("validation", "test")  # that are predicted
@@ -111,11 +110,9 @@ def _bad_labels(found: Stored, known: dict[str, Zoo]) -> Iterator[str]:
     """Compares task, nets and targets with those of the zoos."""
     task = found.record.task
     zoo, test = known[task.zoo.manifest_sha256], known[task.test_zoo.manifest_sha256]
-    lacking = [one for one in (zoo, test) if task.pairs is None and task.target not in one.targets]
-    if lacking:
-        yield f"{lacking[0].folder}: {unknown('target', task.target, lacking[0].targets)}"
-        return
     try:
+        for one in (zoo, test) if task.pairs is None else ():
+            one.check_target(task.target)
         rows = examples_of(zoo, test, task.target, task.shift, task.train_nets, task.pairs)
         expected = task_of(zoo, test, task.target, task.inputs, task.shift, task.train_nets, task.pairs)
     except ValueError as error:

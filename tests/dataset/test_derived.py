@@ -8,6 +8,7 @@ import pytest
 
 import zoo
 from zoo.dataset import derived
+from zoo.dataset.summary import summary
 
 
 @pytest.fixture
@@ -63,19 +64,18 @@ def test_a_column_that_the_zoo_has_is_never_replaced(own):
     assert "the zoo has a column test_accuracy already" in zoo.open(own).left_aside[0]
 
 
-@pytest.mark.parametrize("bad", ["cut", "text", "words", "twice", "infinite"])
-def test_a_damaged_file_is_refused_by_its_name(own, bad):
+def test_a_target_of_another_zoo_is_named_where_it_is_asked_for(own, asymmetric):
     made_up(own)
-    path = own / "derived" / "made_up.parquet"
-    if bad == "cut":
-        path.write_bytes(path.read_bytes()[:-20])
-    elif bad == "text":
-        path.write_text("index,height\n0,1\n")
-    else:
-        frame = pd.DataFrame({"index": np.arange(64), "height": np.ones(64)})
-        frame = frame.assign(height="tall") if bad == "words" else frame
-        frame = frame.assign(index=0) if bad == "twice" else frame
-        frame = frame.assign(height=np.inf) if bad == "infinite" else frame
-        frame.to_parquet(path)
-    with pytest.raises(ValueError, match=r"made_up\.parquet"):
-        zoo.open(own)
+    other = shutil.copytree(asymmetric, own.parent / "other")
+    shutil.copytree(own / "derived", other / "derived")
+    with pytest.raises(ValueError, match=r"unknown target 'height'.*left aside: made_up: of the zoo"):
+        zoo.open(other).check_target("height")
+
+
+def test_a_zoo_and_its_summary_show_what_was_derived_and_by_what(own):
+    made_up(own)
+    found = summary(zoo.open(own))
+    assert found["derived"]["made_up"]["columns"] == {"height": "a height, metres"}
+    assert found["derived"]["made_up"]["analysis"] == "made_up-1"
+    assert found["quantiles"]["height"][::4] == [0, 1]
+    assert "made_up: height of 64 nets, by made_up-1" in repr(zoo.open(own))

@@ -17,10 +17,12 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 import pyarrow
+import pyarrow.compute
 import pyarrow.parquet
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as strict_dataclass
 
+from zoo.messages import plain
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST
 from zoo.untrusted import parquet
@@ -29,8 +31,11 @@ from zoo.untrusted.json import strict_json
 
 FOLDER, FORMAT, NOTE = "derived", "metazoo-derived-1", b"metazoo"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")  # of a file and of a column
-FILES, COLUMNS, ROWS, BYTES = 32, 64, 2_000_000, 10**8  # at most: in a folder; of a file
+FILES, COLUMNS, ROWS, BYTES = 32, 64, 2_000_000, 10**8  # at most: in a folder; of a file; bytes of all files together
+NUMBERS = 2 * 10**7  # rows times columns of all files together: 160 MB in memory, however small they are packed
 WORDS = "remove"  # the one column of words: which symmetries were removed before a pair was looked at
+KINDS, LETTERS = 64, 100  # of different words in a file at most; bytes of each
+OWN = ("config", "split", "trajectory", "weights", WORDS)  # what zoos and releases call columns of theirs
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 KEYS = {"nets": ("index",), "pairs": ("i", "j")}
 
@@ -48,7 +53,7 @@ class Note:
     analysis: Annotated[str, Field(max_length=100)]
     command: Annotated[str, Field(max_length=2000)]
     settings: dict[str, Any]
-    meanings: dict[str, str]
+    meanings: dict[str, Annotated[str, Field(max_length=1000)]]
     other: Sha256 | None = None
 
 
@@ -71,6 +76,10 @@ class Derived:
     def columns(self) -> list[str]:
         """The columns of numbers."""
         return [name for name in self.frame if name not in ("index", "i", "j", WORDS)]
+
+    def __str__(self) -> str:
+        """What it holds, of how many nets or pairs, and where that comes from, on one line."""
+        return f"{self.name}: {', '.join(self.columns)} of {len(self.frame):,} {self.of}, by {plain(self.note.analysis)}"
 
 
 def write(
@@ -108,7 +117,8 @@ def write(
 def read_all(folder: Path) -> list[Derived]:
     """All derived columns beside a zoo, whichever zoo they say they are of, in the order of their names.
 
-    Raises ValueError naming a file that is none, is too large, or is damaged; the advice is to delete it.
+    Raises ValueError naming a file that is none, is too large alone or with those before it, or is damaged; the advice is
+    to delete it.
     """
     place = folder / FOLDER
     if not os.path.lexists(place):
@@ -120,7 +130,13 @@ def read_all(folder: Path) -> list[Derived]:
         raise ValueError(f"{place}: {len(names):,} files; at most {FILES} are read, delete the others")
     for name in names:
         _check_name(place / name, name.removesuffix(".parquet") if name.endswith(".parquet") else "")
-    return [parse(place / name, read_bytes(place / name, BYTES, below=folder)) for name in names]
+    found: list[Derived] = []
+    left, numbers = BYTES, NUMBERS
+    for name in names:
+        data = read_bytes(place / name, left, below=folder)
+        found.append(parse(place / name, data, numbers=numbers))
+        left, numbers = left - len(data), numbers - found[-1].frame.size
+    return found
 
 
 def _check_name(path: Path, name: str) -> None:
@@ -130,21 +146,42 @@ def _check_name(path: Path, name: str) -> None:
         )
 
 
-def parse(path: Path, data: bytes) -> Derived:
-    """The derived columns in these bytes of the file at `path`. Raises ValueError naming it where they are none."""
+def parse(path: Path, data: bytes, *, numbers: int = NUMBERS) -> Derived:
+    """The derived columns in these bytes of the file at `path`. Raises ValueError naming it where they are none.
+
+    `numbers` is how many there may be, rows times columns.
+    """
     try:
-        opened = pyarrow.parquet.ParquetFile(
-            pyarrow.BufferReader(data), thrift_string_size_limit=10**6, thrift_container_size_limit=10**5
-        )
+        opened = _opened(data)
         note = _note(path, (opened.schema_arrow.metadata or {}).get(NOTE, b"{}"))
-        _check_columns(opened.schema_arrow, opened.metadata, note)
+        _check_columns(opened.schema_arrow, opened.metadata, note, numbers)
         parquet.check(data, path)
-        frame = opened.read(use_threads=False).to_pandas(ignore_metadata=True)
+        frame = _frame(
+            _opened(data, read_dictionary=[WORDS] if WORDS in opened.schema_arrow.names else []).read(use_threads=False)
+        )
         _check_rows(frame)
     except (ValueError, pyarrow.ArrowException, OSError) as error:
         said = str(error).removeprefix(f"{path}: ")
         raise ValueError(f"{path}: no derived columns ({said}); delete it, or run the analysis again") from None
     return Derived(path.stem, path, files.hash_of(data), note, frame)
+
+
+def _opened(data: bytes, **options: Any) -> Any:
+    return pyarrow.parquet.ParquetFile(
+        pyarrow.BufferReader(data), thrift_string_size_limit=10**6, thrift_container_size_limit=10**5, **options
+    )
+
+
+def _frame(table: Any) -> pd.DataFrame:
+    """The table's rows. Words are read as codes of the few that there are, so that one repeated is not many."""
+    if WORDS in table.column_names:
+        column = table.column(WORDS)
+        words = pyarrow.chunked_array([chunk.dictionary for chunk in column.chunks], pyarrow.string())
+        longest = pyarrow.compute.max(pyarrow.compute.binary_length(words)).as_py() or 0
+        if len(pyarrow.compute.unique(words)) > KINDS or longest > LETTERS:
+            raise ValueError(f"other words in {WORDS} than at most {KINDS} different ones of {LETTERS} bytes")
+        table = table.set_column(table.column_names.index(WORDS), WORDS, column.cast(pyarrow.string()))
+    return table.to_pandas(ignore_metadata=True)
 
 
 def _note(path: Path, data: bytes) -> Note:
@@ -157,7 +194,7 @@ def _note(path: Path, data: bytes) -> Note:
     return note
 
 
-def _check_columns(schema: Any, about: Any, note: Note) -> None:
+def _check_columns(schema: Any, about: Any, note: Note, most: int) -> None:
     """Raises ValueError where columns, rows or sizes are not those of derived columns, before any is read."""
     types = {field.name: str(field.type) for field in schema}
     keys = KEYS["nets" if "index" in types else "pairs"]
@@ -168,21 +205,23 @@ def _check_columns(schema: Any, about: Any, note: Note) -> None:
     expected = dict.fromkeys(keys, "int64") | dict.fromkeys(words, "string") | dict.fromkeys(numbers, "double")
     if wrong := [name for name in types if types[name] != expected[name]]:
         raise ValueError(f"column {wrong[0]!r} is {types[wrong[0]]}, expected {expected[wrong[0]]}")
-    if bad := [name for name in numbers if not NAME.fullmatch(name) or name not in note.meanings]:
-        raise ValueError(f"column {bad[0]!r} has no plain name, or no meaning")
+    if bad := [name for name in numbers if not NAME.fullmatch(name) or name in OWN or name.startswith("trajectory_")]:
+        raise ValueError(f"column {bad[0]!r} has no plain name, or one that zoos and releases use")
+    if silent := [name for name in numbers if name not in note.meanings]:
+        raise ValueError(f"column {silent[0]!r} has no meaning in the note")
     groups = [about.row_group(number) for number in range(about.num_row_groups)]
     counts = {about.num_rows, sum(group.num_rows for group in groups)}
     counts |= {sum(group.column(n).num_values for group in groups) for n in range(len(types))}
     if len(counts) > 1 or max(counts) > ROWS or sum(group.total_byte_size for group in groups) > 2 * BYTES:
         raise ValueError(f"{max(counts):,} rows; at most {ROWS:,} of {2 * BYTES:,} bytes unpacked are read")
+    if max(counts) * len(types) > most:
+        raise ValueError(f"{max(counts) * len(types):,} numbers; all files together may have {NUMBERS:,}")
 
 
 def _check_rows(frame: pd.DataFrame) -> None:
     keys = [key for key in ("index", "i", "j", WORDS) if key in frame]
     if frame[keys].isna().any(axis=None) or frame.duplicated(keys).any():
         raise ValueError("a net or a pair stands there twice, or without a number")
-    if WORDS in frame and frame[WORDS].str.len().max() > 100:
-        raise ValueError(f"words in {WORDS} that are too long")
     numbers = frame.drop(columns=keys).to_numpy()
     if np.isinf(numbers).any():
         raise ValueError("numbers that are not finite; what is not known is NaN")

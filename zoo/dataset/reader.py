@@ -70,6 +70,7 @@ class Zoo:
             "nets": f"{splits}; {int(self.columns['diverged'].sum()):,} diverged",
             "hyper-parameters": some_names(self.hyper_parameters),
             "targets": some_names(self.targets),
+            **({"derived": "; ".join(map(str, self.derived.values()))} if self.derived else {}),
             **({"derived, left aside": "; ".join(self.left_aside)} if self.left_aside else {}),
             "folder": str(self.folder),
         }
@@ -175,6 +176,16 @@ class Zoo:
         names = [*self.spec.targets, *added, *self.spec.hyper_parameters]
         numbers = [name for name in names if name in self.columns and name not in self.spec.text]
         return [name for name in numbers if self.columns[name].notna().any()]
+
+    def source_of(self, column: str) -> Derived | None:
+        """The derived file of nets that a column comes from; None where it is the zoo's own."""
+        return next((one for one in self.derived.values() if one.of == "nets" and column in one.columns), None)
+
+    def check_target(self, name: str) -> None:
+        """Raises ValueError where there is no such target, naming the nearest, and what analyses added of other zoos."""
+        if name not in self.targets:
+            aside = f"; derived columns left aside: {'; '.join(self.left_aside)}" if self.left_aside else ""
+            raise ValueError(f"{self.folder}: {unknown('target', name, self.targets)}{aside}")
 
 
 def _moved_text(moved: Moved) -> str:

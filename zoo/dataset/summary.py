@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from zoo.dataset.derived import Derived
 from zoo.dataset.reader import Zoo
 from zoo.nets.layout import total
 from zoo.spec.columns import SPLITS
@@ -33,8 +34,16 @@ def summary(zoo: Zoo) -> dict[str, Any]:
         },
         "shards": {split: len(parts) for split, parts in zoo.parts.items()},
         "quantiles": {name: quantiles(settled[name]) for name in zoo.targets},
+        "derived": {name: {"of": one.of, **_told(one)} for name, one in zoo.derived.items()},
+        "left_aside": list(zoo.left_aside),
         "ranges": {name: list(getattr(recipe, name)) for name in (zoo.hyper_parameters if recipe else [])},
     }
+
+
+def _told(one: Derived) -> dict[str, Any]:
+    note = one.note
+    told = {"analysis": note.analysis, "command": note.command, "settings": note.settings}
+    return {"rows": len(one.frame), "columns": {name: note.meanings[name] for name in one.columns}, **told}
 
 
 def quantiles(values: pd.Series) -> list[float]:

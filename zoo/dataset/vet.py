@@ -9,10 +9,11 @@ from pathlib import Path
 import h5py
 
 from zoo import untrusted
-from zoo.dataset import not_a_zoo
+from zoo.dataset import derived, not_a_zoo
 from zoo.storage import files
 from zoo.storage.files import cache
 from zoo.untrusted import child, vetting
+from zoo.untrusted.files import sha256
 
 CHECK = "zoo.untrusted.vetting:check"
 MEMORY = 2**30
@@ -23,7 +24,8 @@ def vet(folder: Path, *, local: bool = False) -> None:
     """Raises ValueError naming what it refuses in a zoo from others; changes nothing.
 
     Every file must be the manifest's, byte for byte, and hold what this package writes and nothing else (SECURITY.md
-    lists it). `local` allows what `build` and `score` keep beside a zoo and trust: only for zoos that were made here.
+    lists it); so must derived columns beside it. `local` allows what `build` and `score` keep beside a zoo and trust: only
+    for zoos that were made here.
     """
     sizes = [(folder / name).lstat().st_size for name in vetting.manifest(folder) if os.path.lexists(folder / name)]
     child.call(
@@ -34,6 +36,7 @@ def vet(folder: Path, *, local: bool = False) -> None:
         writes=0,
         subject=str(folder),
     )
+    derived.read_all(folder)
 
 
 def report(folder: Path) -> str:
@@ -50,7 +53,12 @@ def report(folder: Path) -> str:
         f". Beside it lie {' and '.join(kept)}, which `build` and `score` keep where a zoo was made, and trust: they were "
         f"not looked at. If the zoo came from others, delete them"
     )
-    return f"{folder}: nothing in the zoo but a zoo, and its bytes are its manifest's" + beside * bool(kept)
+    added = [
+        f"{one}{'' if one.note.zoo == sha256(folder / vetting.MANIFEST) else ', of another zoo'}"
+        for one in derived.read_all(folder)
+    ]
+    columns = f". {derived.FOLDER}/ has columns of numbers that analyses added: {'; '.join(added)}" * bool(added)
+    return f"{folder}: nothing in the zoo but a zoo, and its bytes are its manifest's" + columns + beside * bool(kept)
 
 
 def once(folder: Path, *, local: bool = False) -> None:

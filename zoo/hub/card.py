@@ -78,8 +78,9 @@ def architecture(zoo: Zoo) -> str:
 
 
 def columns(zoo: Zoo) -> dict[str, str]:
-    """What each column is, in the order of zoo.json."""
-    return Description(zoo.spec, zoo.blueprint, images_sha256="", moved=zoo.moved).columns
+    """What each column is, in the order of zoo.json; then what analyses added to each net."""
+    own = Description(zoo.spec, zoo.blueprint, images_sha256="", moved=zoo.moved).columns
+    return own | {name: one.note.meanings[name] for one in zoo.derived.values() if one.of == "nets" for name in one.columns}
 
 
 def meanings(zoos: dict[str, Zoo]) -> dict[str, str]:
@@ -98,7 +99,8 @@ def _agreed(texts: dict[str, str]) -> str:
 
 def headline(zoo: Zoo) -> str | None:
     """The column that says most of a zoo's nets: test accuracy where it has one. None where nothing was measured."""
-    return "test_accuracy" if "test_accuracy" in zoo.targets else next(iter(zoo.targets), None)
+    own = [name for name in zoo.targets if zoo.source_of(name) is None]
+    return "test_accuracy" if "test_accuracy" in own else next(iter(own), None)
 
 
 def card(zoos: dict[str, Zoo], about: About, *, pictures: dict[str, str], scores: str = "") -> str:
@@ -122,6 +124,7 @@ def card(zoos: dict[str, Zoo], about: About, *, pictures: dict[str, str], scores
         configs={name: _config(zoo) for name, zoo in zoos.items()},
         families={zoo.spec.family: FAMILIES[zoo.spec.family].text for zoo in zoos.values() if zoo.spec.family in FAMILIES},
         columns=meanings(zoos),
+        derived={f"{name}/{one.path.name}": one for name, zoo in zoos.items() for one in zoo.derived.values()},
         images={zoo.spec.image_task: IMAGES.get(zoo.spec.image_task, NOT_KNOWN) for zoo in zoos.values()},
         pictures=pictures,
         first=Markup(first),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from zoo.dataset.derived import FOLDER
 from zoo.dataset.reader import Zoo
 from zoo.hub.card import meanings
 from zoo.hub.citation import About, citations, completed
@@ -89,6 +90,11 @@ def croissant(zoos: dict[str, Zoo], about: About, *, table: pa.Table, index_sha2
         "distribution": [
             _file(INDEX, "application/x-parquet", index_sha256),
             *(_file(f"{config}/{MANIFEST}", "text/plain", zoo.manifest_sha256) for config, zoo in zoos.items()),
+            *(
+                _file(f"{config}/{FOLDER}/{one.path.name}", "application/x-parquet", one.sha256)
+                for config, zoo in zoos.items()
+                for one in zoo.derived.values()
+            ),
             *(_shards(config) for config in zoos),
         ],
         "recordSet": [_records(table, texts)],
@@ -111,7 +117,7 @@ def _shards(config: str) -> dict[str, Any]:
         "@type": "cr:FileSet",
         "@id": f"{config}/data",
         "name": f"{config}/data",
-        "description": "`weights` [net, weight] and a column [net] for each field of the records",
+        "description": "`weights` [net, weight] and a column [net] for each field of the records, less derived ones",
         "encodingFormat": "application/x-hdf5",
         "includes": f"{config}/data/*.h5",
     }

@@ -9,7 +9,7 @@ from zoo.dataset import reader, vet
 from zoo.dataset.reader import SOURCE, Zoo
 from zoo.hub.address import Remote, locate
 from zoo.hub.download import download
-from zoo.hub.remote_manifest import RemoteManifest, Report, remote_manifest
+from zoo.hub.remote_manifest import DERIVED, RemoteManifest, Report, remote_manifest
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST, check_bytes
 from zoo.untrusted.files import sha256
@@ -37,7 +37,7 @@ def fetch(
     out = Path(out).expanduser()
     wanted = remote_manifest(str(source), config=config, revision=revision, report=report)
     if _is_there(wanted, out):
-        report(f"{out} holds this zoo already")
+        report(f"{out} holds this zoo already{_lacking(wanted, out)}")
         return out
     return _brought(wanted, out, report)
 
@@ -82,6 +82,13 @@ def _is_there(wanted: RemoteManifest, out: Path) -> bool:
     if problems := list(check_bytes(out)):
         raise ValueError(f"{problems[0]}; delete {out} and fetch it again")
     return True
+
+
+def _lacking(wanted: RemoteManifest, out: Path) -> str:
+    """What is to be said of derived columns that a zoo that was fetched before does not have as they are there now."""
+    names = [name for name in wanted.digests if DERIVED.fullmatch(name)]
+    other = [name for name in names if not (out / name).is_file() or sha256(out / name, out) != wanted.digests[name]]
+    return f", but not its {', '.join(other)} as they are there now; fetch into another folder for them" * bool(other)
 
 
 def _brought(wanted: RemoteManifest, out: Path, report: Report) -> Path:

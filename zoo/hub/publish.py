@@ -14,11 +14,11 @@ from zoo.storage.manifest import MANIFEST
 from zoo.untrusted.files import sha256
 from zoo.untrusted.manifest import digests_of
 
-DATA = (".h5", ".safetensors")  # go first; all else describes them
+DATA = re.compile(r".*\.(h5|safetensors)|[^/]+/derived/.*")  # go first; all else describes them
 FILES_AT_ONCE, BYTES_AT_ONCE = 50, 2 << 30  # in a commit: the hub ends one after a minute
 ATTEMPTS = 3  # where others commit in between
 OWN = re.compile(r"README\.md|zoo\.json|index\.parquet|croissant\.json|MANIFEST\.sha256|pictures/[^/]+\.png")
-ZOO = re.compile(r"(?P<config>[^/]+)/(zoo\.json|fixed\.safetensors|MANIFEST\.sha256|data/[^/]+\.h5)")
+ZOO = re.compile(r"(?P<config>[^/]+)/(zoo\.json|fixed\.safetensors|MANIFEST\.sha256|data/[^/]+\.h5|derived/[^/]+\.parquet)")
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _brought(remote: Remote, release: Release, report: Callable[[str], None]) ->
         if before is not None and any(there.get(name) != before.get(name) for name in missing):
             break
         before = there
-        data = [name for name in missing if name.endswith(DATA)]
+        data = [name for name in missing if DATA.fullmatch(name)]
         small = sorted(
             (name for name in missing if name not in data), key=lambda name: (Path(name).name == MANIFEST, -name.count("/"))
         )

@@ -6,6 +6,7 @@ index.parquet        a row a net with every scalar column, beside `config` and `
 croissant.json       the same for machines
 pictures/*.png       how targets are distributed
 CONFIG/...           a zoo's own folder, less what is of use only where it was built
+CONFIG/derived/*     the columns that analyses added to this very zoo; the zoo's own manifest does not name them
 MANIFEST.sha256      checks with `sha256sum -c`; of every other file
 """
 
@@ -22,7 +23,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zoo.dataset import not_a_zoo, plots
+from zoo.dataset import derived, not_a_zoo, plots
 from zoo.dataset.figure import Figure
 from zoo.dataset.not_a_zoo import RELEASE
 from zoo.dataset.reader import Zoo, open
@@ -61,6 +62,8 @@ def release(
 ) -> Release:
     """The release of the zoos in these folders; every byte of theirs is hashed, and nothing is written.
 
+    Derived columns of another zoo, as `Zoo.left_aside` names them, are no part of it.
+
     `licence` and `authors` are those of `citation.About`; not given, they are `cc-by-4.0` and nobody, and `unknown` where a
     zoo is imported. `scores` is Markdown for the card, such as a leaderboard's table; `repository` is the hub's id, which
     the card's code loads; `date` (YYYY-MM-DD) and `version` (1.0.0) are stated if given. Equal zoos and arguments give equal
@@ -76,6 +79,9 @@ def release(
     for config, zoo in zoos.items():
         for path, digest in {**read_manifest(zoo.folder), MANIFEST: zoo.manifest_sha256}.items():
             made[f"{config}/{path}"], digests[f"{config}/{path}"] = zoo.folder / path, digest
+        for one in zoo.derived.values():
+            path = f"{config}/{derived.FOLDER}/{one.path.name}"
+            made[path], digests[path] = one.path, one.sha256
     own = _own(zoos, about, scores)
     made |= own
     digests |= {path: files.hash_of(data) for path, data in own.items()}

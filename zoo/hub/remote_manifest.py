@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from zoo.dataset import derived
 from zoo.dataset.not_a_zoo import RELEASE
 from zoo.hub.address import Remote, locate
 from zoo.hub.store import SMALL, small
@@ -13,6 +14,7 @@ from zoo.storage import files
 from zoo.untrusted.json import strict_json
 from zoo.untrusted.manifest import MANIFEST, PART, digests_of
 
+DERIVED = re.compile(rf"{derived.FOLDER}/{derived.NAME.pattern}\.parquet")  # what analyses added to a zoo
 SHIPPED = re.compile(rf"zoo\.json|fixed\.safetensors|data/{PART}\.h5")  # all that a zoo consists of
 Report = Callable[[str], None]
 
@@ -44,16 +46,19 @@ def remote_manifest(source: str, *, config: str | None, revision: str | None, re
     about = _small(remote, commit, "zoo.json", sizes)
     if files.hash_of(about) != digests.get("zoo.json"):
         raise ValueError(f"{remote.where}: zoo.json is not what {MANIFEST} says; is a publish at work? else publish again")
-    prefix = ""
+    prefix, added = "", {}
     if (release := strict_json(f"{remote.where}/zoo.json", about)).get("format") == RELEASE:
         prefix = _chosen(release, config, remote.where) + "/"
         manifest = _small(remote, commit, prefix + MANIFEST, sizes)
         if files.hash_of(manifest) != digests.get(prefix + MANIFEST):
             raise ValueError(f"{remote.where}: {prefix}{MANIFEST} is not what {MANIFEST} says; publish again")
+        added = _added(digests, prefix)
         digests = digests_of(manifest, f"{remote.where}/{prefix}{MANIFEST}")
     elif config is not None:
         raise ValueError(f"{remote.where} is one zoo and has no configs, found {config!r}; leave the config out")
-    digests = _shipped(digests, remote.where)
+    elif beside := [name for name in sizes if name.startswith(f"{derived.FOLDER}/")]:
+        report(f"left there: {', '.join(beside[: derived.FILES])}: only a release has the SHA-256 of derived columns")
+    digests = _shipped(digests, remote.where) | added
     return RemoteManifest(remote, commit, prefix, manifest, digests, _sizes(digests, sizes, prefix, remote))
 
 
@@ -76,6 +81,12 @@ def _chosen(release: dict[str, Any], config: str | None, where: str) -> str:
     if config is not None and config not in known:
         raise ValueError(unknown("config", config, known))
     return config or known[0]
+
+
+def _added(release: dict[str, str], prefix: str) -> dict[str, str]:
+    """The files of derived columns of a config, out of the release's manifest; the zoo's own does not name them."""
+    names = {name.removeprefix(prefix): digest for name, digest in release.items() if name.startswith(prefix)}
+    return {name: digest for name, digest in names.items() if DERIVED.fullmatch(name)}
 
 
 def _shipped(digests: dict[str, str], where: str) -> dict[str, str]:

@@ -1,19 +1,21 @@
 """Barriers between pairs of a zoo's nets, after parts of their symmetry are removed: linear mode connectivity."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass as checked_dataclass
 from torch import Tensor
 
 from zoo.dataset.derived import Derived, write
 from zoo.dataset.reader import Zoo
 from zoo.landscape.material import Progress, kept, unseen, weights_of
 from zoo.landscape.pairs import pairs_of
-from zoo.landscape.paths import POINTS, Curves, Pictures, barriers, check_points, lines, some
+from zoo.landscape.paths import MOST_POINTS, POINTS, Curves, Pictures, barriers, check_points, lines, some
 from zoo.seeds import stable_seed
 from zoo.symmetry import Group, act, align, align_by_activations, canonical, group_of
 from zoo.symmetry.element import Element
@@ -35,14 +37,14 @@ MEANINGS = {
 }
 
 
-@dataclass(frozen=True)
+@checked_dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
 class Settings:
     """How pairs are connected: points on a line, test images, what orders are found by, and the seed of all chance."""
 
-    points: int = POINTS
-    images: int = 1000
+    points: Annotated[int, Field(ge=3, le=MOST_POINTS)] = POINTS
+    images: Annotated[int, Field(ge=1)] = 1000
     by: Literal["weights", "activations"] = "weights"
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
 
 
 @dataclass(frozen=True)
@@ -179,8 +181,10 @@ def keep(zoo: Zoo, found: Connected, settings: Settings, command: str, other: Zo
     return write(zoo.folder, "connect" if other is None else "connect_other", found.frame, analysis=ANALYSIS, **told)
 
 
-def recompute(zoo: Zoo, settings: Mapping[str, Any], rows: pd.DataFrame, images: ImageSet) -> pd.DataFrame:
+def recompute(zoo: Zoo, settings: dict[str, Any], rows: pd.DataFrame, images: ImageSet | None) -> pd.DataFrame:
     """The columns of these rows (i, j, remove) of a zoo's own pairs again, from the settings of the file's note."""
+    if images is None:
+        raise ValueError("the images of an imported zoo are not known")
     given = replace(Settings(), **settings)
     job, found = _Job(zoo, zoo, images, given), []
     for what, part in rows.groupby("remove", sort=False):

@@ -1,19 +1,20 @@
 """Monotonic linear interpolation: the loss on the straight line from a net's initial weights to its final ones."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass as checked_dataclass
 from torch import Tensor
 
 from zoo.dataset.derived import Derived, write
 from zoo.dataset.reader import Zoo
 from zoo.landscape.material import Progress, kept, unseen, weights_of
-from zoo.landscape.paths import POINTS, Curves, check_points, lines, some
+from zoo.landscape.paths import MOST_POINTS, POINTS, Curves, check_points, lines, some
 from zoo.seeds import stream
 from zoo.spec.columns import SPLITS
 from zoo.tasks.images import ImageSet
@@ -31,12 +32,12 @@ MEANINGS = {
 }
 
 
-@dataclass(frozen=True)
+@checked_dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
 class Settings:
     """How nets are interpolated: points on a line, training images, and whether the published formula is computed too."""
 
-    points: int = POINTS
-    images: int = IMAGES
+    points: Annotated[int, Field(ge=3, le=MOST_POINTS)] = POINTS
+    images: Annotated[int, Field(ge=1)] = IMAGES
     official: bool = False
 
 
@@ -144,8 +145,10 @@ def keep(zoo: Zoo, found: Interpolated, settings: Settings, command: str) -> Der
     return write(zoo.folder, "interpolate", found.frame, analysis=ANALYSIS, **told)
 
 
-def recompute(zoo: Zoo, settings: Mapping[str, Any], rows: pd.DataFrame, images: ImageSet) -> pd.DataFrame:
+def recompute(zoo: Zoo, settings: dict[str, Any], rows: pd.DataFrame, images: ImageSet | None) -> pd.DataFrame:
     """The columns of these rows (index) again, from the settings of the file's note."""
+    if images is None:
+        raise ValueError("the images of an imported zoo are not known")
     given = replace(Settings(), **settings)
     numbers = _measured(zoo, images, given, rows["index"].tolist())
     curves = Curves(numbers[:, : given.points], numbers[:, given.points :])

@@ -3,11 +3,14 @@ import shutil
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import safetensors.numpy
 from strangers import sign
 
 import zoo
+from zoo.dataset import derived
+from zoo.landscape import again
 
 SHARD = "data/test-00000-of-00001.h5"
 
@@ -74,3 +77,42 @@ def test_nets_that_are_not_the_specs_are_not_run(copy, change):
     sign(copy)
     problems = zoo.verify(copy)
     assert problems == [f"{copy}: its tensors are not those that its spec's nets have; nothing was measured again"]
+
+
+def norms(made, settings, rows, images):
+    """A tiny analysis: the sum of squares of each net, times a factor."""
+    squares = [sum(float((t.double() ** 2).sum()) for t in made.net(index).values()) for index in rows["index"]]
+    return rows[["index"]].assign(norm=[settings["factor"] * square for square in squares])
+
+
+@pytest.mark.parametrize(
+    ("change", "problem", "said"),
+    [
+        ({}, None, None),
+        ({"factor": 2.0}, "norm of index", None),
+        ({"analysis": "norms-9"}, None, "not recomputed: this release has no norms-9"),
+        ({"settings": {"other": 1}}, None, "not recomputed: settings"),
+        ({"other": "0" * 64}, None, "not recomputed: its pairs reach into another zoo"),
+    ],
+)
+def test_some_rows_of_derived_columns_are_computed_again(copy, monkeypatch, change, problem, said):
+    monkeypatch.setitem(again.ANALYSES, "norms-1", norms)
+    rows = pd.DataFrame({"index": np.arange(0, 64, 2)})
+    frame, lines = norms(zoo.open(copy), {"factor": change.pop("factor", 1.0)}, rows, None), []
+    told = {"analysis": "norms-1", "command": "none", "settings": {"factor": 1.0}, "meanings": {"norm": "a norm"}}
+    derived.write(copy, "norms", frame, **{**told, **change})
+    problems = zoo.verify(copy, nets=3, report=lines.append)
+    assert len(problems) == (3 if problem else 0)
+    assert all(problem in line for line in problems)
+    assert all(said in line for line in lines)
+    assert len(lines) == bool(said)
+
+
+def test_numbers_in_steps_may_be_one_step_off_and_nan_is_nan_again(copy, monkeypatch):
+    rows = pd.DataFrame({"index": [0, 1, 2], "share": [0.25, 0.5, np.nan]})
+    told = {"analysis": "a-1", "command": "none", "settings": {}, "meanings": {"share": "a share"}}
+    one = derived.write(copy, "shares", rows, **told)
+    monkeypatch.setitem(again.ANALYSES, "a-1", lambda *_: rows.assign(share=[0.25, 0.75, np.nan]))
+    assert again.differing(zoo.open(copy), one, one.frame, None) == [({"index": 1}, "share", 0.5, 0.75)]
+    monkeypatch.setitem(again.STEPS, "share", 0.25)
+    assert again.differing(zoo.open(copy), one, one.frame, None) == []

@@ -1,13 +1,14 @@
-"""Checking a zoo against itself: bytes, shapes, what its spec says, and the stored accuracies, measured again."""
+"""Checking a zoo against itself: bytes, shapes, its spec; some accuracies and derived columns, computed again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from zoo.dataset import not_a_zoo, zoo_json
+from zoo.dataset import derived, not_a_zoo, zoo_json
 from zoo.dataset.reader import Zoo, open
+from zoo.landscape import again
 from zoo.messages import plain
 from zoo.nets.blueprint import Blueprint
 from zoo.seeds import net_seed, stream
@@ -38,6 +39,7 @@ def verify(
     download: bool = False,
     seed: int = 0,
     source: Path | str | None = None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> list[str]:
     """All that is wrong with a zoo, a line each; an empty list if nothing is.
 
@@ -45,7 +47,8 @@ def verify(
     and splits against the spec, and measures the targets of `nets` random nets again. Images other than `digits` come
     from `images_folder`. An imported zoo has no spec to check against, and is not measured again. Of moved copies, the
     logits of `nets` random lineages are compared: with those of the `source` zoo's nets where it is given, else with each
-    other. Raises as `open` does where there is no zoo, and ValueError where `source` is another zoo's.
+    other. Of each file of derived columns, `nets` random rows are computed again; `report` gets a line on each file of
+    which none could be. Raises as `open` does where there is no zoo, and ValueError where `source` is another zoo's.
     """
     folder = Path(folder).expanduser()
     not_a_zoo.check(folder)
@@ -56,12 +59,22 @@ def verify(
     if origin is not None and (zoo.moved is None or zoo.moved.source != origin.manifest_sha256):
         raise ValueError(f"{folder} has no moved copies of the nets of {source}; leave --source away")
     if isinstance(zoo.spec, Imported):
-        return [*problems, *_weights(zoo)]
+        return [*_weights(zoo), *_derived_again(zoo, nets, None, seed, report)]
     problems += _columns(zoo, zoo.spec)
     problems += _weights(zoo)
-    if nets:
-        problems += _measured_again(zoo, zoo.spec, nets, images_folder, download=download, seed=seed, origin=origin)
-    return problems
+    if not nets:
+        return problems
+    if not _is_of(zoo.blueprint, zoo.spec):
+        return [*problems, f"{zoo.folder}: its tensors are not those that its spec's nets have; nothing was measured again"]
+    image_set = images.load(zoo.spec.images, path=images_folder, download=download)
+    if image_set.digest() != zoo_json.read(zoo.folder).images_sha256:
+        return [
+            *problems,
+            f"{zoo.folder}: these are not the images that the nets were trained on; nothing was measured again",
+        ]
+    problems += _apart(zoo, origin, image_set, nets, seed) if zoo.moved is not None else []
+    problems += _measured_again(zoo, nets, image_set, seed)
+    return [*problems, *_derived_again(zoo, nets, image_set, seed, report)]
 
 
 def _unlisted(folder: Path) -> Iterator[str]:
@@ -124,18 +137,7 @@ def _is_of(blueprint: Blueprint, spec: Spec) -> bool:
     return blueprint.layout == layout_of(spec) and matrices == {name: (size, size) for name, size in gates_of(spec).items()}
 
 
-def _measured_again(
-    zoo: Zoo, spec: Spec, nets: int, folder: Path | str | None, *, download: bool, seed: int, origin: Zoo | None
-) -> Iterator[str]:
-    if not _is_of(zoo.blueprint, spec):
-        yield f"{zoo.folder}: its tensors are not those that its spec's nets have; nothing was measured again"
-        return
-    image_set = images.load(spec.images, path=folder, download=download)
-    if image_set.digest() != zoo_json.read(zoo.folder).images_sha256:
-        yield f"{zoo.folder}: these are not the images that the nets were trained on; nothing was measured again"
-        return
-    if zoo.moved is not None:
-        yield from _apart(zoo, origin, image_set, nets, seed)
+def _measured_again(zoo: Zoo, nets: int, image_set: ImageSet, seed: int) -> Iterator[str]:
     settled = zoo.columns.loc[~zoo.columns["diverged"], "index"].to_numpy()
     chosen = torch.randperm(len(settled), generator=stream("verify", seed))[:nets]
     for part in chosen.split(MEASURED_AT_ONCE) if len(chosen) else ():
@@ -170,3 +172,26 @@ def _apart(zoo: Zoo, origin: Zoo | None, image_set: ImageSet, nets: int, seed: i
                     f"{zoo.folder}: copy {copy} of net {net} has logits that are {distance:.2g} of their standard deviation "
                     f"from {what}; expected {tolerance:g} or less"
                 )
+
+
+def _derived_again(
+    zoo: Zoo, rows: int, image_set: ImageSet | None, seed: int, report: Callable[[str], None]
+) -> Iterator[str]:
+    """A line for each number of some rows of derived columns that comes out otherwise."""
+    for one in zoo.derived.values():
+        where = plain(f"{zoo.folder}: {derived.FOLDER}/{one.path.name}")
+        if one.note.analysis not in again.ANALYSES:
+            report(f"{where}: not recomputed: this release has no {plain(one.note.analysis)}")
+            continue
+        if one.note.other is not None:
+            report(f"{where}: not recomputed: its pairs reach into another zoo, {one.note.other[:8]}")
+            continue
+        chosen = torch.randperm(len(one.frame), generator=stream("verify", "derived", one.name, seed))[:rows]
+        try:
+            other = again.differing(zoo, one, one.frame.iloc[chosen.numpy()], image_set)
+        except ValueError as error:
+            report(f"{where}: not recomputed: {plain(error)}")
+            continue
+        for key, column, before, now in other:
+            of = ", ".join(f"{name} {value}" for name, value in key.items())
+            yield f"{where}: {column} of {of} is {before:.6g}, computed again {now:.6g}"

@@ -1,0 +1,53 @@
+"""How the numbers of analyses are computed again, by the name and version that derived columns give."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from zoo.dataset.derived import Derived
+from zoo.dataset.reader import Zoo
+from zoo.landscape import connect, interpolate
+from zoo.landscape.orbits import drift
+from zoo.landscape.paths import POINTS
+from zoo.tasks.images import ImageSet
+
+Again = Callable[[Zoo, dict[str, Any], pd.DataFrame, ImageSet | None], pd.DataFrame]
+
+# Analysis -> what computes rows of it again: it gets the zoo, the settings, rows of the derived file and the zoo's images
+# (None for imported zoos), and returns these rows in their order. Settings may be a stranger's: it raises ValueError where
+# they are none that the analysis writes, or take far longer.
+ANALYSES: dict[str, Again] = {
+    connect.ANALYSIS: connect.recompute,
+    interpolate.ANALYSIS: interpolate.recompute,
+    drift.ANALYSIS: drift.recompute,
+}
+STEPS: dict[str, float] = {  # column -> how far apart two of its values are, where it counts something
+    "accuracy_barrier_mid": 0.01,  # images; logits that are equal but for rounding
+    "accuracy_barrier_max": 0.01,
+    "mli_monotone": 1.0,
+    **dict.fromkeys(("mli_local", "mli_global", "mli_global_official"), 1 / (POINTS - 2)),
+}
+
+RELATIVE, ABSOLUTE = 1e-3, 1e-5  # float32 in another order, on another machine: nets side by side round differently
+
+
+def differing(
+    zoo: Zoo, one: Derived, rows: pd.DataFrame, images: ImageSet | None
+) -> list[tuple[dict[str, Any], str, float, float]]:
+    """Where computing these rows again gives other numbers: net or pair, column, the number that stands there, the new one.
+
+    Raises ValueError where they cannot be computed again.
+    """
+    try:
+        again = ANALYSES[one.note.analysis](zoo, one.note.settings, rows, images)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"settings {one.note.settings} are not those of {one.note.analysis} ({error})") from None
+    found = []
+    for name in one.columns:
+        for place, before, now in zip(rows.index, rows[name], again[name], strict=True):
+            allowed = STEPS.get(name, 0.0) * 1.01 + ABSOLUTE + RELATIVE * abs(before)
+            if not abs(before - now) <= allowed and not (before != before and now != now):  # NaN is NaN again
+                key = {key: rows.at[place, key] for key in rows if key not in one.columns}
+                found.append((key, name, float(before), float(now)))
+    return found
