@@ -22,9 +22,10 @@ METANETS = {
 }
 
 
-def fitting(*, pairs: bool) -> list[str]:
-    """The metanets for tasks on nets, or on pairs of nets."""
-    return [name for name, metanet in METANETS.items() if pairs or not metanet.input.only_pairs]
+def fitting(*, pairs: bool, sizes: bool = False) -> list[str]:
+    """The metanets for tasks on nets, or on pairs of nets; with `sizes` those that take features behind their own."""
+    found = {name: metanet.input for name, metanet in METANETS.items()}
+    return [name for name, read in found.items() if (pairs or not read.only_pairs) and not (sizes and read.closed)]
 
 
 NAMES = (*METANETS, *(f"{name}{mark}" for name in METANETS for mark in MARKS))

@@ -61,7 +61,7 @@ def score(
         list[int] | None, typer.Option(min=8, help="Fit on so many nets only; may be repeated, for a curve.")
     ] = None,
     pairs: Annotated[
-        int | None, typer.Option(min=16, help="Predict a number of pairs of nets, such as barrier_mid, from so many pairs.")
+        int | None, typer.Option(min=1, help="Predict a number of pairs of nets, such as barrier_mid, from so many pairs.")
     ] = None,
     device: DeviceOption = "cpu",
     workers: WorkersOption = None,

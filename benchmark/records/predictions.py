@@ -54,6 +54,7 @@ def from_parquet(path: Path, data: bytes, counts: Mapping[str, int], *, pairs: b
 
 def _table(path: Path, data: bytes, counts: Mapping[str, int], *, pairs: bool) -> Any:
     """The file's table. Splits are read as codes of the few names that there are: a name repeated is not many names."""
+    parquet.check_footer(data, path)
     schema = _opened(data).schema_arrow
     file = _opened(data, read_dictionary=["split"])
     _check_description(schema, file.metadata, counts, pairs=pairs)

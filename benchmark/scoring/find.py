@@ -76,7 +76,8 @@ def names_of(metanets: Iterable[str], mark: str = "", *, pairs: bool = False) ->
         plain, own = canonical.split(given)
         if plain in METANETS and plain not in fitting(pairs=pairs):
             raise ValueError(f"{plain} reads pairs of nets; give --pairs, or leave it away")
-        found += [canonical.marked(name + own, mark) for name in (fitting(pairs=pairs) if plain == "all" else [plain])]
+        every = fitting(pairs=pairs, sizes=canonical.marked(own, mark).endswith("+sizes"))
+        found += [canonical.marked(name + own, mark) for name in (every if plain == "all" else [plain])]
     return found
 
 

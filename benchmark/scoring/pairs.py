@@ -1,5 +1,7 @@
 """Pair tasks: the examples are pairs of nets of one split, and the target is what an analysis derived for each pair."""
 
+from math import ceil
+
 import pandas as pd
 
 from zoo import Zoo
@@ -37,18 +39,23 @@ def pairs_of(zoo: Zoo, target: str, count: int) -> dict[str, pd.DataFrame]:
         raise ValueError(f"{zoo.folder}: {unknown('target of pairs', target, known)}{advice}")
     one, column, removed = known[target]
     frame = one.frame[one.frame[WORDS] == removed] if WORDS in one.frame else one.frame
-    frame = frame[frame[column].notna()]
+    diverged = zoo.columns["diverged"].to_numpy()
+    frame = frame[frame[column].notna() & ~diverged[frame["i"]] & ~diverged[frame["j"]]]
     splits = zoo.columns["split"].to_numpy()
     if (splits[frame["i"]] != splits[frame["j"]]).any():
         raise ValueError(f"{one.path}: pairs of nets of two splits; a task needs both nets in one")
     parts = {}
     for split in zoo.parts:
-        wanted = round(count * float((splits == split).mean()))
+        share = float((splits == split).mean())
+        wanted = round(count * share)
+        if wanted < FEWEST:
+            least = ceil(FEWEST / share) if share else 0
+            raise ValueError(f"{count} pairs are {wanted} of {split} nets; expected {FEWEST} or more: ask for {least} pairs")
         part = frame[splits[frame["i"]] == split].head(wanted)
-        if len(part) < max(wanted, FEWEST):
+        if len(part) < wanted:
             raise ValueError(
-                f"{zoo.folder}: {len(part)} pairs of {split} nets have a {target}; a task of {count} pairs needs {wanted}, "
-                f"and at least {FEWEST}; run the analysis that derived them with more pairs"
+                f"{zoo.folder}: {len(part)} pairs of {split} nets have a {target}; a task of {count} pairs needs {wanted}; "
+                f"run the analysis that derived them with more pairs"
             )
         parts[split] = part.rename(columns={column: "target"})[["i", "j", "target"]].reset_index(drop=True)
     return parts

@@ -71,6 +71,8 @@ def score(
         tests = {zoo.folder: others or (given if transfer else [zoo]) for zoo in given}
         for zoo, number in product(given, numbers):
             for tested in tests[zoo.folder]:
+                if pairs is None:
+                    tested.check_target(target)
                 examples_of(zoo, tested, target, shift, number, pairs)
         jobs = [
             Job(

@@ -22,6 +22,11 @@ def sum_and_difference(one: Batch, other: Batch) -> Batch:
     return torch.cat([one + other, (one - other).abs()], dim=1)
 
 
+def as_one(one: Float[Tensor, "pair node"], other: Float[Tensor, "pair node"]) -> Float[Tensor, "pair node"]:
+    """The distribution of the weights of both nets together."""
+    return (one + other) / 2
+
+
 def distances(one: Float[Tensor, "pair weight"], other: Float[Tensor, "pair weight"]) -> Float[Tensor, "pair 4"]:
     """How far apart two nets lie: distance, cosine, the sum and the difference of their norms; computed in float64."""
     found = []

@@ -10,7 +10,7 @@ from metanets.inputs.batch import Batch
 from metanets.inputs.canonical import canonical_nets, split, with_sizes
 from metanets.inputs.distribution import distribution
 from metanets.inputs.hyper_parameters import hyper_parameters, nothing
-from metanets.inputs.pairs import both, distances, sum_and_difference
+from metanets.inputs.pairs import as_one, both, distances, sum_and_difference
 from metanets.inputs.statistics import statistics
 from metanets.inputs.tensors import tensors
 from metanets.inputs.vector import flat
@@ -25,7 +25,7 @@ class Input:
     `whole` inputs need every entry of the nets, fixed ones included, whatever is asked for. What is `cached` follows from
     the weights alone, is a Tensor, and takes long enough to be kept beside the zoo. `mark` is one of `canonical.MARKS` where
     nets are read in canonical form. `pair` makes what is read of two nets into what is read of the pair; with `only_pairs`
-    the input says nothing of a single net.
+    the input says nothing of a single net. What is `closed` has a meaning for each place, and nothing is put behind it.
     """
 
     read: Callable[[Nets], Batch]
@@ -34,11 +34,14 @@ class Input:
     mark: str = ""
     pair: Callable[[Batch, Batch], Batch] = sum_and_difference
     only_pairs: bool = False
+    closed: bool = False
 
     def of(self, nets: Nets) -> Batch:
         """What it reads of these nets. Raises ValueError as `canonical_nets` and `with_sizes` do."""
         if not self.mark:
             return self.read(nets)
+        if self.closed and self.mark.endswith("+sizes"):
+            raise ValueError("nothing can be put behind this input; take +canonical alone")
         found = self.read(canonical_nets(nets))
         return with_sizes(found, nets) if self.mark.endswith("+sizes") else found
 
@@ -50,7 +53,7 @@ class Input:
 INPUTS = {
     "vector": Input(flat),
     "statistics": Input(statistics, cached=True),
-    "distribution": Input(distribution, cached=True),
+    "distribution": Input(distribution, cached=True, pair=as_one, closed=True),
     "tensors": Input(tensors, whole=True),
     "hyper_parameters": Input(hyper_parameters),
     "nothing": Input(nothing),

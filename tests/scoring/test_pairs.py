@@ -1,6 +1,7 @@
 """Pair tasks: features of pairs, examples of one split, records, and intervals that resample nets."""
 
 import shutil
+from dataclasses import replace
 from math import sqrt
 
 import numpy as np
@@ -97,6 +98,19 @@ def test_both_nets_of_a_pair_are_of_one_split_and_fewer_pairs_are_the_first_of_m
     assert (other["test"]["target"] == -few["test"]["target"]).all()
 
 
+def test_pairs_of_nets_that_diverged_are_left_out(paired):
+    made = zoo.open(paired)
+    gone = made.columns["index"].isin(pairs_of(made, "apart", 48)["train"]["i"].head(3))
+    parts = pairs_of(replace(made, columns=made.columns.assign(diverged=gone)), "apart", 48)
+    assert not gone.to_numpy()[np.concatenate([part[["i", "j"]].to_numpy().ravel() for part in parts.values()])].any()
+
+
+@pytest.mark.parametrize("name", [name for name in METANETS if METANETS[name].trained_by_gradient])
+def test_every_metanet_is_fitted_to_pairs(paired, name, tmp_path):
+    training = Training(epochs=1, batch=8, learning_rates=(1e-3,))
+    assert len(score([paired], [name], "apart", out=tmp_path, seeds=1, training=training, pairs=48)) == 1
+
+
 def test_a_pair_of_two_splits_is_refused(standard, tmp_path):
     folder = shutil.copytree(standard, tmp_path / "zoo")
     splits = zoo.open(folder).columns.groupby("split")["index"].first()
@@ -159,6 +173,8 @@ def test_what_cannot_be_asked_of_pairs_is_said(paired, tmp_path):
         score([paired], ["mean"], "test_accuracy", out=tmp_path, pairs=48)
     with pytest.raises(ValueError, match="needs"):
         score([paired], ["mean"], "apart", out=tmp_path, pairs=4800)
+    with pytest.raises(ValueError, match=r"expected 8 or more: ask for \d\d pairs"):
+        score([paired], ["mean"], "apart", out=tmp_path, pairs=20)
     with pytest.raises(ValueError, match="takes no shift"):
         score([paired], ["mean"], "apart", out=tmp_path, pairs=48, shift="epochs")
 

@@ -109,6 +109,28 @@ def test_few_bytes_that_become_many_numbers_are_refused_before_they_are_read(cop
         derived.parse(path, path.read_bytes(), numbers=derived.NUMBERS)
 
 
+def test_a_long_footer_is_refused_before_it_is_read(copy):
+    path = put(copy)
+    table = pyarrow.parquet.read_table(path)
+    with pyarrow.parquet.ParquetWriter(path, table.schema) as writer:
+        for _ in range(150):
+            writer.write_table(table, row_group_size=1)  # 64 rows, each with its own description
+    refused(copy, r"height\.parquet", "a footer of", "at most 1,048,576 are read")
+
+
+@pytest.mark.parametrize("name", ["i", "target", "prediction", "split"])
+def test_columns_are_not_called_as_those_of_records_and_releases(copy, name):
+    put(copy, {"index": np.arange(NETS), name: np.ones(NETS)})
+    refused(copy, r"height\.parquet")
+
+
+def test_two_files_of_pairs_with_one_column_are_not_both_shown(copy):
+    for name in ("a", "b"):
+        put(copy, {"i": [0], "j": [1], "remove": ["none"], "apart": [0.5]}, name=f"{name}.parquet")
+    assert list(zoo.open(copy).derived) == ["a"]
+    assert zoo.open(copy).left_aside == ("b: the zoo has a column apart of pairs already",)
+
+
 def test_files_are_bounded_together(copy, monkeypatch):
     for name in "abc":
         put(copy, {"index": np.arange(NETS), name: np.ones(NETS)}, name=f"{name}.parquet")

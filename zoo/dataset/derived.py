@@ -35,7 +35,18 @@ FILES, COLUMNS, ROWS, BYTES = 32, 64, 2_000_000, 10**8  # at most: in a folder; 
 NUMBERS = 2 * 10**7  # rows times columns of all files together: 160 MB in memory, however small they are packed
 WORDS = "remove"  # the one column of words: which symmetries were removed before a pair was looked at
 KINDS, LETTERS = 64, 100  # of different words in a file at most; bytes of each
-OWN = ("config", "split", "trajectory", "weights", WORDS)  # what zoos and releases call columns of theirs
+OWN = (
+    "index",
+    "i",
+    "j",
+    "target",
+    "prediction",
+    "config",
+    "split",
+    "trajectory",
+    "weights",
+    WORDS,
+)  # what zoos and releases call columns of theirs
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 KEYS = {"nets": ("index",), "pairs": ("i", "j")}
 
@@ -102,6 +113,8 @@ def write(
     keys = KEYS["nets" if "index" in frame else "pairs"]
     numbers = {column: frame[column].astype(np.float64) for column in frame if column not in (*keys, WORDS)}
     whole = {key: frame[key].astype(np.int64) for key in keys}
+    if any((whole[key] != frame[key]).any() for key in keys):
+        raise ValueError(f"{' and '.join(keys)} of derived columns are whole numbers of nets")
     words = {WORDS: pyarrow.array(frame[WORDS].tolist(), pyarrow.string())} if WORDS in frame else {}
     table = pyarrow.table({**whole, **words, **numbers})
     table = table.replace_schema_metadata({NOTE: json.dumps(TypeAdapter(Note).dump_python(note), sort_keys=True)})
@@ -152,6 +165,7 @@ def parse(path: Path, data: bytes, *, numbers: int = NUMBERS) -> Derived:
     `numbers` is how many there may be, rows times columns.
     """
     try:
+        parquet.check_footer(data, path)
         opened = _opened(data)
         note = _note(path, (opened.schema_arrow.metadata or {}).get(NOTE, b"{}"))
         _check_columns(opened.schema_arrow, opened.metadata, note, numbers)
@@ -231,19 +245,21 @@ def merged(
     columns: pd.DataFrame, found: list[Derived], manifest_sha256: str
 ) -> tuple[pd.DataFrame, list[Derived], list[str]]:
     """A zoo's columns with those derived ones that are of this very zoo; these; and a line on each that was left aside."""
-    kept, aside = [], []
+    kept, aside, of_pairs = [], [], set[str]()
     for one in found:
-        taken = [name for name in one.columns if name in columns] if one.of == "nets" else []
+        others = columns if one.of == "nets" else of_pairs
+        taken = [name for name in one.columns if name in others] if one.note.other is None else []
         last = one.frame[list(KEYS[one.of])[:1]].to_numpy().max(initial=-1)
         first = one.frame[list(KEYS[one.of])].to_numpy().min(initial=0)
         if one.note.zoo != manifest_sha256:
             aside.append(f"{one.name}: of the zoo {one.note.zoo[:8]}, and this one is {manifest_sha256[:8]}")
         elif taken:
-            aside.append(f"{one.name}: the zoo has a column {taken[0]} already")
+            aside.append(f"{one.name}: the zoo has a column {taken[0]}{' of pairs' * (one.of == 'pairs')} already")
         elif last >= len(columns) or first < 0 or (one.note.other is None and one.of == "pairs" and _beyond(one, columns)):
             aside.append(f"{one.name}: of nets that the zoo does not have")
         else:
             kept.append(one)
+            of_pairs |= set(one.columns) if one.of == "pairs" and one.note.other is None else set()
             if one.of == "nets":
                 aligned = one.frame.set_index("index").reindex(columns["index"]).reset_index(drop=True)
                 columns = pd.concat([columns, aligned], axis=1)

@@ -20,10 +20,18 @@ from zoo.untrusted.child import KEPT, SET, module_path
 MEMORY, COPIES = 2**30, 8  # addresses: for Arrow and small files; and so many times the file's own size
 SECONDS, BYTES_A_SECOND = 20.0, 5e6  # of wall clock a file; a tenth of what Arrow does
 FILE_BYTES = 2**33  # at most
+FOOTER = 2**20  # bytes, where this process reads one: thousands of groups of rows take a minute and gigabytes
 CHILD = Path(__file__).resolve().with_name("parquet_child.py")
 
 _lock = threading.Lock()
 _children: dict[int, subprocess.Popen[bytes]] = {}  # the child of this process, by the process's number: forks have none
+
+
+def check_footer(data: bytes, where: object) -> None:
+    """Raises ValueError where the footer, which is all that is read to describe a file, is longer than FOOTER bytes."""
+    length = int.from_bytes(data[-8:-4], "little")
+    if length > min(FOOTER, len(data)):
+        raise ValueError(f"{plain(where)}: a footer of {length:,} bytes; at most {FOOTER:,} are read")
 
 
 def check(file: Path | bytes, where: object) -> None:
