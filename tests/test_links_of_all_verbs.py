@@ -113,7 +113,7 @@ def places(standard, tmp_path_factory) -> dict[str, Path]:
         state = dict(PlainResNet8(width=0.125, channels=1).state_dict())
         safetensors.torch.save_file(state, found["states"] / f"{index}.safetensors")
         torch.save((in_official_names(state), 90.0), found["paper"] / f"{index}.pt")
-    return {**found, "zoo": standard}
+    return {**found, "zoo": shutil.copytree(standard, home / "zoo")}  # a copy: some verbs write beside it
 
 
 def within(folder: Path, also: tuple[str, ...]) -> list[str]:

@@ -13,7 +13,7 @@ from benchmark.leaderboard.plots import predicted_against_true
 from benchmark.records import records
 from benchmark.scoring.score import score
 from metanets import Training
-from metanets.table import METANETS
+from metanets.table import fitting
 from zoo.dataset import plots
 from zoo.jobs.status import Status
 
@@ -52,7 +52,7 @@ def demo(
         say(f"zoo {spec.name}: {nets} nets")
         zoos.build(spec, folder, workers=workers, overwrite=overwrite, report=partial(report, spec.name))
         folders.append(folder)
-    say(f"scoring {len(METANETS)} metanets and baselines on both, {seeds} seeds each")
+    say(f"scoring {len(fitting(pairs=False))} metanets and baselines on both, {seeds} seeds each")
     paths = score(
         folders,
         ["all"],
