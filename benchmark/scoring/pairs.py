@@ -1,11 +1,10 @@
 """Pair tasks: the examples are pairs of nets of one split, and the target is what an analysis derived for each pair."""
 
-from math import ceil
-
 import pandas as pd
 
 from zoo import Zoo
 from zoo.dataset.derived import WORDS, Derived
+from zoo.landscape.pairs import shared
 from zoo.messages import unknown
 
 FEWEST = 8  # pairs in a split: below, no R² or tau means anything
@@ -45,12 +44,9 @@ def pairs_of(zoo: Zoo, target: str, count: int) -> dict[str, pd.DataFrame]:
     if (splits[frame["i"]] != splits[frame["j"]]).any():
         raise ValueError(f"{one.path}: pairs of nets of two splits; a task needs both nets in one")
     parts = {}
-    for split in zoo.parts:
-        share = float((splits == split).mean())
-        wanted = round(count * share)
+    for split, wanted in shared(zoo, count).items():
         if wanted < FEWEST:
-            least = ceil(FEWEST / share) if share else 0
-            raise ValueError(f"{count} pairs are {wanted} of {split} nets; expected {FEWEST} or more: ask for {least} pairs")
+            raise ValueError(f"{count} pairs are {wanted} of {split} nets; expected {FEWEST} or more: ask for more pairs")
         part = frame[splits[frame["i"]] == split].head(wanted)
         if len(part) < wanted:
             raise ValueError(

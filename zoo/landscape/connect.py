@@ -92,7 +92,7 @@ def connect(
     progress(done, len(chosen) * len(removals))
     numbers = {what: np.concatenate(rows) for what, rows in found.items()}
     frames = [_frame(chosen, what, rows, settings.points) for what, rows in numbers.items()]
-    frame = pd.concat(frames, ignore_index=True).sort_values(["i", "j"], kind="stable", ignore_index=True)
+    frame = pd.concat(frames).sort_index(kind="stable").reset_index(drop=True)  # pairs as they were drawn
     return Connected(frame, {what: _curves(rows, settings.points) for what, rows in numbers.items()})
 
 

@@ -18,14 +18,18 @@ def pairs_of(zoo: Zoo, count: int, seed: int = 0, other: Zoo | None = None) -> p
     diverged nets are left out. The first pairs of a split are the same for any `count`. With `other`, j is one of its
     nets, of the same split; then i and j are any.
     """
-    settled = [[_settled(one, split) for split in SPLITS] for one in (zoo, other or zoo)]
-    shares = np.cumsum([0, *(len(nets) for nets in settled[0])]) / max(1, sum(len(nets) for nets in settled[0]))
-    numbers = np.diff(np.round(shares * count).astype(int)).tolist()
     frames = [
-        _drawn(split, first, second, number, seed, apart=other is not None)
-        for split, number, first, second in zip(SPLITS, numbers, *settled, strict=True)
+        _drawn(split, _settled(zoo, split), _settled(other or zoo, split), number, seed, apart=other is not None)
+        for split, number in shared(zoo, count).items()
     ]
     return pd.concat(frames, ignore_index=True)
+
+
+def shared(zoo: Zoo, count: int) -> dict[str, int]:
+    """How many of `count` pairs each split has: its share of the nets that did not diverge."""
+    nets = np.array([len(_settled(zoo, split)) for split in SPLITS])
+    ends = np.cumsum([0, *nets]) / max(1, nets.sum())
+    return dict(zip(SPLITS, np.diff(np.round(ends * count).astype(int)).tolist(), strict=True))
 
 
 def _settled(zoo: Zoo, split: str) -> np.ndarray:
