@@ -15,6 +15,8 @@ from benchmark.scoring.score import score
 from metanets import Training
 from zoo.dataset import zoo_json
 from zoo.dataset.move import move
+from zoo.landscape.interpolate import initial
+from zoo.landscape.orbits.drift import drift
 from zoo.spec.moved import parse
 from zoo.storage.manifest import write_manifest
 from zoo.symmetry import align, canonical
@@ -129,6 +131,13 @@ def test_the_verb_moves_and_zoo_json_says_what_was_done(standard, tmp_path):
     assert told == {"source": source, "kinds": ["scale"], "copies": 1, "largest": 3.0, "seed": 0}
     assert zoo_json.read(tmp_path / "new").columns["lineage"]
     assert "moved" not in json.loads((standard / "zoo.json").read_text())
+
+
+def test_moved_copies_have_no_start_of_training(copies):
+    made = zoo.open(copies)
+    for ask in (lambda: initial(made, [0]), lambda: drift(made)):
+        with pytest.raises(ValueError, match="moved copies, which were not trained"):
+            ask()
 
 
 @pytest.mark.parametrize(

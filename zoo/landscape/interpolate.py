@@ -90,8 +90,10 @@ def _measured(zoo: Zoo, images: ImageSet, settings: Settings, indices: list[int]
 def initial(zoo: Zoo, indices: list[int]) -> Float[Tensor, "net weight"]:
     """The weights that these nets were trained from, with fixed entries in place: from the seed, or from a checkpoint.
 
-    Raises ValueError where the zoo has neither.
+    Raises ValueError where the zoo has neither, and where its nets were moved: their seeds' initial nets were not.
     """
+    if zoo.moved is not None:
+        raise ValueError(f"{zoo.folder}: its nets are moved copies, which were not trained; take their source")
     if "seed" in zoo.columns:
         seeds = zoo.columns["seed"].to_numpy()[indices]
         return zoo.blueprint.effective(torch.stack([zoo.blueprint.initial(int(seed)) for seed in seeds]))

@@ -75,6 +75,8 @@ def drift(made: Zoo, indices: Int[np.ndarray, " net"] | None = None) -> Drift:
             f"{made.folder}: its {made.spec.family} nets have no free scale, mix or size (see `metazoo group`), "
             "so training conserves nothing of this kind; take a zoo of standard nets"
         )
+    if made.moved is not None:
+        raise ValueError(f"{made.folder}: its nets are moved copies, which were not trained; take their source")
     _check_start_known(made)
     wanted = made.columns.loc[~made.columns["diverged"], "index"].to_numpy() if indices is None else indices
     parts: list[Drift] = []
