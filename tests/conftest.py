@@ -77,3 +77,18 @@ def fits_here() -> Iterator[None]:
 def processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """`score` fits in processes of its own, as it does for users."""
     monkeypatch.setattr("benchmark.scoring.score.Fitter", Fitter)
+
+
+@pytest.fixture(params=["folder", "s3", "hub"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An address of each kind to publish to."""
+    from stores import REPO, bucket_at, hub_at
+
+    if request.param == "folder":
+        yield str(tmp_path / "releases" / "mine")
+    elif request.param == "s3":
+        with bucket_at(monkeypatch) as address:
+            yield address
+    else:
+        with hub_at(tmp_path / "hub", monkeypatch):
+            yield REPO

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from benchmark.cli.terminal import Folder, command, command_line, console
+from benchmark.cli.terminal import Folder, check_picture, command, command_line, console
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,8 +28,7 @@ def charges(
     from zoo.dataset.plots import save
     from zoo.landscape.orbits.drift import drift, keep
 
-    if picture is not None and picture.suffix not in (".png", ".svg"):
-        raise ValueError(f"--picture takes a .png or .svg file, found {picture}")
+    check_picture(picture)
     made = zoo.open(zoo_folder)
     found = drift(made)
     if picture is not None:

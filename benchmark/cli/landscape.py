@@ -11,7 +11,17 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from benchmark.cli.terminal import SAY_EVERY, DownloadOption, Folder, ImagesOption, command, command_line, console, stoppable
+from benchmark.cli.terminal import (
+    SAY_EVERY,
+    DownloadOption,
+    Folder,
+    ImagesOption,
+    check_picture,
+    command,
+    command_line,
+    console,
+    stoppable,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +55,7 @@ def connect(
     from zoo.symmetry import group_of
     from zoo.training.machine import keep_memory
 
-    _check_picture(picture)
+    check_picture(picture)
     keep_memory()
     made, second = zoo.open(zoo_folder), None if other is None else zoo.open(other)
     settings = room.Settings(points, test_images, by, seed)
@@ -88,7 +98,7 @@ def interpolate(
     from zoo.landscape.material import images_of
     from zoo.training.machine import keep_memory
 
-    _check_picture(picture)
+    check_picture(picture)
     keep_memory()
     made = zoo.open(zoo_folder)
     settings = room.Settings(points, official=official)
@@ -104,12 +114,6 @@ def interpolate(
 
         accuracy = made.columns["test_accuracy"].to_numpy()[found.frame["index"]]
         plots.save(of_starts(found, accuracy, made.spec.name), picture)
-
-
-def _check_picture(picture: Path | None) -> None:
-    """Raises ValueError on a picture of another kind, before anything is computed."""
-    if picture is not None and picture.suffix not in (".png", ".svg"):
-        raise ValueError(f"{picture}: a picture is a .png or an .svg file")
 
 
 @contextmanager

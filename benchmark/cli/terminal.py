@@ -199,3 +199,9 @@ def print_remarks(remarks: list[str], *, to_errors: bool = False) -> None:
 def command_line() -> str:
     """The command that runs, as a shell takes it."""
     return shlex.join(["metazoo", *sys.argv[1:]])
+
+
+def check_picture(picture: Path | None) -> None:
+    """Raises ValueError on a picture of another kind, before anything is computed."""
+    if picture is not None and picture.suffix not in (".png", ".svg"):
+        raise ValueError(f"{picture}: a picture is a .png or an .svg file")

@@ -54,9 +54,8 @@ def from_parquet(path: Path, data: bytes, counts: Mapping[str, int], *, pairs: b
 
 def _table(path: Path, data: bytes, counts: Mapping[str, int], *, pairs: bool) -> Any:
     """The file's table. Splits are read as codes of the few names that there are: a name repeated is not many names."""
-    parquet.check_footer(data, path)
-    schema = _opened(data).schema_arrow
-    file = _opened(data, read_dictionary=["split"])
+    schema = parquet.opened(data, path).schema_arrow
+    file = parquet.opened(data, path, read_dictionary=["split"])
     _check_description(schema, file.metadata, counts, pairs=pairs)
     parquet.check(data, path)
     table = file.read(use_threads=False)
@@ -66,12 +65,6 @@ def _table(path: Path, data: bytes, counts: Mapping[str, int], *, pairs: bool) -
     if longest > LONGEST_SPLIT:
         raise ValueError(f"a split's name of {longest:,} bytes")
     return table.set_column(table.column_names.index("split"), "split", splits.cast(schema.field("split").type))
-
-
-def _opened(data: bytes, **options: Any) -> Any:
-    return pyarrow.parquet.ParquetFile(
-        pyarrow.BufferReader(data), thrift_string_size_limit=10**6, thrift_container_size_limit=10**5, **options
-    )
 
 
 def _check_description(schema: Any, about: Any, counts: Mapping[str, int], *, pairs: bool) -> None:
@@ -86,10 +79,8 @@ def _check_description(schema: Any, about: Any, counts: Mapping[str, int], *, pa
             f"{about.num_rows:,} rows, expected one for each of {counts['validation']:,} validation and "
             f"{counts['test']:,} test nets, {MOST_ROWS:,} at most"
         )
-    groups = [about.row_group(number) for number in range(about.num_row_groups)]
-    columns = [sum(group.column(number).num_values for group in groups) for number in range(len(found))]
-    if (rows := {sum(group.num_rows for group in groups), *columns}) != {about.num_rows}:  # what is read goes by these
+    rows, size = parquet.counted(about)
+    if rows != {about.num_rows}:
         raise ValueError(f"{about.num_rows:,} rows in all, but {max(rows):,} in its parts")
-    size = sum(group.total_byte_size for group in groups)
     if size > 2 * PREDICTIONS_BYTES:
         raise ValueError(f"{size:,} bytes when unpacked")

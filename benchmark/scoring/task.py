@@ -95,7 +95,8 @@ def examples_of(
         return {split: pd.DataFrame({"index": index, "target": values[split][index]}) for split, index in rows.items()}
     if shift is not None or train_nets is not None:
         raise ValueError("a task on pairs of nets takes no shift and no number of training nets; leave them away")
-    parts = {split: pairs_of(one, target, pairs)[split] for split, one in _sources(zoo, test).items()}
+    known = {one.manifest_sha256: pairs_of(one, target, pairs) for one in {zoo.folder: zoo, test.folder: test}.values()}
+    parts = {split: known[one.manifest_sha256][split] for split, one in _sources(zoo, test).items()}
     if constant := [split for split, part in parts.items() if is_constant(part["target"].to_numpy())]:
         raise ValueError(f"{zoo.folder}: {target} is the same for every pair of {constant[0]} nets; nothing to predict")
     return parts

@@ -15,7 +15,7 @@ from benchmark.scoring.score import score
 from metanets import Training
 from zoo.dataset import zoo_json
 from zoo.dataset.move import move
-from zoo.landscape.interpolate import initial
+from zoo.dataset.start import initial
 from zoo.landscape.orbits.drift import drift
 from zoo.spec.moved import parse
 from zoo.storage.manifest import write_manifest

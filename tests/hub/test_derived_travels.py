@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from stores import QUIET, REPO, bucket_at, hub_at, shipped, whole
+from stores import QUIET, shipped, whole
 
 import zoo
 from zoo.dataset import derived
@@ -37,19 +37,6 @@ def own(standard, tmp_path_factory):
 @pytest.fixture(scope="module")
 def made(own):
     return release([own], name="zoos")
-
-
-@pytest.fixture(params=["folder", "s3", "hub"])
-def place(request, tmp_path, monkeypatch):
-    """An address of each kind to publish to."""
-    if request.param == "folder":
-        yield str(tmp_path / "releases" / "mine")
-    elif request.param == "s3":
-        with bucket_at(monkeypatch) as address:
-            yield address
-    else:
-        with hub_at(tmp_path / "hub", monkeypatch):
-            yield REPO
 
 
 def put(release, to):

@@ -53,19 +53,6 @@ def hub(tmp_path, monkeypatch):
         yield hub
 
 
-@pytest.fixture(params=["folder", "s3", "hub"])
-def place(request, tmp_path, monkeypatch):
-    """An address of each kind to publish to."""
-    if request.param == "folder":
-        yield str(tmp_path / "releases" / "mine")
-    elif request.param == "s3":
-        with bucket_at(monkeypatch) as address:
-            yield address
-    else:
-        with hub_at(tmp_path / "hub", monkeypatch):
-            yield REPO
-
-
 def there(address: str) -> dict[str, bytes]:
     """All that lies at an address, but for what a hub puts there by itself."""
     remote = remotes.locate(address)

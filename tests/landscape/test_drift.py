@@ -13,6 +13,7 @@ from matplotlib.image import imread
 from verbs import run
 
 import zoo
+from zoo.dataset.start import initial
 from zoo.landscape.orbits.charges import charges
 from zoo.landscape.orbits.charges_picture import picture
 from zoo.landscape.orbits.drift import MOST, Drift, drift, keep, recompute
@@ -112,4 +113,6 @@ def test_zoos_without_charges_or_without_a_start_are_refused_in_a_line(standard,
     assert (code, errors.count("\n"), "no free scale, mix or size" in errors) == (1, 1, True)
     with pytest.raises(ValueError, match="without weights of epoch 0"):
         drift(dataclasses.replace(zoo.open(standard), spec=foreign().about))
+    with pytest.raises(ValueError, match="without weights of epoch 0"):  # a column that another package calls `seed`
+        initial(dataclasses.replace(zoo.open(standard), spec=foreign().about), [0])
     assert run(monkeypatch, capsys, "charges", standard, "--picture", "q.gif")[0] == 1

@@ -9,9 +9,10 @@ import pytest
 from conftest import small
 
 import zoo
+from zoo.dataset.start import initial
 from zoo.landscape import interpolate as room
 from zoo.landscape import pictures
-from zoo.landscape.interpolate import Settings, initial, interpolate, shape_of
+from zoo.landscape.interpolate import Settings, interpolate, shape_of
 from zoo.landscape.material import images_of
 
 QUICK = Settings(points=5, images=50, official=True)

@@ -165,25 +165,17 @@ def parse(path: Path, data: bytes, *, numbers: int = NUMBERS) -> Derived:
     `numbers` is how many there may be, rows times columns.
     """
     try:
-        parquet.check_footer(data, path)
-        opened = _opened(data)
+        opened = parquet.opened(data, path)
         note = _note(path, (opened.schema_arrow.metadata or {}).get(NOTE, b"{}"))
         _check_columns(opened.schema_arrow, opened.metadata, note, numbers)
         parquet.check(data, path)
-        frame = _frame(
-            _opened(data, read_dictionary=[WORDS] if WORDS in opened.schema_arrow.names else []).read(use_threads=False)
-        )
+        words = [WORDS] if WORDS in opened.schema_arrow.names else []
+        frame = _frame(parquet.opened(data, path, read_dictionary=words).read(use_threads=False))
         _check_rows(frame)
     except (ValueError, pyarrow.ArrowException, OSError) as error:
         said = str(error).removeprefix(f"{path}: ")
         raise ValueError(f"{path}: no derived columns ({said}); delete it, or run the analysis again") from None
     return Derived(path.stem, path, files.hash_of(data), note, frame)
-
-
-def _opened(data: bytes, **options: Any) -> Any:
-    return pyarrow.parquet.ParquetFile(
-        pyarrow.BufferReader(data), thrift_string_size_limit=10**6, thrift_container_size_limit=10**5, **options
-    )
 
 
 def _frame(table: Any) -> pd.DataFrame:
@@ -223,10 +215,8 @@ def _check_columns(schema: Any, about: Any, note: Note, most: int) -> None:
         raise ValueError(f"column {bad[0]!r} has no plain name, or one that zoos and releases use")
     if silent := [name for name in numbers if name not in note.meanings]:
         raise ValueError(f"column {silent[0]!r} has no meaning in the note")
-    groups = [about.row_group(number) for number in range(about.num_row_groups)]
-    counts = {about.num_rows, sum(group.num_rows for group in groups)}
-    counts |= {sum(group.column(n).num_values for group in groups) for n in range(len(types))}
-    if len(counts) > 1 or max(counts) > ROWS or sum(group.total_byte_size for group in groups) > 2 * BYTES:
+    counts, unpacked = parquet.counted(about)
+    if len(counts) > 1 or max(counts) > ROWS or unpacked > 2 * BYTES:
         raise ValueError(f"{max(counts):,} rows; at most {ROWS:,} of {2 * BYTES:,} bytes unpacked are read")
     if max(counts) * len(types) > most:
         raise ValueError(f"{max(counts) * len(types):,} numbers; all files together may have {NUMBERS:,}")
@@ -249,13 +239,12 @@ def merged(
     for one in found:
         others = columns if one.of == "nets" else of_pairs
         taken = [name for name in one.columns if name in others] if one.note.other is None else []
-        last = one.frame[list(KEYS[one.of])[:1]].to_numpy().max(initial=-1)
-        first = one.frame[list(KEYS[one.of])].to_numpy().min(initial=0)
+        numbers = one.frame[[key for key in KEYS[one.of] if key != "j" or one.note.other is None]]  # of nets of this zoo
         if one.note.zoo != manifest_sha256:
             aside.append(f"{one.name}: of the zoo {one.note.zoo[:8]}, and this one is {manifest_sha256[:8]}")
         elif taken:
             aside.append(f"{one.name}: the zoo has a column {taken[0]}{' of pairs' * (one.of == 'pairs')} already")
-        elif last >= len(columns) or first < 0 or (one.note.other is None and one.of == "pairs" and _beyond(one, columns)):
+        elif not ((numbers >= 0) & (numbers < len(columns))).all(axis=None):
             aside.append(f"{one.name}: of nets that the zoo does not have")
         else:
             kept.append(one)
@@ -264,7 +253,3 @@ def merged(
                 aligned = one.frame.set_index("index").reindex(columns["index"]).reset_index(drop=True)
                 columns = pd.concat([columns, aligned], axis=1)
     return columns, kept, aside
-
-
-def _beyond(one: Derived, columns: pd.DataFrame) -> bool:
-    return bool((one.frame["j"] >= len(columns)).any())

@@ -1,6 +1,5 @@
 """Moved copies: a zoo of nets with other weights that compute the same, to test metanets on."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from math import ceil
@@ -11,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from zoo.dataset import not_a_zoo, vet, zoo_json
+from zoo.dataset import not_a_zoo, zoo_json
+from zoo.dataset.aside import aside
 from zoo.dataset.reader import Zoo, open
 from zoo.dataset.zoo_json import Description
 from zoo.seeds import stream
@@ -45,19 +45,8 @@ def move(
     _check(zoo)
     group = _of_kinds(zoo, kinds)
     moved = Moved(zoo.manifest_sha256, kinds, copies, largest, seed)
-    if folder.exists() or folder.is_symlink():
-        raise FileExistsError(f"{folder} exists; give a new folder to --out")
-    aside = folder.with_name(f".{folder.name}.moving")  # what a killed run leaves, the next one clears
-    with files.workplace(aside):
-        for left in aside.iterdir():
-            shutil.rmtree(left)
-        try:
-            _write(zoo, group, replace(zoo_json.read(zoo.folder), moved=moved), aside / "zoo")
-            vet.vet(aside / "zoo")
-            (aside / "zoo").rename(folder)
-            vet.remember(folder)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+    with aside(folder, "moving") as place:
+        _write(zoo, group, replace(zoo_json.read(zoo.folder), moved=moved), place / "zoo")
     return folder
 
 

@@ -1,12 +1,10 @@
 """Importing zoos of others: which kinds there are, and how one is read without trusting it."""
 
 import inspect
-import os
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from zoo.dataset import vet
+from zoo.dataset.aside import aside
 from zoo.importers.asymmetric_networks.importer import asymmetric_networks
 from zoo.importers.modelzoos.importer import modelzoos
 from zoo.importers.small_cnn_zoo.importer import small_cnn_zoo
@@ -47,27 +45,16 @@ def import_zoo(kind: str, path: Path | str, folder: Path | str, *, options: Mapp
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     path = path.resolve() if path.name in ("", "..") else path  # a zoo is called as its folder, and has tables beside it
-    if os.path.lexists(folder):
-        raise FileExistsError(f"{folder} exists; give a new folder to --out")
-    aside = folder.with_name(f".{folder.name}.importing")  # what a killed import leaves, the next one clears
-    with files.workplace(aside):
-        for left in aside.iterdir():
-            shutil.rmtree(left)
-        try:
-            source = path if path.is_dir() or not archives.is_archive(path) else archives.unpack(path, aside / "source")
-            _ = list(plain_files(source)) if source.is_dir() else []  # raises where a link stands
-            size = files.size_of(source)
-            child.call(
-                "zoo.importers.import_zoo:write_zoo",
-                {"kind": kind, "source": str(source), "folder": str(aside / "zoo"), "options": options},
-                seconds=SECONDS + size / BYTES_A_SECOND,
-                memory=MEMORY + 2 * size,
-            )
-            vet.vet(aside / "zoo")
-            (aside / "zoo").rename(folder)
-            vet.remember(folder)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+    with aside(folder, "importing") as place:
+        source = path if path.is_dir() or not archives.is_archive(path) else archives.unpack(path, place / "source")
+        _ = list(plain_files(source)) if source.is_dir() else []  # raises where a link stands
+        size = files.size_of(source)
+        child.call(
+            "zoo.importers.import_zoo:write_zoo",
+            {"kind": kind, "source": str(source), "folder": str(place / "zoo"), "options": options},
+            seconds=SECONDS + size / BYTES_A_SECOND,
+            memory=MEMORY + 2 * size,
+        )
     return folder
 
 

@@ -9,14 +9,13 @@ import torch
 from jaxtyping import Float
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as checked_dataclass
-from torch import Tensor
 
 from zoo.dataset.derived import Derived, write
 from zoo.dataset.reader import Zoo
+from zoo.dataset.start import initial
 from zoo.landscape.material import Progress, kept, unseen, weights_of
 from zoo.landscape.paths import MOST_POINTS, POINTS, Curves, check_points, lines, some
 from zoo.seeds import stream
-from zoo.spec.columns import SPLITS
 from zoo.tasks.images import ImageSet
 
 ANALYSIS = "interpolate-1"
@@ -85,29 +84,6 @@ def _measured(zoo: Zoo, images: ImageSet, settings: Settings, indices: list[int]
     pictures = some(images, "train", settings.images)
     curves = lines(zoo.blueprint, initial(zoo, indices), weights_of(zoo, indices), pictures, points=settings.points)
     return np.hstack([curves.loss, curves.accuracy])
-
-
-def initial(zoo: Zoo, indices: list[int]) -> Float[Tensor, "net weight"]:
-    """The weights that these nets were trained from, with fixed entries in place: from the seed, or from a checkpoint.
-
-    Raises ValueError where the zoo has neither, and where its nets were moved: their seeds' initial nets were not.
-    """
-    if zoo.moved is not None:
-        raise ValueError(f"{zoo.folder}: its nets are moved copies, which were not trained; take their source")
-    if "seed" in zoo.columns:
-        seeds = zoo.columns["seed"].to_numpy()[indices]
-        return zoo.blueprint.effective(torch.stack([zoo.blueprint.initial(int(seed)) for seed in seeds]))
-    if 0 not in zoo.spec.trajectory:
-        raise ValueError(
-            f"{zoo.folder}: the initial weights of its nets are not known: an imported zoo has no seeds, and this one no "
-            f"checkpoint of epoch 0; take a zoo built here, or one imported with trajectories"
-        )
-    at, found = zoo.spec.trajectory.index(0), dict[int, np.ndarray]()
-    for split in SPLITS:
-        own = zoo.columns.loc[zoo.columns["split"] == split, "index"].to_numpy()
-        points = (row[at] for part in zoo.trajectories(split) for row in part)
-        found |= {index: row for index, row in zip(own.tolist(), points, strict=True) if index in set(indices)}
-    return torch.from_numpy(np.stack([found[index] for index in indices]).astype(np.float32))
 
 
 def shape_of(losses: Float[np.ndarray, "net point"]) -> dict[str, Float[np.ndarray, " net"]]:

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from zoo.messages import plain
 from zoo.untrusted.child import KEPT, SET, module_path
@@ -27,11 +28,30 @@ _lock = threading.Lock()
 _children: dict[int, subprocess.Popen[bytes]] = {}  # the child of this process, by the process's number: forks have none
 
 
-def check_footer(data: bytes, where: object) -> None:
-    """Raises ValueError where the footer, which is all that is read to describe a file, is longer than FOOTER bytes."""
+def opened(data: bytes, where: object, **options: Any) -> Any:
+    """The file of these bytes as pyarrow's ParquetFile, of which the footer is read, and nothing else yet.
+
+    Raises ValueError where the footer is longer than FOOTER bytes, and pyarrow's errors where it is damaged.
+    """
+    import pyarrow.parquet
+
     length = int.from_bytes(data[-8:-4], "little")
     if length > min(FOOTER, len(data)):
         raise ValueError(f"{plain(where)}: a footer of {length:,} bytes; at most {FOOTER:,} are read")
+    return pyarrow.parquet.ParquetFile(
+        pyarrow.BufferReader(data), thrift_string_size_limit=10**6, thrift_container_size_limit=10**5, **options
+    )
+
+
+def counted(about: Any) -> tuple[set[int], int]:
+    """How many rows there are by the file's word, by its groups' and by each column's, and the bytes unpacked.
+
+    What is read goes by these: in a right file it is one number.
+    """
+    groups = [about.row_group(number) for number in range(about.num_row_groups)]
+    rows = {about.num_rows, sum(group.num_rows for group in groups)}
+    rows |= {sum(group.column(number).num_values for group in groups) for number in range(about.num_columns)}
+    return rows, sum(group.total_byte_size for group in groups)
 
 
 def check(file: Path | bytes, where: object) -> None:

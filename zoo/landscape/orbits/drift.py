@@ -12,8 +12,8 @@ from torch import Tensor
 
 from zoo.dataset import derived
 from zoo.dataset.reader import Zoo
+from zoo.dataset.start import check_start_known, initial
 from zoo.landscape.orbits.charges import Charges, charges, distance, summaries
-from zoo.spec.imported import Imported
 from zoo.storage.shards import Shard
 from zoo.symmetry import Group, group_of
 
@@ -75,9 +75,7 @@ def drift(made: Zoo, indices: Int[np.ndarray, " net"] | None = None) -> Drift:
             f"{made.folder}: its {made.spec.family} nets have no free scale, mix or size (see `metazoo group`), "
             "so training conserves nothing of this kind; take a zoo of standard nets"
         )
-    if made.moved is not None:
-        raise ValueError(f"{made.folder}: its nets are moved copies, which were not trained; take their source")
-    _check_start_known(made)
+    check_start_known(made)
     wanted = made.columns.loc[~made.columns["diverged"], "index"].to_numpy() if indices is None else indices
     parts: list[Drift] = []
     for shard, rows in _rows(made, wanted):
@@ -86,7 +84,7 @@ def drift(made: Zoo, indices: Int[np.ndarray, " net"] | None = None) -> Drift:
         epochs = dict(zip(made.spec.trajectory, points, strict=True))
         begun = epochs.pop(0, None)
         if begun is None:
-            begun = net.effective(torch.stack([net.initial(seed) for seed in shard.columns["seed"][rows].tolist()]))
+            begun = initial(made, shard.columns["index"][rows].tolist())
         part = Drift(
             shard.columns["index"][rows], group, charges(begun, net.layout, group), charges(ended, net.layout, group)
         )
@@ -95,14 +93,6 @@ def drift(made: Zoo, indices: Int[np.ndarray, " net"] | None = None) -> Drift:
             part.along.update(drifts)
         parts.append(part)
     return _joined(parts, group)
-
-
-def _check_start_known(made: Zoo) -> None:
-    if isinstance(made.spec, Imported) and 0 not in made.spec.trajectory:
-        raise ValueError(
-            f"{made.folder}: an imported zoo without weights of epoch 0, so the charges at the start of training are not "
-            "known; import it with a trajectory from 0 on, or take a zoo that was built here"
-        )
 
 
 def _rows(made: Zoo, wanted: Int[np.ndarray, " net"]) -> Iterator[tuple[Shard, Int[np.ndarray, " row"]]]:
