@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import safetensors.numpy
 from strangers import sign
+from verbs import run
 
 import zoo
 from zoo.dataset import derived
@@ -77,6 +78,23 @@ def test_nets_that_are_not_the_specs_are_not_run(copy, change):
     sign(copy)
     problems = zoo.verify(copy)
     assert problems == [f"{copy}: its tensors are not those that its spec's nets have; nothing was measured again"]
+
+
+@pytest.mark.parametrize("verb", ["charges", "connect", "interpolate"])
+def test_what_each_verb_writes_is_computed_again_whatever_the_order(standard, tmp_path, monkeypatch, capsys, verb):
+    own = shutil.copytree(standard, tmp_path / "zoo")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    few = {"connect": ["--pairs", "8", "--points", "3"], "interpolate": ["--nets", "8", "--points", "5"]}
+    assert run(monkeypatch, capsys, verb, own, *few.get(verb, []))[0] == 0
+    lines: list[str] = []
+    assert zoo.verify(own, nets=6, report=lines.append) == []
+    assert not lines
+    path = next((own / "derived").iterdir())
+    found = zoo.open(own).derived[verb]
+    wrong = found.frame.assign(**{found.columns[0]: found.frame[found.columns[0]] + 1})
+    told = {name: getattr(found.note, name) for name in ("analysis", "command", "settings", "meanings")}
+    derived.write(own, path.stem, wrong, **told)
+    assert len(zoo.verify(own, nets=6)) == 6
 
 
 def norms(made, settings, rows, images):

@@ -15,7 +15,7 @@ from zoo.tasks.images import ImageSet
 Again = Callable[[Zoo, dict[str, Any], pd.DataFrame, ImageSet | None], pd.DataFrame]
 
 # Analysis -> what computes rows of it again: it gets the zoo, the settings, rows of the derived file and the zoo's images
-# (None for imported zoos), and returns these rows in their order. Settings may be a stranger's: it raises ValueError where
+# (None for imported zoos), and returns these rows, in any order. Settings may be a stranger's: it raises ValueError where
 # they are none that the analysis writes, or take far longer.
 ANALYSES: dict[str, Again] = {
     connect.ANALYSIS: connect.recompute,
@@ -43,11 +43,12 @@ def differing(
         again = ANALYSES[one.note.analysis](zoo, one.note.settings, rows, images)
     except (KeyError, TypeError) as error:
         raise ValueError(f"settings {one.note.settings} are not those of {one.note.analysis} ({error})") from None
-    found = []
+    found, keys = [], [key for key in rows if key not in one.columns]
+    again = rows[keys].merge(again, on=keys, how="left")  # in the rows' order, whatever the analysis' own is
     for name in one.columns:
         for place, before, now in zip(rows.index, rows[name], again[name], strict=True):
             allowed = STEPS.get(name, 0.0) * 1.01 + ABSOLUTE + RELATIVE * abs(before)
             if not abs(before - now) <= allowed and not (before != before and now != now):  # NaN is NaN again
-                key = {key: rows.at[place, key] for key in rows if key not in one.columns}
+                key = {key: rows.at[place, key] for key in keys}
                 found.append((key, name, float(before), float(now)))
     return found
