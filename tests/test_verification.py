@@ -97,6 +97,23 @@ def test_what_each_verb_writes_is_computed_again_whatever_the_order(standard, tm
     assert len(zoo.verify(own, nets=6)) == 6
 
 
+def test_a_column_that_its_analysis_does_not_give_is_not_recomputed(standard, tmp_path):
+    own = shutil.copytree(standard, tmp_path / "zoo")
+    frame = pd.DataFrame({"index": [0, 1], "foo": [0.0, 1.0]})
+    told = {"command": "", "settings": {"points": 3, "images": 4}, "meanings": {"foo": "no such number"}}
+    for name, rows in (("some", frame), ("none", frame.head(0))):
+        derived.write(
+            own,
+            name,
+            rows.rename(columns={"foo": f"foo_{name}"}),
+            analysis="interpolate-1",
+            **{**told, "meanings": {f"foo_{name}": "no such number"}},
+        )
+    lines: list[str] = []
+    assert zoo.verify(own, nets=2, report=lines.append) == []
+    assert [line for line in lines if "gives no column foo_some" in line] == lines
+
+
 def norms(made, settings, rows, images):
     """A tiny analysis: the sum of squares of each net, times a factor."""
     squares = [sum(float((t.double() ** 2).sum()) for t in made.net(index).values()) for index in rows["index"]]

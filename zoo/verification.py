@@ -72,7 +72,8 @@ def verify(
             *problems,
             f"{zoo.folder}: these are not the images that the nets were trained on; nothing was measured again",
         ]
-    problems += _apart(zoo, origin, image_set, nets, seed) if zoo.moved is not None else []
+    if zoo.moved is not None and not problems:  # else lineages may be those of no net
+        problems += _apart(zoo, origin, image_set, nets, seed)
     problems += _measured_again(zoo, nets, image_set, seed)
     return [*problems, *_derived_again(zoo, nets, image_set, seed, report)]
 
@@ -161,9 +162,13 @@ def _apart(zoo: Zoo, origin: Zoo | None, image_set: ImageSet, nets: int, seed: i
         first = [] if origin is None else [origin.net(int(net))]
         tensors = [*first, *(zoo.net(int(index)) for index in net * copies + np.arange(copies))]
         vectors = torch.stack([torch.cat([tensor.flatten() for tensor in one.values()]) for one in tensors]).double()
+        blueprint = zoo.blueprint.to(vectors.device, vectors.dtype)
         with torch.no_grad():
-            blueprint = zoo.blueprint.to(vectors.device, vectors.dtype)
-            logits = blueprint.logits(vectors, inputs.double().expand(len(vectors), *inputs.shape))
+            parts = (
+                blueprint.logits(part, inputs.double().expand(len(part), *inputs.shape))
+                for part in vectors.split(MEASURED_AT_ONCE)
+            )
+            logits = torch.cat(list(parts))
         far = (logits - logits[0]).abs().amax(dim=(1, 2)) / logits[0].std()
         for copy, distance in enumerate(far[len(first) :].tolist()):
             if not distance <= tolerance:
@@ -185,6 +190,8 @@ def _derived_again(
             continue
         if one.note.other is not None:
             report(f"{where}: not recomputed: its pairs reach into another zoo, {one.note.other[:8]}")
+            continue
+        if one.frame.empty:
             continue
         chosen = torch.randperm(len(one.frame), generator=stream("verify", "derived", one.name, seed))[:rows]
         try:

@@ -70,7 +70,7 @@ def connect(
     if left_out and not as_json:
         console.print(f"{made.spec.family} nets have nothing to remove by {', '.join(left_out)}", soft_wrap=True)
     if (count := table["pairs"].max()) < pairs and not as_json:
-        console.print(f"{count} pairs, not {pairs}: its splits have no more nets that did not diverge", soft_wrap=True)
+        console.print(f"{count} pairs, not {pairs}: a split of few nets has no more for its share", soft_wrap=True)
     _end(kept.path, len(kept.frame), as_json=as_json)
     if picture is not None:
         from zoo.dataset import plots

@@ -56,7 +56,7 @@ def move(
         str, typer.Option(help="Symmetries to move nets by: permutation, scale, mix, size; with commas.")
     ] = "permutation,scale,size",
     copies: Annotated[int, typer.Option(min=1, max=1000, help="How many copies of each net.")] = 1,
-    largest: Annotated[float, typer.Option(min=1, max=1000, help="Scales and sizes lie between 1 / LARGEST and this.")] = 2,
+    largest: Annotated[float, typer.Option(min=1, max=30, help="Scales and sizes lie between 1 / LARGEST and this.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Of the symmetries drawn.")] = 0,
 ) -> None:
     """Write a zoo of moved copies: nets with other weights that compute the same, with their targets and splits."""

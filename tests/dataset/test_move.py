@@ -5,6 +5,7 @@ import h5py
 import numpy as np
 import pytest
 from conftest import small
+from strangers import sign
 from typer.testing import CliRunner
 
 import zoo
@@ -148,3 +149,19 @@ def test_what_a_zoo_says_of_its_moves_is_checked(field, value):
     assert parse(told, "zoo.json").kinds == ("scale",)
     with pytest.raises(ValueError, match=rf"zoo\.json: what `moved` says is damaged: {field}"):
         parse({**told, field: value}, "zoo.json")
+
+
+def test_weights_that_cannot_be_held_are_refused_and_nothing_is_left(standard, tmp_path, monkeypatch):
+    monkeypatch.setattr("zoo.dataset.move.act", lambda weights, layout, element: weights / 0)
+    with pytest.raises(ValueError, match="copies have weights that float32 cannot hold; give a smaller --largest"):
+        move(standard, tmp_path / "new", kinds=("scale",))
+    assert not [*tmp_path.iterdir()]
+
+
+def test_lineages_of_no_net_are_told_and_not_followed(copies, tmp_path):
+    folder = shutil.copytree(copies, tmp_path / "zoo")
+    about = json.loads((folder / "zoo.json").read_text())
+    about["moved"]["copies"] = 7
+    (folder / "zoo.json").write_text(json.dumps(about))
+    sign(folder)
+    assert any("lineage" in line for line in zoo.verify(folder, nets=2))

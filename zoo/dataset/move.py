@@ -118,7 +118,12 @@ def _copied(
         points = columns[shards.TRAJECTORY]
         along = [_acted(points[:, number], zoo, element) for number in range(points.shape[1])]
         columns[shards.TRAJECTORY] = np.stack(along, axis=1)
-    return _acted(weights, zoo, element), columns
+    found = _acted(weights, zoo, element)
+    if lost := int((~np.isfinite(found).all(axis=1) & ~columns["diverged"].astype(bool)).sum()):
+        raise ValueError(
+            f"{zoo.folder}: {lost} copies have weights that {zoo.spec.dtype} cannot hold; give a smaller --largest"
+        )
+    return found, columns
 
 
 def _acted(weights: np.ndarray, zoo: Zoo, element: Element) -> Float[np.ndarray, "net weight"]:
@@ -126,4 +131,5 @@ def _acted(weights: np.ndarray, zoo: Zoo, element: Element) -> Float[np.ndarray,
     for rows in torch.arange(len(weights)).split(MOVED_AT_ONCE):
         here = Element(*({name: values[rows] for name, values in part.items()} for part in vars(element).values()))
         parts.append(act(torch.from_numpy(np.asarray(weights[rows.numpy()], np.float32)), zoo.layout, here))
-    return torch.cat(parts).numpy().astype(weights.dtype)
+    with np.errstate(over="ignore"):  # said by whoever asks
+        return torch.cat(parts).numpy().astype(weights.dtype)

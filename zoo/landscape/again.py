@@ -43,6 +43,8 @@ def differing(
         again = ANALYSES[one.note.analysis](zoo, one.note.settings, rows, images)
     except (KeyError, TypeError) as error:
         raise ValueError(f"settings {one.note.settings} are not those of {one.note.analysis} ({error})") from None
+    if strange := [name for name in one.columns if name not in again]:
+        raise ValueError(f"{one.note.analysis} with settings {one.note.settings} gives no column {strange[0]}")
     found, keys = [], [key for key in rows if key not in one.columns]
     again = rows[keys].merge(again, on=keys, how="left")  # in the rows' order, whatever the analysis' own is
     for name in one.columns:

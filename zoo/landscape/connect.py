@@ -15,7 +15,7 @@ from zoo.dataset.derived import Derived, write
 from zoo.dataset.reader import Zoo
 from zoo.landscape.material import Progress, kept, unseen, weights_of
 from zoo.landscape.pairs import pairs_of
-from zoo.landscape.paths import MOST_POINTS, POINTS, Curves, Pictures, barriers, check_points, lines, some
+from zoo.landscape.paths import MOST_IMAGES, MOST_POINTS, POINTS, Curves, Pictures, barriers, check_points, lines, some
 from zoo.seeds import stable_seed
 from zoo.symmetry import Group, act, align, align_by_activations, canonical, group_of
 from zoo.symmetry.element import Element
@@ -42,7 +42,7 @@ class Settings:
     """How pairs are connected: points on a line, test images, what orders are found by, and the seed of all chance."""
 
     points: Annotated[int, Field(ge=3, le=MOST_POINTS)] = POINTS
-    images: Annotated[int, Field(ge=1)] = 1000
+    images: Annotated[int, Field(ge=1, le=MOST_IMAGES)] = 1000
     by: Literal["weights", "activations"] = "weights"
     seed: Annotated[int, Field(ge=0)] = 0
 
@@ -188,6 +188,7 @@ def recompute(zoo: Zoo, settings: dict[str, Any], rows: pd.DataFrame, images: Im
     given = replace(Settings(), **settings)
     job, found = _Job(zoo, zoo, images, given), []
     for what, part in rows.groupby("remove", sort=False):
+        possible(job.group, [str(what)])
         found.append(_frame(part, str(what), job._measured(part, str(what)), given.points).set_index(part.index))
     return pd.concat(found).loc[rows.index]
 

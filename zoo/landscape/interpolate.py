@@ -14,7 +14,7 @@ from zoo.dataset.derived import Derived, write
 from zoo.dataset.reader import Zoo
 from zoo.dataset.start import initial
 from zoo.landscape.material import Progress, kept, unseen, weights_of
-from zoo.landscape.paths import MOST_POINTS, POINTS, Curves, check_points, lines, some
+from zoo.landscape.paths import MOST_IMAGES, MOST_POINTS, POINTS, Curves, check_points, lines, some
 from zoo.seeds import stream
 from zoo.tasks.images import ImageSet
 
@@ -36,7 +36,7 @@ class Settings:
     """How nets are interpolated: points on a line, training images, and whether the published formula is computed too."""
 
     points: Annotated[int, Field(ge=3, le=MOST_POINTS)] = POINTS
-    images: Annotated[int, Field(ge=1)] = IMAGES
+    images: Annotated[int, Field(ge=1, le=MOST_IMAGES)] = IMAGES
     official: bool = False
 
 

@@ -14,7 +14,7 @@ from zoo.tasks.images import ImageSet
 from zoo.training.measure import evaluate
 
 POINTS = 25  # on a line, both ends included; the number of Lim et al. 2024, arXiv 2405.20231
-MOST_POINTS = 1001  # on a line: settings of others must not take days
+MOST_POINTS, MOST_IMAGES = 201, 10_000  # settings of others must not take days
 WEIGHTS_AT_ONCE = 2**23  # of all nets on lines that are run together: 32 MB in float32
 NETS_AT_ONCE = 64  # more are slower, since each then has few images at a time
 

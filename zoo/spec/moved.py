@@ -8,6 +8,8 @@ from pydantic.dataclasses import dataclass
 Kind = Annotated[str, Field(pattern=r"^(permutation|scale|mix|size)$")]
 LINEAGE = "number of the net in the zoo of which these are moved copies"
 
+LARGEST = 30  # beyond it, the epsilon of norms changes what a net of small weights computes
+
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=False, allow_inf_nan=False))
 class Moved:
@@ -19,7 +21,7 @@ class Moved:
     source: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     kinds: Annotated[tuple[Kind, ...], Field(min_length=1, max_length=4)]
     copies: Annotated[int, Field(ge=1, le=1000)]
-    largest: Annotated[float, Field(ge=1, le=1000)]
+    largest: Annotated[float, Field(ge=1, le=LARGEST)]
     seed: Annotated[int, Field(ge=0, lt=2**63)]
 
 
