@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 
@@ -127,3 +128,15 @@ def test_a_fetched_zoo_says_where_it_comes_from_and_a_folder_does_not(standard, 
     assert zoo.open(folder).source == f"hf://datasets/me/zoos@{'0' * 40}/resnet8-standard"
     (folder / "source.json").write_text(json.dumps({**told, "source": "/home/me/zoos"}))
     assert zoo.open(folder).source is None
+
+
+def test_nets_run_by_themselves_give_the_logits_of_their_blueprint(standard, asymmetric):
+    for folder in (standard, asymmetric):
+        made = zoo.open(folder)
+        images = torch.randn(5, *made.image, generator=torch.Generator().manual_seed(0))
+        for inputs in ("all", "trained"):
+            nets = made.nets("test", inputs=inputs)
+            wanted = made.blueprint.logits(nets.whole(), images.expand(len(nets), *images.shape))
+            torch.testing.assert_close(nets.logits(images), wanted, rtol=0, atol=0)
+        with pytest.raises(ValueError, match="cannot be run"):
+            dataclasses.replace(nets, image=None).logits(images)

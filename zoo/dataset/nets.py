@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, from_numpy
 
 from zoo.messages import Facts, facts_html, facts_text, some_names
+from zoo.nets.architectures import architecture_of
 from zoo.nets.layout import Layout, total, views
 from zoo.symmetry import Group
 
@@ -22,7 +23,8 @@ class Nets:
     `layout` says what a whole net consists of: each tensor's name, shape, role and axes. `trained` is True at the entries
     that were trained, `fixed` has the values of the others (kappa * F of W-asymmetric nets), 0 at trained ones, and NaN at
     those that differ from net to net without being trained, such as the running means of an imported net. `group` is
-    what changes whole nets and nothing that they compute; None: not known.
+    what changes whole nets and nothing that they compute; None: not known. `image` is [channel, height, width] of what the
+    nets are run on, and `gate` as in `Blueprint`; None: this package cannot run them, or their images are not known.
     """
 
     index: np.ndarray
@@ -32,6 +34,8 @@ class Nets:
     trained: Bool[Tensor, " entry"]
     fixed: Float[Tensor, " entry"]
     group: Group | None = None
+    image: tuple[int, int, int] | None = None
+    gate: dict[str, Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -95,3 +99,15 @@ class Nets:
     def masks(self) -> dict[str, Bool[Tensor, "..."]]:
         """For each tensor, which of its entries were trained: in W-asymmetric nets not all, and the same in all nets."""
         return {name: mask[0] for name, mask in views(self.trained.unsqueeze(0), self.layout).items()}
+
+    def logits(self, images: Float[Tensor, "image channel height width"]) -> Float[Tensor, "net image cls"]:
+        """Each net's logits on the same images, of the size `image` and normalised as those that the nets were trained on.
+
+        Gradients reach weights and images. Raises ValueError where this package cannot run the nets.
+        """
+        kind = architecture_of(self.layout)
+        if kind is None or self.image is None:
+            raise ValueError(
+                "these nets cannot be run: their architecture is not one of this package's, or their images unknown"
+            )
+        return kind.forward(self.tensors(), images.expand(len(self), *images.shape), self.gate)

@@ -23,6 +23,8 @@ from zoo.spec.spec import Spec
 from zoo.storage import shards
 from zoo.storage.manifest import MANIFEST, read_manifest
 from zoo.symmetry.group import known_group
+from zoo.tasks.image_tasks import TASKS
+from zoo.tasks.images import Images, shape_of
 from zoo.untrusted.files import sha256
 from zoo.untrusted.json import read_json
 
@@ -94,6 +96,13 @@ class Zoo:
         """Where each tensor lies in a net's vector."""
         return self.blueprint.layout
 
+    @property
+    def image(self) -> tuple[int, int, int] | None:
+        """[channel, height, width] of the images that its nets are run on; None where they cannot be run, or not known."""
+        if self.blueprint.architecture is None or self.spec.image_task not in TASKS:
+            return None
+        return shape_of(self.spec.images if isinstance(self.spec, Spec) else Images(task=self.spec.image_task))
+
     def arrays(self, split: str) -> list[np.ndarray]:
         """The weights [net, weight] of a split, memory-mapped: one array a shard, fixed entries included."""
         return [part.weights for part in self._parts(split)]
@@ -135,7 +144,7 @@ class Zoo:
         weights = torch.from_numpy(self._gathered(self.arrays(split), keep, entries))
         index, hyper_parameters = frame["index"].to_numpy()[keep], frame.loc[keep, self.hyper_parameters]
         given = index, weights, hyper_parameters, self.layout, shared.trained.clone(), shared.fixed.clone()
-        return Nets(*given, known_group(shared))
+        return Nets(*given, known_group(shared), self.image, shared.gate)
 
     def _gathered(self, arrays: list[np.ndarray], keep: np.ndarray, entries: np.ndarray | None) -> np.ndarray:
         """The kept rows of a split's shards, all entries or these, in memory once; mapped where nothing is left out.

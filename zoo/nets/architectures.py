@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from zoo.nets import mlp, resnet
-from zoo.nets.layout import Layout, Shapes
+from zoo.nets.layout import Layout, Shapes, shapes_in
 
 
 @dataclass(frozen=True)
@@ -28,3 +28,9 @@ ARCHITECTURES = {
     "resnet8": Architecture(resnet.layout, resnet.gates, resnet.forward, resnet.like),
     "mlp": Architecture(mlp.layout, mlp.gates, mlp.forward, mlp.like, fields=("hidden", "norm")),
 }
+
+
+def architecture_of(layout: Layout) -> Architecture | None:
+    """The architecture whose nets have exactly this layout, of any sizes; None where it is none of this package's."""
+    shapes = shapes_in(layout)
+    return next((kind for kind in ARCHITECTURES.values() if kind.like(shapes) == layout), None)

@@ -12,6 +12,7 @@ from zoo.nets.families import FAMILIES
 from zoo.nets.layout import Layout, total
 from zoo.spec.spec import Net, Spec
 from zoo.tasks.image_tasks import TASKS
+from zoo.tasks.images import shape_of
 
 _OTHERS = "take another family, or another architecture or mask"
 
@@ -19,11 +20,10 @@ _OTHERS = "take another family, or another architecture or mask"
 def layout_of(spec: Spec) -> Layout:
     """Where each tensor of this spec's nets lies."""
     task, net = TASKS[spec.images.task], spec.net
-    channels = 1 if spec.images.grey else task.channels
+    channels, height, across = shape_of(spec.images)
     width = net.width * FAMILIES[net.family].width
-    pixels = (spec.images.size or task.size) ** 2
     kind = ARCHITECTURES[net.architecture]
-    return kind.layout(width=width, channels=channels, pixels=pixels, classes=task.classes, **_own(net, kind))
+    return kind.layout(width=width, channels=channels, pixels=height * across, classes=task.classes, **_own(net, kind))
 
 
 def _own(net: Net, kind: Architecture) -> dict[str, Any]:

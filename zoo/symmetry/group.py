@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from jaxtyping import Bool
 from torch import Tensor
 
-from zoo.nets.architectures import ARCHITECTURES
+from zoo.nets.architectures import ARCHITECTURES, architecture_of
 from zoo.nets.blueprint import Blueprint
-from zoo.nets.layout import Entry, Layout, shapes_in
+from zoo.nets.layout import Entry, Layout
 
 Spaces = dict[str, int]  # a space's name -> its number of channels
 KINDS = ("permutation", "scale", "mix", "size")
@@ -75,8 +75,7 @@ def check_known(layout: Layout) -> None:
     They are known of this package's own architectures, of any sizes, where tests show that they move no logit. What a
     layout says of another net is not enough: it does not tell where norms stand, nor which nonlinearity there is.
     """
-    shapes = shapes_in(layout)
-    if not any(kind.like(shapes) == layout for kind in ARCHITECTURES.values()):
+    if architecture_of(layout) is None:
         raise ValueError(
             f"the symmetries of these nets are not known: their {len(layout)} tensors are not those of this package's own "
             f"{' or '.join(ARCHITECTURES)} nets, the only ones that are tested; take a zoo of these"

@@ -42,6 +42,13 @@ class Images:
         return task
 
 
+def shape_of(images: Images) -> tuple[int, int, int]:
+    """[channel, height, width] of these images."""
+    task = TASKS[images.task]
+    size = images.size or task.size
+    return 1 if images.grey else task.channels, size, size
+
+
 @dataclass(frozen=True)
 class ImageSet:
     """A task's images, [image, channel, height, width], with labels, in three parts; `held_out` may be empty.
