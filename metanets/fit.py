@@ -140,13 +140,16 @@ def _inputs(features: Batch, chosen: Tensor, device: torch.device | str) -> Batc
 
 
 @torch.no_grad()
-def predict(module: nn.Module, features: Batch) -> Float[np.ndarray, " net"]:
-    """The module's predictions in evaluation mode. Raises MistakeError where they are not one number a net."""
+def predict(module: nn.Module, features: Batch, *, kind: torch.dtype = torch.float32) -> Float[np.ndarray, " net"]:
+    """The module's predictions in evaluation mode, from features of this type; its parameters must be of it too.
+
+    Raises MistakeError where they are not one number a net.
+    """
     module.eval()
     device = next(module.parameters()).device
     with mistakes_named():
         found = [
-            checked(module(batches.floats(batches.to(part, device))), batches.length(part))
+            checked(module(batches.floats(batches.to(part, device), kind)), batches.length(part))
             for part in batches.parts(features, PREDICTED_AT_ONCE)
         ]
     return torch.cat(found).double().cpu().numpy()

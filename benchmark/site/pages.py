@@ -23,6 +23,14 @@ from zoo.spec.imported import Imported
 from zoo.spec.spec import SPECS, to_json
 from zoo.storage import files
 
+CHANGES = {  # the columns of a symmetry report: each kind of change, in words
+    "permutation": "permuted channels",
+    "scaling": "rescaled channels",
+    "size": "other sizes",
+    "together": "all together",
+    "worst": "worst of 10% scales",
+}
+
 
 @dataclass(frozen=True)
 class Page:
@@ -186,6 +194,7 @@ def zoo(label: str, source: Source) -> Page:
         "rows": sorted(rows, key=lambda row: (_place(row["task"]), row["baseline"], -row["r2_mean"])),
         "built_in": references[0].name in SPECS,
         "symmetries": source.symmetries.get(label, []),
+        "changes": CHANGES,
         "summary": None,
         "imported": None,
     }

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import zoo as zoos
-from benchmark.analyses import symmetry
-from benchmark.analyses.symmetry import NAME, Report
+from benchmark.analyses.certificates import Report, kept
 from benchmark.leaderboard.entries import Key
 from benchmark.leaderboard.leaderboard import Leaderboard, Result, from_records
 from benchmark.leaderboard.notices import notices
@@ -38,7 +37,8 @@ class Source:
 def gathered(results: Path, zoo_folders: list[Path]) -> Source:
     """All that there is under a folder of results, and these zoos. Raises as `leaderboard` and `zoo.open` do."""
     found, unreadable = readable(results)
-    board = from_records(found, unreadable)
+    certificates = kept(results)
+    board = from_records(found, (*unreadable, *certificates.unread), certificates)
     verified, problems = verifications(results)
     homes: dict[Path, list[Stored]] = {}
     for one in found:
@@ -52,13 +52,8 @@ def gathered(results: Path, zoo_folders: list[Path]) -> Source:
             submissions.setdefault(result.label, []).append(asdict(result.submission))
     opened = {reference(zoo).label(): zoo for zoo in map(zoos.open, zoo_folders)}
     symmetries: dict[str, list[Report]] = {}
-    for path in sorted(results.glob("*/" + NAME.format("*"))):
-        try:
-            report = symmetry.read(path, below=results)
-        except ValueError as error:
-            problems.append(str(error))
-        else:
-            symmetries.setdefault(report.zoo.label(), []).append(report)
+    for report in certificates.reports:
+        symmetries.setdefault(report.zoo.label(), []).append(report)
     remarks = [*board.remarks(), *(f"left out: {line}" for line in problems)]
     remarks = [line.replace(f"{results}{os.sep}", "") for line in remarks]  # where it lies here is nobody's business
     by_key = {result.key: result for result in board.results}
