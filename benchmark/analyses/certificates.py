@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from benchmark.records.records import RECORD_BYTES, STRICT, Name, ZooReference, validated
+from benchmark.analyses.reports import all_of, value_of
+from benchmark.records.records import STRICT, Name, ZooReference, validated
 from benchmark.scoring.find import name_of
 from zoo.storage import files
-from zoo.untrusted.json import read_json
 
 NAME = "symmetry-{}.json"  # of the report on a target, in a zoo's folder of the results
 SCHEMA: Literal["metazoo-symmetry-3"] = "metazoo-symmetry-3"
@@ -78,7 +78,7 @@ def read(path: Path, *, below: Path | None = None) -> Report:
 
     Raises ValueError naming the file and the fields at fault.
     """
-    value = read_json(path, below=below or path.parent, most=RECORD_BYTES, controls=True)
+    value = value_of(path, below)
     if value.get("schema") in BEFORE and isinstance(value.get("rows"), list):
         value = {**value, "schema": SCHEMA, "rows": [_upgraded(row) for row in value["rows"]]}
     return validated(path, _REPORT, value)
@@ -111,10 +111,5 @@ class Kept:
 
 def kept(results: Path) -> Kept:
     """The reports that lie in a folder of results."""
-    found, unread = list[Report](), list[str]()
-    for path in sorted(results.glob("*/" + NAME.format("*"))):
-        try:
-            found.append(read(path, below=results))
-        except ValueError as error:
-            unread.append(str(error))
+    found, unread = all_of(results, NAME.format("*"), read)
     return Kept(tuple(found), tuple(unread))

@@ -156,5 +156,5 @@ def _is_no_number(value: object) -> bool:
 def _zoo_pages(source: Source) -> dict[str, str]:
     """The page of each zoo, by label."""
     cells = source.board.cells
-    labels = [*dict.fromkeys([*cells["zoo"], *cells["fitted_on"], *source.opened])]
+    labels = [*dict.fromkeys([*cells["zoo"], *cells["fitted_on"], *source.connected, *source.opened])]
     return {label: f"zoos/{slug(label)}.html" for label in labels}

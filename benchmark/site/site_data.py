@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import zoo as zoos
+from benchmark.analyses import connectivity
 from benchmark.analyses.certificates import Report, kept
+from benchmark.analyses.reports import all_of
 from benchmark.leaderboard.entries import Key
 from benchmark.leaderboard.leaderboard import Leaderboard, Result, from_records
 from benchmark.leaderboard.notices import notices
@@ -21,14 +23,17 @@ TIERS: tuple[Tier, ...] = ("self-reported", "verified", "reproduced")  # from th
 
 @dataclass(frozen=True)
 class Source:
-    """What the pages are made of. `results`, `tiers` and `notices` are by key; `submissions` by metanet; `symmetries` and
-    `opened` zoos by label. `remarks`: a line on each file that is not shown, or states other scores than its predictions."""
+    """What the pages are made of. `results`, `tiers` and `notices` are by key; `submissions` by metanet; `symmetries`,
+    what is `connected`, and `opened` zoos by label. `remarks`: a line on each file that is not shown, or states other scores
+    than its predictions.
+    """
 
     board: Leaderboard
     results: dict[Key, Result]
     tiers: dict[Key, Tier]
     submissions: dict[str, list[dict[str, Any]]]
     symmetries: dict[str, list[Report]]
+    connected: dict[str, connectivity.Report]
     opened: dict[str, Zoo]
     notices: dict[Key, list[str]]
     remarks: list[str]
@@ -50,6 +55,8 @@ def gathered(results: Path, zoo_folders: list[Path]) -> Source:
         tiers[result.key] = min((reached[path.parent] for path in result.paths), key=TIERS.index)
         if result.submission is not None:
             submissions.setdefault(result.label, []).append(asdict(result.submission))
+    connected, unread = all_of(results, connectivity.FILE, connectivity.read)
+    problems += unread
     opened = {reference(zoo).label(): zoo for zoo in map(zoos.open, zoo_folders)}
     symmetries: dict[str, list[Report]] = {}
     for report in certificates.reports:
@@ -57,7 +64,8 @@ def gathered(results: Path, zoo_folders: list[Path]) -> Source:
     remarks = [*board.remarks(), *(f"left out: {line}" for line in problems)]
     remarks = [line.replace(f"{results}{os.sep}", "") for line in remarks]  # where it lies here is nobody's business
     by_key = {result.key: result for result in board.results}
-    return Source(board, by_key, tiers, submissions, symmetries, opened, notices(board.results), remarks)
+    lines = {one.zoo.label(): one for one in connected}
+    return Source(board, by_key, tiers, submissions, symmetries, lines, opened, notices(board.results), remarks)
 
 
 def _tier(held: list[Stored], verified: list[Verification], results: Path) -> Tier:
