@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 import zoo
 from benchmark.analyses import connectivity
 from benchmark.analyses.connectivity import keep, read, report
+from benchmark.analyses.reports import all_of
 from benchmark.cli.main import app
 from benchmark.scoring.score import score
 from benchmark.scoring.task import reference
@@ -46,13 +47,13 @@ def test_a_report_has_the_means_of_the_pairs_and_intervals_around_them(found, to
         assert lost == pytest.approx(row.barriers["barrier_mid"].mean)
 
 
-def test_intervals_are_wider_than_those_that_take_pairs_for_independent(found):
-    part = found.frame[found.frame["remove"] == "none"]
-    values, star = part["barrier_mid"].to_numpy(), np.stack([np.zeros(12, int), np.arange(1, 13)], axis=1)
-    alone = np.arange(24).reshape(12, 2)  # no pair shares a net
-    shared, apart = (connectivity._barrier(values, ends) for ends in (star, alone))
-    assert shared.mean == apart.mean
-    assert shared.high - shared.low > apart.high - apart.low > 0
+def test_intervals_are_wider_than_those_that_take_pairs_for_independent():
+    """Of barriers that are the sum of what each of two nets is worth: 28 pairs of 8 nets say less than of 56."""
+    worth, ends = np.random.default_rng(0).normal(size=8), np.stack(np.triu_indices(8, 1), axis=1)
+    values, alone = worth[ends].sum(axis=1), np.arange(56).reshape(28, 2)
+    shared, apart = (connectivity._barrier(values, of) for of in (ends, alone))
+    assert shared.mean == apart.mean == pytest.approx(values.mean())
+    assert shared.high - shared.low > 1.3 * (apart.high - apart.low) > 0
 
 
 def test_a_report_is_kept_read_again_and_a_damaged_one_refused(told, tmp_path):
@@ -85,6 +86,7 @@ def test_the_verb_keeps_it_and_the_page_shows_it(standard, tmp_path):
     assert len(shown) == 2
     assert all(f"{barrier.mean:.3f}" in text and f"{barrier.high:.3f}" in text for text in shown)
     assert any(name.startswith("pictures/") and b"removed before" in data for name, data in pages.items()), label
+    assert all_of(tmp_path / "results", connectivity.FILE, read) == ([read(kept)], [])
     kept.write_text("{}")
     assert "connect.json" in site(tmp_path / "results", [])["index.html"].decode()
 
