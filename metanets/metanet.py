@@ -88,6 +88,11 @@ class Metanet:
             return input_named(self.reads)
         return self.reads if isinstance(self.reads, Input) else Input(self.reads)
 
+    @property
+    def reads_function(self) -> bool:
+        """Whether nets are run for it; otherwise it reads weights alone. Boards tell the two apart."""
+        return self.input.runs
+
     def features(self, nets: Nets) -> Batch:
         """What it reads of these nets."""
         return self.input.of(nets)

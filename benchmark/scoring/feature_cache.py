@@ -58,12 +58,20 @@ def nets_or_kept(
     read = None if reads is None else input_named(reads)
     if read is None or not read.cached:
         return index, nets_of(zoo, split, whole=whole, inputs=inputs, hidden=hidden)
+    return index, _kept(zoo, read, split, len(index), inputs=inputs, hidden=hidden)
+
+
+def _kept(zoo: Zoo, read: Input, split: str, nets: int, *, inputs: Inputs, hidden: str | None) -> Tensor:
+    """What a cached input reads of a split, kept, or computed and kept; of inputs side by side each on its own."""
+    if read.parts and not read.mark.endswith("+sizes"):  # sizes stand once, behind all parts
+        parts = [input_named(f"{part}{read.mark}") for part in read.parts]
+        return torch.cat([_kept(zoo, part, split, nets, inputs=inputs, hidden=hidden) for part in parts], dim=1)
     path = _path(zoo, read, split, inputs)
-    kept = _read(path, len(index), zoo.folder)
+    kept = _read(path, nets, zoo.folder)
     if kept is None:
         kept = read.of(nets_of(zoo, split, whole=read.whole, inputs=inputs, hidden=hidden))
         _keep(path, kept, zoo.folder)
-    return index, kept
+    return kept
 
 
 def nets_of(zoo: Zoo, split: str, *, whole: bool, inputs: Inputs = "trained", hidden: str | None = None) -> Nets:
@@ -75,11 +83,11 @@ def nets_of(zoo: Zoo, split: str, *, whole: bool, inputs: Inputs = "trained", hi
 
 
 def _path(zoo: Zoo, read: Input, split: str, inputs: Inputs) -> Path:
-    computed_by: list[Callable[..., object]] = [read.read]
+    computed_by: list[Callable[..., object]] = [read.read, *read.code]
     computed_by += (canonical_nets, canonical, act, group_of) if read.mark else ()
     sources = [Path(inspect.getsourcefile(one) or "").read_bytes() for one in computed_by]
     code = hash_of(b"".join(sources))[:12]
-    called = f"{read.read.__name__}{read.mark.replace('+', '_')}"
+    called = f"{'_'.join(read.parts) or read.read.__name__}{read.mark.replace('+', '_')}"
     name = f"{zoo.manifest_sha256[:16]}-{called}-{code}-{inputs}-{split}"
     return zoo.folder / CACHE / f"{name}-{hash_of(f'{_secret()} {name}'.encode())[:16]}.npy"
 

@@ -13,6 +13,7 @@ from benchmark.records import records
 from benchmark.scoring.find import find_metanet, name_of, names_of
 from benchmark.scoring.fitter import Fitter, Fitters
 from benchmark.scoring.job import Job, run
+from benchmark.scoring.readable import unreadable
 from benchmark.scoring.task import check_task, examples_of, left_out, opened
 from benchmark.statistics.derived import derived
 from metanets import Training
@@ -47,15 +48,18 @@ def score(
     """Scores each metanet on each zoo; returns the paths of the records, one for each (task, metanet, seed).
 
     `metanets` are names that `find_metanet` takes, or `all`; with `canonical` all get the mark `+canonical`: they read
-    nets in canonical form. With `test_zoos` each is tested on these instead of its own zoo, with `transfer`
-    on every one of the zoos; `shift`, `train_nets` (one task for each number) and `pairs` are those of `records.Task`.
+    nets in canonical form. What `all` names and cannot read a zoo's nets is left out there, and reported. With `test_zoos`
+    each is tested on these instead of its own zoo, with `transfer` on every one of the zoos; `shift`, `train_nets` (one task
+    for each number) and `pairs` are those of `records.Task`.
     Records that exist are kept, unless `overwrite`; so a stopped run goes on where it was. The result does not depend on
-    `workers`. Raises ValueError on a zoo that is damaged, too small, or without the target, before anything is trained, and
-    RuntimeError where a process that fits was killed.
+    `workers`. Raises ValueError on a zoo that is damaged, too small, without the target, or that a metanet cannot read,
+    before anything is trained, and RuntimeError where a process that fits was killed.
     """
     end_if_starting()
     out, asked = Path(out).expanduser(), [Path(folder).expanduser() for folder in zoo_folders]
-    names = dict.fromkeys(names_of(metanets, "+canonical" * canonical, pairs=pairs is not None))
+    mark, of_pairs = "+canonical" * canonical, pairs is not None
+    names = dict.fromkeys(names_of(metanets, mark, pairs=of_pairs))
+    named = names_of((name for name in metanets if split(name)[0] != "all"), mark, pairs=of_pairs)
     machine.ready(training.device)
     numbers: list[int | None] = [*dict.fromkeys(train_nets)] if train_nets else [None]
     with _processes() as fitters:
@@ -74,6 +78,7 @@ def score(
                 if pairs is None:
                     tested.check_target(target)
                 examples_of(zoo, tested, target, shift, number, pairs)
+        left = {zoo.folder: _left_out([zoo, *tests[zoo.folder]], names, named, inputs, report) for zoo in given}
         jobs = [
             Job(
                 zoo=folder,
@@ -92,6 +97,7 @@ def score(
             )
             for name in sorted(names, key=lambda name: name != "dmc")  # the slowest first, so that it is not waited for
             for folder in tests
+            if name not in left[folder]
             for number in numbers
         ]
         return sorted(_run_all(jobs, fitters, min(workers, len(jobs)), report))
@@ -103,6 +109,20 @@ def _check_forms(zoo: Zoo, names: Iterable[str], report: Callable[[str], None]) 
         group = group_of(zoo.blueprint)
         if not (group.scales or group.mixes or group.sizes):
             report(f"{zoo.folder}: nothing but orders is free in {zoo.spec.family} nets: they are their own canonical form")
+
+
+def _left_out(
+    zoos: list[Zoo], names: Iterable[str], named: list[str], inputs: Inputs, report: Callable[[str], None]
+) -> set[str]:
+    """The metanets that cannot read the nets of one of these zoos, and says so. Raises ValueError where one was `named`."""
+    found = set[str]()
+    for zoo in {zoo.folder: zoo for zoo in zoos}.values():
+        for name, why in unreadable(zoo, names, inputs).items():
+            if name in named:
+                raise ValueError(f"{name} cannot read the nets of {zoo.folder}: {why}")
+            report(f"{zoo.folder}: {name} is left out: {why}")
+            found.add(name)
+    return found
 
 
 @contextmanager

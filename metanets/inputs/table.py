@@ -3,19 +3,28 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from jaxtyping import Int
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from metanets.inputs.batch import Batch
 from metanets.inputs.canonical import canonical_nets, split, with_sizes
+from metanets.inputs.channels import channels
 from metanets.inputs.distribution import distribution
 from metanets.inputs.hyper_parameters import hyper_parameters, nothing
+from metanets.inputs.invariant import invariant
+from metanets.inputs.matrices import quantiles
 from metanets.inputs.pairs import as_one, both, distances, sum_and_difference
+from metanets.inputs.probes import probes
 from metanets.inputs.statistics import statistics
 from metanets.inputs.tensors import tensors
 from metanets.inputs.vector import flat
 from zoo import Nets
 from zoo.messages import choose
+from zoo.nets.architectures import ARCHITECTURES
+from zoo.nets.units import units_of
+from zoo.symmetry import act, canonical
+from zoo.symmetry.group import acting
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,8 @@ class Input:
     the weights alone, is a Tensor, and takes long enough to be kept beside the zoo. `mark` is one of `canonical.MARKS` where
     nets are read in canonical form. `pair` makes what is read of two nets into what is read of the pair; with `only_pairs`
     the input says nothing of a single net. What is `closed` has a meaning for each place, and nothing is put behind it.
+    What `runs` the nets reads their function, which says more than weights do. `parts` are the names of the inputs that
+    stand side by side in it, and are kept one by one. `code` are functions of other files that a cached one depends on.
     """
 
     read: Callable[[Nets], Batch]
@@ -35,6 +46,9 @@ class Input:
     pair: Callable[[Batch, Batch], Batch] = sum_and_difference
     only_pairs: bool = False
     closed: bool = False
+    runs: bool = False
+    parts: tuple[str, ...] = ()
+    code: tuple[Callable[..., object], ...] = ()
 
     def of(self, nets: Nets) -> Batch:
         """What it reads of these nets. Raises ValueError as `canonical_nets` and `with_sizes` do."""
@@ -50,15 +64,33 @@ class Input:
         return self.pair(*both(features, pairs))
 
 
+def joined(*parts: str) -> Input:
+    """These inputs of INPUTS, all of them Tensors, side by side."""
+
+    def read(nets: Nets) -> Float[Tensor, "net feature"]:
+        return torch.cat([INPUTS[part].of(nets) for part in parts], dim=1)
+
+    code = [function for part in parts for function in (INPUTS[part].read, *INPUTS[part].code)]
+    runs = any(INPUTS[part].runs for part in parts)
+    return Input(read, whole=True, cached=True, runs=runs, parts=parts, code=tuple(code))
+
+
+FORWARD = tuple(kind.forward for kind in ARCHITECTURES.values())
+
 INPUTS = {
     "vector": Input(flat),
     "statistics": Input(statistics, cached=True),
     "distribution": Input(distribution, cached=True, pair=as_one, closed=True),
+    "invariant": Input(invariant, whole=True, cached=True, code=(quantiles, units_of, canonical, act, acting)),
+    "channels": Input(channels, cached=True, code=(quantiles, units_of, canonical, acting)),
+    "probes": Input(probes, whole=True, cached=True, runs=True, code=(quantiles, *FORWARD)),
     "tensors": Input(tensors, whole=True),
     "hyper_parameters": Input(hyper_parameters),
     "nothing": Input(nothing),
     "distance": Input(flat, pair=distances, only_pairs=True),
 }
+INPUTS["probes_and_invariant"] = joined("probes", "invariant")
+INPUTS["probes_and_channels"] = joined("probes", "invariant", "channels")
 
 
 def input_named(name: str) -> Input:
