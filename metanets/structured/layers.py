@@ -4,19 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from zoo.nets.layout import Layout
-from zoo.nets.units import CLASSES, INPUT, Unit, units_of
+from zoo.nets.units import CLASSES, INPUT, Unit
 
-Tensors = dict[str, Float[Tensor, "net ..."]]  # name -> [net, *shape], what INPUTS["tensors"] returns
+Tensors = dict[str, Float[Tensor, "net ..."]]  # name -> [net, *shape], what INPUTS["layers"] returns
 States = dict[str, Float[Tensor, "net out number"]]  # unit -> a state for each of its output channels
-
-
-def readable(layout: Layout) -> tuple[Unit, ...]:
-    """The units of a layout. Raises ValueError where it has none, or what it has is no layer (see `units_of`)."""
-    units = units_of(layout)
-    if not any(unit.writes == CLASSES for unit in units):
-        raise ValueError(f"a layout of {len(layout)} tensors, none of which writes the outputs of a net; expected one")
-    return units
 
 
 def kernel(tensors: Tensors, unit: Unit) -> Float[Tensor, "net out in offset"]:
@@ -30,7 +21,9 @@ def vectors(tensors: Tensors, unit: Unit) -> Float[Tensor, "net out vector"] | N
     return torch.stack(found, dim=2) if found else None
 
 
-def read(states: States, unit: Unit, units: tuple[Unit, ...], inputs: nn.ParameterDict) -> Float[Tensor, "net in number"]:
+def read(
+    states: States, unit: Unit, units: tuple[Unit, ...], inputs: nn.ParameterDict
+) -> Float[Tensor, "net channel number"]:
     """The state of the channels that a unit reads: the sum over the units that write them, as a residual stream adds up.
 
     Of what no unit writes, such as the net's inputs, it is the learnt embedding of each place.

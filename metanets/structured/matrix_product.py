@@ -8,6 +8,10 @@ from torch import Tensor, nn
 
 from zoo.nets.units import Unit
 
+# What the field trains such metanets with (Kalogeropoulos et al. 2024, Ma et al. 2026: warm-up, clipping) and a cosine, so
+# that few epochs end where the rate is small; the target standardised, since states start at size 1.
+RECIPE = {"warm_up": 0.1, "schedule": "cosine", "clip": 1.0, "standardise": True}
+
 SMALLEST = 1e-12  # of a mean square whose logarithm is taken: gradients stay finite for weights of 1e-15
 
 
@@ -32,14 +36,16 @@ class MatrixProduct(nn.Module):
     def forward(
         self, weight: Float[Tensor, "net out in offset"], states: Float[Tensor, "net channel number"]
     ) -> Float[Tensor, "net _ number"]:
-        """The products: for each output channel, or with `back` for each input channel."""
+        """The products: for each output channel, or with `back`, of a weight `turned` round, for each input channel."""
         out, into, offsets = weight.shape[1:]
-        mapped = torch.einsum("nch,hsk->nsck", states, self.maps[str(offsets)])  # net offset channel number
-        matrices = weight.movedim(3, 1)  # net offset out in
-        if self.back:
-            matrices = matrices.mT * (into / out)
-        flat = matrices.transpose(1, 2).flatten(2)  # net channel offset*channel
-        return flat @ mapped.flatten(1, 2)
+        mapped = states @ self.maps[str(offsets)].flatten(1)  # net channel offset*number, nothing is copied hereafter
+        found = weight.flatten(2) @ mapped.reshape(len(states), into * offsets, -1)
+        return found * (out / into) if self.back else found
+
+
+def turned(weight: Float[Tensor, "net out in offset"]) -> Float[Tensor, "net in out offset"]:
+    """The weight for a product back, copied once for all products."""
+    return weight.transpose(1, 2).contiguous()
 
 
 def told(states: Float[Tensor, "net channel number"]) -> Float[Tensor, "net channel more"]:

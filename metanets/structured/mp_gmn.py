@@ -4,10 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from metanets.structured.layers import States, Tensors, embeddings, kernel, key, read, readable, vectors
+from metanets.structured.layers import States, Tensors, embeddings, kernel, key, read, vectors
 from metanets.structured.matrix_product import MatrixProduct, perceptron, told
 from zoo.nets.layout import Layout
-from zoo.nets.units import CLASSES, Unit
+from zoo.nets.units import CLASSES, Unit, units_of
 
 
 class MPGMN(nn.Module):
@@ -21,7 +21,7 @@ class MPGMN(nn.Module):
 
     def __init__(self, layout: Layout, width: int = 64, passes: int = 2) -> None:
         super().__init__()
-        self.units = readable(layout)
+        self.units = units_of(layout)
         self.inputs, self.places = embeddings(self.units, width)
         self.first = nn.ModuleDict({key(unit): nn.Linear(len(unit.vectors), width) for unit in self.units if unit.vectors})
         self.products = nn.ModuleList(MatrixProduct(self.units, width) for _ in range(passes))
@@ -29,6 +29,7 @@ class MPGMN(nn.Module):
         self.head = ClassHead(width)
 
     def forward(self, batch: Tensors) -> Float[Tensor, " net"]:
+        """A number a net."""
         states = {unit.name: self.start(batch, unit) for unit in self.units}
         for product, update in zip(self.products, self.updates, strict=True):
             for unit in self.units:
@@ -53,5 +54,6 @@ class ClassHead(nn.Module):
         self.head = nn.Sequential(nn.LayerNorm(2 * width), perceptron(2 * width, width, 1))
 
     def forward(self, states: States, units: tuple[Unit, ...]) -> Float[Tensor, " net"]:
+        """A number a net, of the states of these units."""
         classes = torch.cat([states[unit.name] for unit in units if unit.writes == CLASSES], dim=1)
         return self.head(torch.cat([classes.mean(dim=1), classes.square().mean(dim=1)], dim=1)).squeeze(1)

@@ -4,11 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from metanets.structured.layers import Tensors, embeddings, kernel, key, read, readable
+from metanets.structured.layers import Tensors, embeddings, kernel, key, read
 from metanets.structured.matrix_product import MatrixProduct, perceptron, told
 from metanets.structured.mp_gmn import ClassHead
 from zoo.nets.layout import Layout
-from zoo.nets.units import CLASSES, Unit
+from zoo.nets.units import CLASSES, Unit, units_of
 
 SMALLEST = 1e-20  # of a mean square by whose root states are divided: far below those of trained weights, and not 0
 
@@ -24,7 +24,7 @@ class MPScaleGMN(nn.Module):
 
     def __init__(self, layout: Layout, width: int = 64, passes: int = 2) -> None:
         super().__init__()
-        self.units = readable(layout)
+        self.units = units_of(layout)
         self.inputs, self.places = embeddings(self.units, width)
         self.first, self.shifts = nn.ModuleDict(), nn.ParameterDict()
         for unit in self.units:
@@ -40,6 +40,7 @@ class MPScaleGMN(nn.Module):
         self.width = width
 
     def forward(self, batch: Tensors) -> Float[Tensor, " net"]:
+        """A number a net."""
         states = {unit.name: self.start(batch, unit) for unit in self.units}
         for number, product in enumerate(self.products):
             for unit in self.units:
@@ -81,6 +82,7 @@ class Equivariant(nn.Module):
     def forward(
         self, scaled: Float[Tensor, "net channel number"], invariant: Float[Tensor, "net channel more"]
     ) -> Float[Tensor, "net channel out"]:
+        """x of which the result has the scale, and y."""
         return self.linear(scaled) * self.weights(torch.cat([unscaled(scaled, over=(2,)), invariant], dim=2))
 
 
