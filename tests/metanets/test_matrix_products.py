@@ -144,7 +144,7 @@ def test_sixteen_nets_are_learnt_by_heart_and_marks_and_moves_are_taken(standard
     metanet = METANETS[name].reading("+canonical")
     target = made.columns["test_accuracy"].to_numpy(np.float64)[nets.index]
     few = Examples(metanet.features(nets), target, nets.layout)
-    training = Training(epochs=60, batch=8, learning_rates=(5e-3,)).following(metanet.recipe)
+    training = Training(epochs=50, batch=16, learning_rates=(1e-2,)).following(metanet.recipe)
     fitted = metanet.fit(few, few, training=training, seed=0)
     assert validation_r2(target, fitted.predict(few.features)) > 0.99
     element = draw(nets.group, len(nets), torch.Generator().manual_seed(3))
