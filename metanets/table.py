@@ -5,10 +5,14 @@ from metanets.deepsets import DeepSets
 from metanets.dmc.dmc import DMC
 from metanets.fit import by_gradient
 from metanets.forests import fit_extra_trees
+from metanets.hybrid import fit_hybrid
 from metanets.inputs.canonical import MARKS, split
 from metanets.metanet import Metanet
 from metanets.mlp import MLP
 from metanets.statnn import StatNN
+from metanets.structured.matrix_product import RECIPE
+from metanets.structured.mp_gmn import MPGMN
+from metanets.structured.mp_scale_gmn import MPScaleGMN
 
 METANETS = {
     "mlp": Metanet("vector", by_gradient(MLP), trained_by_gradient=True),
@@ -20,6 +24,9 @@ METANETS = {
     "probe_and_channels": Metanet("probes_and_channels", fit_extra_trees),
     "trees_invariant": Metanet("invariant", fit_extra_trees),
     "trees_channels": Metanet("channels", fit_extra_trees),
+    "mp_gmn": Metanet("layers", by_gradient(MPGMN), trained_by_gradient=True, recipe=RECIPE),
+    "mp_scale_gmn": Metanet("layers", by_gradient(MPScaleGMN), trained_by_gradient=True, recipe=RECIPE),
+    "hybrid": Metanet("layers_and_invariant", fit_hybrid, trained_by_gradient=True, recipe=RECIPE),
     "mean": Metanet("nothing", fit_mean, baseline=True),
     "trees_hyper_parameters": Metanet("hyper_parameters", fit_trees, baseline=True),
     "trees_statistics": Metanet("statistics", fit_trees, baseline=True),
@@ -31,7 +38,8 @@ METANETS = {
 def fitting(*, pairs: bool, sizes: bool = False) -> list[str]:
     """The metanets for tasks on nets, or on pairs of nets; with `sizes` those that take features behind their own."""
     found = {name: metanet.input for name, metanet in METANETS.items()}
-    return [name for name, read in found.items() if (pairs or not read.only_pairs) and not (sizes and read.closed)]
+    able = {name: read for name, read in found.items() if not (read.pair is None if pairs else read.only_pairs)}
+    return [name for name, read in able.items() if not (sizes and read.closed)]
 
 
 NAMES = (*METANETS, *(f"{name}{mark}" for name in METANETS for mark in MARKS))

@@ -67,7 +67,7 @@ def symmetry(
     for name, metanet in found.items():
         known, held = (Examples(metanet.features(nets), true[nets.index], nets.layout) for nets in (train, validation))
         with named(name, seed):
-            fitted = metanet.fit(known, held, training=training, seed=seed)
+            fitted = metanet.fit(known, held, training=training.following(metanet.recipe), seed=seed)
         if not np.isfinite(fitted.predict(held.features)).all():
             raise ValueError(f"{name} on {zoo_folder}: predictions are not finite; expected a number for each net")
         rows.append(_certificate(name, metanet, fitted, validation, held.target, group, seed=seed, draws=draws))

@@ -69,13 +69,14 @@ def _found(name: str) -> Metanet:
 def names_of(metanets: Iterable[str], mark: str = "", *, pairs: bool = False) -> list[str]:
     """The names of these metanets, with this mark besides their own; `all` (and `all+canonical`) is each of METANETS.
 
-    Raises ValueError where one reads `pairs` of nets alone, and the task is on nets.
+    Raises ValueError where one reads pairs of nets alone, and the task is on nets, or the other way round.
     """
     found = []
     for given in metanets:
         plain, own = canonical.split(given)
         if plain in METANETS and plain not in fitting(pairs=pairs):
-            raise ValueError(f"{plain} reads pairs of nets; give --pairs, or leave it away")
+            what = "nets one by one; leave --pairs away" if pairs else "pairs of nets; give --pairs"
+            raise ValueError(f"{plain} reads {what}, or leave it away")
         every = fitting(pairs=pairs, sizes=canonical.marked(own, mark).endswith("+sizes"))
         found += [canonical.marked(name + own, mark) for name in (every if plain == "all" else [plain])]
     return found

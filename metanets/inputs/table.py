@@ -13,6 +13,7 @@ from metanets.inputs.channels import channels
 from metanets.inputs.distribution import distribution
 from metanets.inputs.hyper_parameters import hyper_parameters, nothing
 from metanets.inputs.invariant import invariant
+from metanets.inputs.layers import layers, layers_and_invariant
 from metanets.inputs.matrices import quantiles
 from metanets.inputs.pairs import as_one, both, distances, sum_and_difference
 from metanets.inputs.probes import probes
@@ -31,19 +32,20 @@ from zoo.symmetry.group import acting
 class Input:
     """A way to read nets: `read` gives a batch, a row a net.
 
-    `whole` inputs need every entry of the nets, fixed ones included, whatever is asked for. What is `cached` follows from
-    the weights alone, is a Tensor, and takes long enough to be kept beside the zoo. `mark` is one of `canonical.MARKS` where
-    nets are read in canonical form. `pair` makes what is read of two nets into what is read of the pair; with `only_pairs`
-    the input says nothing of a single net. What is `closed` has a meaning for each place, and nothing is put behind it.
-    What `runs` the nets reads their function, which says more than weights do. `parts` are the names of the inputs that
-    stand side by side in it, and are kept one by one. `code` are functions of other files that a cached one depends on.
+    `whole` inputs need every entry of the nets, fixed ones included, whatever is asked for. What is `cached` follows
+    from the weights alone, is a Tensor, and takes long enough to be kept beside the zoo. `mark` is one of
+    `canonical.MARKS` where nets are read in canonical form. `pair` makes what is read of two nets into what is read of
+    the pair (None: it reads no pairs); with `only_pairs` the input says nothing of a single net. What is `closed` has a
+    meaning for each place, and nothing is put behind it. What `runs` the nets reads their function, which says more than
+    weights do. `parts` are the names of the inputs that stand side by side in it, and are kept one by one. `code` are
+    functions of other files that a cached one depends on.
     """
 
     read: Callable[[Nets], Batch]
     whole: bool = False
     cached: bool = False
     mark: str = ""
-    pair: Callable[[Batch, Batch], Batch] = sum_and_difference
+    pair: Callable[[Batch, Batch], Batch] | None = sum_and_difference
     only_pairs: bool = False
     closed: bool = False
     runs: bool = False
@@ -60,7 +62,9 @@ class Input:
         return with_sizes(found, nets) if self.mark.endswith("+sizes") else found
 
     def of_pairs(self, features: Batch, pairs: Int[Tensor, "pair 2"]) -> Batch:
-        """What is read of pairs of nets, of which `pairs` has the rows in `features`."""
+        """What is read of pairs of nets, of which `pairs` has the rows in `features`. Raises ValueError if it reads none."""
+        if self.pair is None:
+            raise ValueError("this input reads nets one by one, and no pairs of them")
         return self.pair(*both(features, pairs))
 
 
@@ -85,6 +89,8 @@ INPUTS = {
     "channels": Input(channels, cached=True, code=(quantiles, units_of, canonical, acting)),
     "probes": Input(probes, whole=True, cached=True, runs=True, code=(quantiles, *FORWARD)),
     "tensors": Input(tensors, whole=True),
+    "layers": Input(layers, whole=True, pair=None, closed=True),
+    "layers_and_invariant": Input(layers_and_invariant, whole=True, pair=None, closed=True),
     "hyper_parameters": Input(hyper_parameters),
     "nothing": Input(nothing),
     "distance": Input(flat, pair=distances, only_pairs=True),

@@ -206,7 +206,8 @@ def test_every_metanet_fits_predicts_and_repeats_itself(standard, name):
     data = {}
     for split in ("train", "validation"):
         members = made.nets(split)
-        data[split] = Examples(metanet.features(members), made.columns["test_accuracy"].to_numpy(np.float64)[members.index])
+        target = made.columns["test_accuracy"].to_numpy(np.float64)[members.index]
+        data[split] = Examples(metanet.features(members), target, members.layout)
     features = metanet.features(made.nets("test"))
     if name == "dmc":  # the small zoo's nets are too short for it
         data = {k: Examples(v.features.repeat(1, 2), v.target) for k, v in data.items()}

@@ -56,7 +56,7 @@ def scored(paired, tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize("name", [name for name in METANETS if METANETS[name].reads != "tensors"])
+@pytest.mark.parametrize("name", [name for name in METANETS if METANETS[name].input.pair is not None])
 def test_what_is_read_of_a_pair_does_not_depend_on_which_net_comes_first(standard, name):
     read = METANETS[name].input
     features = read.read(zoo.open(standard).nets("test", inputs="all"))
@@ -164,6 +164,9 @@ def test_boards_show_pairs_with_intervals_over_nets(scored):
 def test_a_metanet_of_pairs_alone_is_refused_for_nets(standard, tmp_path):
     assert "trees_distance" not in fitting(pairs=False)
     assert "trees_distance" in fitting(pairs=True)
+    assert "mp_gmn" in set(fitting(pairs=False)) - set(fitting(pairs=True))
+    with pytest.raises(ValueError, match="mp_gmn reads nets one by one; leave --pairs away"):
+        score([standard], ["mp_gmn"], "apart", out=tmp_path, seeds=1, pairs=48)
     with pytest.raises(ValueError, match="trees_distance reads pairs of nets; give --pairs"):
         score([standard], ["trees_distance"], "test_accuracy", out=tmp_path)
 

@@ -1,0 +1,40 @@
+"""Nets as layers, for metanets that read what a weight's rows and columns connect: not every layout consists of layers."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from metanets.inputs.canonical import canonical_nets
+from metanets.inputs.invariant import invariant
+from zoo import Nets
+from zoo.nets.units import CLASSES, units_of
+
+FEATURES = "features"  # beside the names of tensors, each of which has an ending
+
+
+def layers(nets: Nets) -> dict[str, Float[Tensor, "net ..."]]:
+    """Each tensor of the whole nets by name, as `tensors` has them, of nets that consist of layers.
+
+    Raises ValueError where a tensor is no part of a layer (see `units_of`), or no layer writes the classes.
+    """
+    if not any(unit.writes == CLASSES for unit in units_of(nets.layout)):
+        raise ValueError(f"no layer of these nets writes their outputs: {', '.join(e.name for e in nets.layout[-3:])}")
+    return nets.tensors()
+
+
+def with_features(*read: Callable[[Nets], Tensor]) -> Callable[[Nets], dict[str, Float[Tensor, "net ..."]]]:
+    """Reads the tensors of nets in canonical form, and by FEATURES [net, feature] what these functions read of the nets.
+
+    Nets whose symmetries are not known are read as they are.
+    """
+
+    def found(nets: Nets) -> dict[str, Float[Tensor, "net ..."]]:
+        canonical = layers(nets if nets.group is None else canonical_nets(nets))
+        return canonical | {FEATURES: torch.cat([of(nets) for of in read], dim=1)}
+
+    return found
+
+
+layers_and_invariant = with_features(invariant)
