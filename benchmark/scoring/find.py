@@ -75,8 +75,8 @@ def names_of(metanets: Iterable[str], mark: str = "", *, pairs: bool = False) ->
     for given in metanets:
         plain, own = canonical.split(given)
         if plain in METANETS and plain not in fitting(pairs=pairs):
-            what = "nets one by one; leave --pairs away" if pairs else "pairs of nets; give --pairs"
-            raise ValueError(f"{plain} reads {what}, or leave it away")
+            what = "nets one by one; leave --pairs" if pairs else "pairs of nets; give --pairs, or leave it"
+            raise ValueError(f"{plain} reads {what} away")
         every = fitting(pairs=pairs, sizes=canonical.marked(own, mark).endswith("+sizes"))
         found += [canonical.marked(name + own, mark) for name in (every if plain == "all" else [plain])]
     return found

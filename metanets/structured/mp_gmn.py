@@ -19,7 +19,7 @@ class MPGMN(nn.Module):
     classes however deep the net is; Ma et al. update all at once. The read-out sees the classes' states alone.
     """
 
-    def __init__(self, layout: Layout, width: int = 64, passes: int = 2) -> None:
+    def __init__(self, layout: Layout, width: int = 32, passes: int = 2) -> None:
         super().__init__()
         self.units = units_of(layout)
         self.inputs, self.places = embeddings(self.units, width)

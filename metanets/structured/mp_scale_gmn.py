@@ -22,7 +22,7 @@ class MPScaleGMN(nn.Module):
     the sizes of weights before norms, but for SMALLEST, and under widenings as `MPGMN`'s. Classes have no scale.
     """
 
-    def __init__(self, layout: Layout, width: int = 64, passes: int = 2) -> None:
+    def __init__(self, layout: Layout, width: int = 32, passes: int = 2) -> None:
         super().__init__()
         self.units = units_of(layout)
         self.inputs, self.places = embeddings(self.units, width)

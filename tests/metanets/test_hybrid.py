@@ -56,7 +56,7 @@ def test_the_order_of_channels_moves_nothing_and_every_tensor_is_seen(layout):
     assert all(weights.grad[:, entry.slice].abs().max() > 0 for entry in layout)
 
 
-@pytest.mark.parametrize("size", [1e-15, 1.0])
+@pytest.mark.parametrize("size", [0.0, 1e-15, 1.0])
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 def test_gradients_are_finite_for_weights_next_to_nothing(layout, size):
     weights, rest = drawn(layout)

@@ -124,7 +124,7 @@ def test_a_matrix_product_is_the_sum_over_offsets(back):
     torch.testing.assert_close(product(turned(weight) if back else weight, states), slow)
 
 
-@pytest.mark.parametrize("size", [1e-15, 1.0])
+@pytest.mark.parametrize("size", [0.0, 1e-15, 1.0])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("cls", BOTH)
 def test_gradients_are_finite_for_weights_next_to_nothing(cls, layout, size):

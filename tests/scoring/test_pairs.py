@@ -107,7 +107,7 @@ def test_pairs_of_nets_that_diverged_are_left_out(paired):
     assert not gone.to_numpy()[np.concatenate([part[["i", "j"]].to_numpy().ravel() for part in parts.values()])].any()
 
 
-@pytest.mark.parametrize("name", [name for name in METANETS if METANETS[name].trained_by_gradient])
+@pytest.mark.parametrize("name", fitting(pairs=True))
 def test_every_metanet_is_fitted_to_pairs(paired, name, tmp_path):
     training = Training(epochs=1, batch=8, learning_rates=(1e-3,))
     assert len(score([paired], [name], "apart", out=tmp_path, seeds=1, training=training, pairs=48)) == 1
