@@ -9,10 +9,13 @@ from metanets.hybrid import fit_hybrid
 from metanets.inputs.canonical import MARKS, split
 from metanets.metanet import Metanet
 from metanets.mlp import MLP
+from metanets.probe_gen import RECIPE as PROBE_GEN_RECIPE
+from metanets.probe_gen import fit_probe_gen
 from metanets.statnn import StatNN
 from metanets.structured.matrix_product import RECIPE
 from metanets.structured.mp_gmn import MPGMN
 from metanets.structured.mp_scale_gmn import MPScaleGMN
+from metanets.structured.scale_gmn import ScaleGMN
 
 METANETS = {
     "mlp": Metanet("vector", by_gradient(MLP), trained_by_gradient=True),
@@ -22,10 +25,12 @@ METANETS = {
     "probe": Metanet("probes", fit_extra_trees),
     "probe_and_weights": Metanet("probes_and_invariant", fit_extra_trees),
     "probe_and_channels": Metanet("probes_and_channels", fit_extra_trees),
+    "probe_gen": Metanet("runnable", fit_probe_gen, trained_by_gradient=True, recipe=PROBE_GEN_RECIPE),
     "trees_invariant": Metanet("invariant", fit_extra_trees),
     "trees_channels": Metanet("channels", fit_extra_trees),
     "mp_gmn": Metanet("layers", by_gradient(MPGMN), trained_by_gradient=True, recipe=RECIPE),
     "mp_scale_gmn": Metanet("layers", by_gradient(MPScaleGMN), trained_by_gradient=True, recipe=RECIPE),
+    "scale_gmn": Metanet("layers", by_gradient(ScaleGMN), trained_by_gradient=True, recipe=RECIPE),
     "hybrid": Metanet("layers_and_invariant", fit_hybrid, trained_by_gradient=True, recipe=RECIPE),
     "mean": Metanet("nothing", fit_mean, baseline=True),
     "trees_hyper_parameters": Metanet("hyper_parameters", fit_trees, baseline=True),

@@ -28,8 +28,8 @@ class MPScaleGMN(nn.Module):
         self.inputs, self.places = embeddings(self.units, width)
         self.first, self.shifts = nn.ModuleDict(), nn.ParameterDict()
         for unit in self.units:
-            if behind := _behind(unit):
-                self.first[key(unit)] = nn.Linear(len(behind), width, bias=False)
+            if behind(unit):
+                self.first[key(unit)] = nn.Linear(len(behind(unit)), width, bias=False)
             if unit.bias is not None:
                 self.shifts[key(unit)] = torch.randn(width)
         self.products = nn.ModuleList(MatrixProduct(self.units, width) for _ in range(passes))
@@ -58,39 +58,39 @@ class MPScaleGMN(nn.Module):
             return self.places[key(unit)].expand(nets, -1, -1)
         if key(unit) not in self.first:
             return batch[unit.weight.name].new_zeros(nets, out, self.width)
-        return self.first[key(unit)](torch.stack([batch[name] for name in _behind(unit)], dim=2))
+        return self.first[key(unit)](torch.stack([batch[name] for name in behind(unit)], dim=2))
 
     def update(self, number: int, unit: Unit, state: Tensor, made: Tensor, place: Tensor) -> Float[Tensor, "net out number"]:
         """What is added to a state, given what was `made` of the states read."""
         if unit.writes == CLASSES:
             return self.updates[number](torch.cat([told(state), told(made)], dim=2))
         place = place.expand(*state.shape[:2], -1)
-        if _behind(unit):
-            return self.normed[number](state, torch.cat([unscaled(made, over=(1, 2)), place], dim=2))
+        if behind(unit):
+            return self.normed[number](state, unscaled(made, over=(1, 2)), place)
         return self.scaled[number](torch.cat([state, made], dim=2), place)
 
 
 class Equivariant(nn.Module):
     """E(x) = (G x) * MLP(x / |x|, y), for y that no scale moves: a scale of x multiplies it."""
 
-    def __init__(self, inputs: int, *, invariant: int, outputs: int | None = None) -> None:
+    def __init__(self, inputs: int, *, invariant: int = 0, outputs: int | None = None) -> None:
         super().__init__()
         outputs = outputs or inputs
         self.linear = nn.Linear(inputs, outputs, bias=False)
         self.weights = perceptron(inputs + invariant, outputs, outputs)
 
     def forward(
-        self, scaled: Float[Tensor, "net channel number"], invariant: Float[Tensor, "net channel more"]
-    ) -> Float[Tensor, "net channel out"]:
-        """x of which the result has the scale, and y."""
-        return self.linear(scaled) * self.weights(torch.cat([unscaled(scaled, over=(2,)), invariant], dim=2))
+        self, scaled: Float[Tensor, "net ... number"], *invariant: Float[Tensor, "net ... _"]
+    ) -> Float[Tensor, "net ... out"]:
+        """x of which the result has the scale, and the parts of y."""
+        return self.linear(scaled) * self.weights(torch.cat([unscaled(scaled, over=(-1,)), *invariant], dim=-1))
 
 
-def unscaled(states: Float[Tensor, "net channel number"], *, over: tuple[int, ...]) -> Float[Tensor, "net channel number"]:
+def unscaled(states: Float[Tensor, "net ... number"], *, over: tuple[int, ...]) -> Float[Tensor, "net ... number"]:
     """Divided by their root mean square over these axes."""
     return states * (states.square().mean(dim=over, keepdim=True) + SMALLEST).rsqrt()
 
 
-def _behind(unit: Unit) -> list[str]:
+def behind(unit: Unit) -> list[str]:
     """The names of a norm's scale and shift behind the unit."""
     return [entry.name for entry in (unit.scale, unit.shift) if entry is not None]

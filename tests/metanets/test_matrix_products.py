@@ -1,4 +1,4 @@
-"""Metanets of matrix products: what leaves their predictions as they are, and that they learn."""
+"""Metanets that read nets layer by layer: what leaves their predictions as they are, and that they learn."""
 
 from dataclasses import replace
 
@@ -14,13 +14,15 @@ from metanets.structured.layers import kernel
 from metanets.structured.matrix_product import RECIPE, MatrixProduct, turned
 from metanets.structured.mp_gmn import MPGMN
 from metanets.structured.mp_scale_gmn import MPScaleGMN
+from metanets.structured.scale_gmn import ScaleGMN
 from zoo.nets import mlp, resnet
 from zoo.nets.layout import Layout, total, views
 from zoo.nets.units import CLASSES, INPUT, units_of
 from zoo.symmetry import act, draw
 from zoo.symmetry.group import acting, masked
 
-BOTH = (MPGMN, MPScaleGMN)
+BOTH = (MPGMN, MPScaleGMN)  # of matrix products, whatever the width
+EACH = (*BOTH, ScaleGMN)
 
 
 def resnet8(width: float) -> Layout:
@@ -96,7 +98,7 @@ def test_a_wider_net_that_computes_the_same_gets_the_same_prediction(cls, case, 
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("cls", BOTH)
+@pytest.mark.parametrize("cls", EACH)
 def test_symmetries_move_nothing(cls, layout):
     layout = LAYOUTS[layout]
     weights, module = drawn(layout), built(cls, layout)
@@ -126,7 +128,7 @@ def test_a_matrix_product_is_the_sum_over_offsets(back):
 
 @pytest.mark.parametrize("size", [0.0, 1e-15, 1.0])
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("cls", BOTH)
+@pytest.mark.parametrize("cls", EACH)
 def test_gradients_are_finite_for_weights_next_to_nothing(cls, layout, size):
     layout = LAYOUTS[layout]
     weights = (size * drawn(layout)).float().requires_grad_()
@@ -136,7 +138,7 @@ def test_gradients_are_finite_for_weights_next_to_nothing(cls, layout, size):
     assert all(gradient is None or gradient.isfinite().all() for gradient in gradients)
 
 
-@pytest.mark.parametrize("name", ["mp_gmn", "mp_scale_gmn"])
+@pytest.mark.parametrize("name", ["mp_gmn", "mp_scale_gmn", "scale_gmn"])
 def test_sixteen_nets_are_learnt_by_heart_and_marks_and_moves_are_taken(standard, name):
     made = zoo.open(standard)
     nets = made.nets("train", inputs="all")

@@ -1,0 +1,91 @@
+"""ProbeGen: what nets answer to learnt probes (Kahana, Horwitz, Shuval & Hoshen 2025, arXiv 2410.10811)."""
+
+from functools import partial
+from itertools import pairwise
+from math import ceil, log2
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from metanets.fit import by_gradient
+from metanets.inputs.runnable import GATE, IMAGE
+from metanets.metanet import Examples, Fitted, Training
+from zoo.nets.architectures import architecture_of
+from zoo.nets.layout import Layout
+from zoo.nets.units import CLASSES, units_of
+
+# Batches of 32, a rate of 3e-4 that a cosine takes to 0, as published. A second rate, since zoos have hundreds of nets and
+# there are fewer steps; the target is standardised; and clipped, since nets that blew up answer with logits by the thousand.
+RECIPE = {"batch": 32, "learning_rates": (3e-4, 1e-3), "schedule": "cosine", "clip": 1.0, "standardise": True}
+
+LATENT = 32  # numbers that stand for a probe
+NARROWEST = 16  # channels before the last layer of the generator; twice as many before each doubling of the size
+NETS_AT_ONCE = 4  # run at once: their activations stay small
+
+
+class ProbeGen(nn.Module):
+    """Runs each net on probes that are learnt with the rest, and reads the logits out with a perceptron.
+
+    Probes come of latents by a linear generator that all share, and end in tanh. 128 of them are published; here there are
+    fewer, since each costs a run of each net. Logits stand by probe and class, as they are; no symmetry moves them.
+    It reads the function. Predicts for nets of any width, with images and classes as those that it was trained on.
+    """
+
+    def __init__(self, layout: Layout, image: tuple[int, int, int], *, probes: int = 64, hidden: int = 256) -> None:
+        super().__init__()
+        kind = architecture_of(layout)
+        if kind is None:
+            raise ValueError("these nets cannot be run: their architecture is not one of this package's")
+        self.run, self.image, self.names = kind.forward, image, [entry.name for entry in layout]
+        self.latents = nn.Parameter(torch.randn(probes, LATENT, 1, 1))
+        self.generator = generator(image)
+        classes = sum(unit.weight.shape[0] for unit in units_of(layout) if unit.writes == CLASSES)
+        sizes = [probes * classes, *[hidden] * 5]
+        layers = [layer for pair in pairwise(sizes) for layer in (nn.Linear(*pair), nn.ReLU())]
+        self.read_out = nn.Sequential(*layers, nn.Linear(hidden, 1))
+
+    def forward(self, batch: dict[str, Float[Tensor, "net ..."]]) -> Float[Tensor, " net"]:
+        """A number a net. Raises ValueError where these nets' images are of another size."""
+        if (found := tuple(batch[IMAGE].shape[1:])) != self.image:
+            raise ValueError(f"these nets are run on images of {[*found]}, and the probes learnt are of {[*self.image]}")
+        return self.read_out(self.answers(batch, self.probes()).flatten(1)).squeeze(1)
+
+    def probes(self) -> Float[Tensor, "probe channel height width"]:
+        """The probes, in the units of normalised images: from -1 to 1."""
+        height, width = self.image[1:]
+        return self.generator(self.latents)[..., :height, :width].tanh()
+
+    def answers(
+        self, batch: dict[str, Tensor], probes: Float[Tensor, "probe channel height width"]
+    ) -> Float[Tensor, "net probe cls"]:
+        """Each net's logits."""
+        gate = {name.removeprefix(GATE): part[0] for name, part in batch.items() if name.startswith(GATE)}
+        weights = {name: batch[name].split(NETS_AT_ONCE) for name in self.names}
+        found = []
+        for part in zip(*weights.values(), strict=True):
+            images = probes.expand(len(part[0]), *probes.shape)
+            found.append(self.run(dict(zip(weights, part, strict=True)), images, gate or None))
+        return torch.cat(found)
+
+
+def generator(image: tuple[int, int, int]) -> nn.Sequential:
+    """Transposed convolutions with nothing between them: from 1 x 1 to 4 x 4, doubled until images fit, then a 3 x 3 one.
+
+    At 32 pixels the published one: 128, 64, 32, 16 channels. At other sizes there are as many layers as it takes.
+    """
+    channels, *sides = image
+    doublings = max(0, ceil(log2(max(sides) / 4)))
+    wide = [NARROWEST * 2**power for power in range(doublings, -1, -1)]
+    layers = [nn.ConvTranspose2d(LATENT, wide[0], 4)]
+    layers += [nn.ConvTranspose2d(a, b, 4, stride=2, padding=1) for a, b in pairwise(wide)]
+    return nn.Sequential(*layers, nn.ConvTranspose2d(NARROWEST, channels, 3, padding=1))
+
+
+def fit_probe_gen(
+    train: Examples, validation: Examples, *, training: Training, seed: int, chosen: dict[str, Any] | None = None
+) -> Fitted:
+    """Trains a `ProbeGen` for images of the size that the nets are run on."""
+    image = tuple(train.features[IMAGE].shape[1:])
+    return by_gradient(partial(ProbeGen, image=image))(train, validation, training=training, seed=seed, chosen=chosen)
