@@ -26,6 +26,7 @@ ROOMS = (  # from the ground up: a room imports only rooms before it, and itself
     "zoo/hub",
     "zoo/__init__.py",
     "metanets/inputs",
+    "metanets/graphs",
     "metanets",
     "benchmark/records",
     "benchmark/statistics",
