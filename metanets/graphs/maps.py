@@ -10,6 +10,7 @@ from metanets.graphs.graph import ROLES, Graph, graph_of
 from zoo.nets.layout import Layout
 from zoo.nets.units import CLASSES, INPUT
 
+SPREAD = 0.1  # of what tells units, inputs and classes apart at first: at 1 it hides how nets differ (measured)
 AGGREGATES = 4  # mean, min, max and deviation
 TINY = 1e-5  # under the root of the variance, as in torch-geometric: the gradient is finite where messages are equal
 
@@ -61,6 +62,8 @@ class Maps(nn.Module):
         self.channels = nn.Linear(len(ROLES), hidden)
         self.of_writer = nn.Embedding(self.of_unit.num_embeddings, hidden)
         self.inputs, self.classes = nn.Embedding(inputs, hidden), nn.Embedding(classes.pop(), hidden)
+        for told_apart in (self.of_unit, self.of_writer, self.inputs, self.classes):
+            nn.init.normal_(told_apart.weight, std=SPREAD)
         self.layers = nn.ModuleList([Layer(hidden, last=number == layers) for number in range(1, layers + 1)])
         self.read_out = nn.Sequential(
             *(nn.Flatten(), nn.Linear(self.classes.num_embeddings * hidden, hidden), nn.ReLU()),
