@@ -3,6 +3,7 @@
 import copy
 import inspect
 from collections.abc import Callable
+from math import cos, pi
 from typing import Any
 
 import numpy as np
@@ -98,41 +99,69 @@ def fit_module(
 ) -> Fitted:
     """Trains one module with one learning rate; the parameters of the epoch with the best validation R² are kept.
 
-    The seed determines the initial parameters and the order of the nets. Inputs and target are used as they are, as
-    in the paper. An epoch whose validation R² is not finite is never chosen; if none is, predictions are NaN.
+    The seed determines the initial parameters and the order of the nets. Inputs are used as they are, and so is the target
+    unless `training` says otherwise, as in the paper. An epoch whose validation R² is not finite is never chosen; if none
+    is, predictions are NaN.
     """
     module = built(build, train, seed=seed).to(training.device)
     rng, moves = torch.Generator().manual_seed(seed), stream(seed, "permute")
     # fused: one pass over a parameter, its gradient and its moments, where the default makes ten
     optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=training.weight_decay, fused=True)
-    target = torch.from_numpy(train.target).float().to(training.device)
+    centre, spread = _standard(train.target) if training.standardise else (0.0, 1.0)
+    target = torch.from_numpy((train.target - centre) / spread).float().to(training.device)
     features, held = (batches.to(part.features, training.device) for part in (train, validation))
     best, best_epoch, best_state = -np.inf, 0, None
     for epoch in range(1, training.epochs + 1):
         module.train()
         if train.moved is not None:
             features = batches.to(train.moved(moves), training.device)
-        for batch in torch.randperm(len(target), generator=rng).split(training.batch):
+        nets = torch.randperm(len(target), generator=rng).split(training.batch)
+        for number, batch in enumerate(nets, start=1):
             if len(batch) == 1 and len(target) > 1:
                 continue  # BatchNorm cannot learn from one net at one position
+            optimizer.param_groups[0]["lr"] = learning_rate * share_of_rate(
+                (epoch - 1 + number / len(nets)) / training.epochs, training
+            )
             optimizer.zero_grad()
             predicted = checked(module(_inputs(features, batch, training.device)), len(batch))
             nn.functional.mse_loss(predicted, target[batch]).backward()
+            if training.clip is not None:
+                nn.utils.clip_grad_norm_(module.parameters(), training.clip)
             optimizer.step()
-        r2 = validation_r2(validation.target, predict(module, held))
+        r2 = validation_r2(validation.target, centre + spread * predict(module, held))
         if r2 > best:
             best, best_epoch, best_state = r2, epoch, copy.deepcopy(module.state_dict())
+        elif training.patience is not None and epoch - best_epoch >= training.patience:
+            break
     if best_state is None:
         for parameter in module.parameters():
             nn.init.constant_(parameter, float("nan"))
     else:
         module.load_state_dict(best_state)
     return Fitted(
-        predict=lambda features: predict(module, features),
+        predict=lambda features: centre + spread * predict(module, features),
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         chosen={"learning_rate": learning_rate, "epoch": best_epoch, "validation_r2": float(best)},
         module=module,
     )
+
+
+def share_of_rate(done: float, training: Training) -> float:
+    """The share of the learning rate in a step at the end of which this share of all steps is done.
+
+    It rises in proportion over the warm-up (Goyal et al. 2017, arXiv 1706.02677, section 2.2); then it stays, or falls to 0
+    along half a period of the cosine (Loshchilov and Hutter 2017, arXiv 1608.03983, eq. 5, without restarts).
+    """
+    if done < training.warm_up:
+        return done / training.warm_up
+    if training.schedule == "constant":
+        return 1.0
+    return (1 + cos(pi * (done - training.warm_up) / (1 - training.warm_up))) / 2 if training.warm_up < 1 else 1.0
+
+
+def _standard(target: Float[np.ndarray, " net"]) -> tuple[float, float]:
+    """Mean and deviation; 1 for a target that is all equal."""
+    return float(target.mean()), float(target.std()) or 1.0
 
 
 def _inputs(features: Batch, chosen: Tensor, device: torch.device | str) -> Batch:

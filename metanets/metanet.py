@@ -1,8 +1,8 @@
 """What a metanet is to the scorer: what it reads of nets, and a way to fit predictions of a target to that."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -28,6 +28,16 @@ class Training:
     learning_rates: tuple[float, ...] = LEARNING_RATES  # chosen from on validation, with the first seed
     device: str = "cpu"  # or cuda, cuda:1 ...
     augment: tuple[str, ...] = ()  # kinds of symmetry by which the training nets are moved anew at every epoch
+    warm_up: float = 0.0  # share of the steps in which the learning rate rises to its full value
+    schedule: Literal["constant", "cosine"] = "constant"  # of the learning rate behind that; cosine falls to 0
+    clip: float | None = None  # the gradient's norm at most; None: as it is
+    patience: int | None = None  # epochs without a better validation R² after which training stops; None: never
+    standardise: bool = False  # the target, by mean and deviation of the training nets; predictions are in its own units
+
+    def following(self, recipe: Mapping[str, Any]) -> "Training":
+        """The same, with the settings of a metanet's recipe wherever these are the paper's."""
+        paper = Training()
+        return replace(self, **{name: own for name, own in recipe.items() if getattr(self, name) == getattr(paper, name)})
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,8 @@ class Metanet:
     `reads` is a name in INPUTS (with `+canonical` or `+canonical+sizes` behind it: of nets in canonical form), an `Input`,
     or a function of `Nets` that returns a batch.
     `fit(train, validation, training=..., seed=..., chosen=...)` gets in `chosen` what an earlier seed chose on
-    validation, or None to choose itself. It never sees the test split.
+    validation, or None to choose itself. It never sees the test split. `recipe` has settings of `Training` that are this
+    metanet's own: `training=` is what `Training.following` makes of them and of what was asked for.
     """
 
     reads: str | Input | Callable[[Nets], Batch]
@@ -68,6 +79,7 @@ class Metanet:
     version: int = 1  # of the method: raised with every change that may change its predictions
     baseline: bool = False  # a control that any metanet must beat
     trained_by_gradient: bool = False  # uses Training, and is to be told apart by seeds
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def input(self) -> Input:

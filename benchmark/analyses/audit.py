@@ -137,7 +137,7 @@ def shuffle(zoo: Zoo, target: str, name: str, fits: int, *, seed: int) -> list[S
             replace(part, target=centre + sign * (_permuted(part.target, rng) - centre)) for part in (train, validation)
         ]
         with named(name, seed):
-            fitted = metanet.fit(*noise, training=Training(), seed=seed, chosen=chosen)
+            fitted = metanet.fit(*noise, training=Training().following(metanet.recipe), seed=seed, chosen=chosen)
         chosen = fitted.chosen if chosen is None else chosen
         results.append(scores(validation.target, fitted.predict(validation.features)))
     return [_summary(name, metric, np.array([result[metric] for result in results])) for metric in ("r2", "tau")]

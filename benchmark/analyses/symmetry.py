@@ -129,7 +129,7 @@ def symmetry(
     for name, metanet in found.items():
         known, held = (Examples(metanet.features(nets), true[nets.index], nets.layout) for nets in (train, validation))
         with named(name, seed):
-            fitted = metanet.fit(known, held, training=training, seed=seed)
+            fitted = metanet.fit(known, held, training=training.following(metanet.recipe), seed=seed)
         before = fitted.predict(held.features)
         if not np.isfinite(before).all():
             raise ValueError(f"{name} on {zoo_folder}: predictions are not finite; expected a number for each net")

@@ -39,6 +39,7 @@ class About:
     reads: str | None  # None: an input of its own
     whole: bool
     code: tuple[str, str] | None
+    recipe: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,8 @@ class Fits:
         """What there is to say of it. Raises ValueError where there is no such metanet."""
         found, code = self._found(metanet)
         reads = found.reads if isinstance(found.reads, str) else None
-        return About(found.version, found.baseline, found.trained_by_gradient, reads, found.input.whole, code)
+        recipe = dict(found.recipe)
+        return About(found.version, found.baseline, found.trained_by_gradient, reads, found.input.whole, code, recipe)
 
     def fit(self, asked: Fitting) -> dict[int, Outcome]:
         """Fits each seed. Raises ValueError naming metanet and seed where the metanet makes a mistake."""
@@ -122,11 +124,11 @@ class Fits:
         chosen, device = asked.chosen, machine.ready(asked.training.device)
         if device.type == "cuda":
             torch.cuda.set_device(device)  # what a user's own code means by `cuda`
-        environment = machine.environment(device)
+        environment, training = machine.environment(device), asked.training.following(metanet.recipe)
         for seed in asked.seeds:
             begun = time.monotonic()
             with named(asked.metanet, seed), own_random_numbers(self.streams[seed]):
-                fitted = metanet.fit(train, validation, training=asked.training, seed=seed, chosen=chosen)
+                fitted = metanet.fit(train, validation, training=training, seed=seed, chosen=chosen)
             seconds = time.monotonic() - begun
             chosen = fitted.chosen if chosen is None else chosen
             self.fitted[seed] = fitted

@@ -188,7 +188,7 @@ def _code(about: About) -> records.Code | None:
 
 
 def _tuned(job: Job, about: About) -> dict[str, Any]:
-    training = _settings(job.training) if about.trained_by_gradient else None
+    training = _settings(job.training.following(about.recipe)) if about.trained_by_gradient else None
     return {"training": training, "with_seed": job.seeds[0], "on": "validation"}
 
 
