@@ -4,7 +4,7 @@ from metanets.baselines import fit_mean, fit_ridge, fit_trees
 from metanets.deepsets import DeepSets
 from metanets.dmc.dmc import DMC
 from metanets.fit import by_gradient
-from metanets.graphs.dense import DenseNeuralGraph
+from metanets.graphs.dense import RECIPE, DenseNeuralGraph
 from metanets.inputs.canonical import MARKS, split
 from metanets.metanet import Metanet
 from metanets.mlp import MLP
@@ -15,7 +15,7 @@ METANETS = {
     "dmc": Metanet("vector", by_gradient(DMC), trained_by_gradient=True),
     "deepsets": Metanet("distribution", by_gradient(DeepSets), trained_by_gradient=True),
     "statnn": Metanet("statistics", by_gradient(StatNN), trained_by_gradient=True),
-    "neural_graph": Metanet("tensors", by_gradient(DenseNeuralGraph), trained_by_gradient=True),
+    "neural_graph": Metanet("tensors", by_gradient(DenseNeuralGraph), trained_by_gradient=True, recipe=RECIPE),
     "mean": Metanet("nothing", fit_mean, baseline=True),
     "trees_hyper_parameters": Metanet("hyper_parameters", fit_trees, baseline=True),
     "trees_statistics": Metanet("statistics", fit_trees, baseline=True),

@@ -127,6 +127,10 @@ def test_heavy_libraries_are_imported_in_one_file_each(library):
     assert sum(library in top(imported(module)) for module in FILES) <= 1
 
 
+def test_torch_geometric_is_imported_in_the_room_of_graphs_alone():  # that all others do without is tested there
+    assert [module for module in FILES if "torch_geometric" in top(imported(module))] == ["metanets.graphs.geometric"]
+
+
 @pytest.mark.parametrize("module", FILES, ids=named)
 def test_nothing_from_a_file_is_executed_and_no_salted_hash_is_used(module):
     text = FILES[module].read_text()

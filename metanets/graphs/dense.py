@@ -1,5 +1,7 @@
 """NG-GNN for nets of one layout, without an index: an edge's place in its unit's weight says which nodes it joins."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -10,6 +12,18 @@ from metanets.graphs.maps import TINY, EdgeUpdate, Layer, Maps
 from metanets.graphs.messages import Messages
 from zoo.nets.layout import Layout
 from zoo.nets.units import CLASSES, INPUT
+
+# AdamW's rate and decay and the clipping are those of Kofinas et al.; fewer nets a step than their 128, since our zoos have
+# hundreds of nets and not thousands, and so warm-up and cosine, which they do without.
+RECIPE: dict[str, Any] = {
+    "learning_rates": (1e-3,),
+    "weight_decay": 5e-4,
+    "batch": 16,
+    "clip": 10.0,
+    "warm_up": 0.1,
+    "schedule": "cosine",
+    "standardise": True,
+}
 
 
 class DenseNeuralGraph(nn.Module):

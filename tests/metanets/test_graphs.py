@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,10 @@ import zoo
 from metanets import Examples, Training
 from metanets.fit import fit_module
 from metanets.graphs import NeuralGraph, ZooGraphs, graphs
-from metanets.graphs.dense import DenseNeuralGraph
+from metanets.graphs.dense import RECIPE, DenseNeuralGraph
 from metanets.graphs.geometric import Batch
 from metanets.graphs.graph import graph_of
+from metanets.graphs.maps import Maps
 from metanets.graphs.messages import Messages
 from metanets.graphs.zoo_graphs import graphs_of
 from metanets.table import of_the_suite
@@ -69,7 +71,7 @@ def test_no_order_of_channels_moves_a_prediction(layout):
     assert not torch.equal(moved, weights)
     for predict in both(layout).values():
         before, after = predict(weights), predict(moved)
-        assert before.std() > 1e-3
+        assert before.std() > 100 * (after - before).abs().max()
         torch.testing.assert_close(after, before, rtol=0, atol=1e-6)
 
 
@@ -134,11 +136,12 @@ def test_gradients_are_finite_where_weights_are_all_but_zero(layout, size):
 
 
 def test_16_nets_are_learned_by_heart(standard):
-    nets = zoo.open(standard).nets("train")
-    target = np.random.default_rng(0).normal(size=len(nets))
-    some = Examples(nets.only(np.arange(len(nets)) < 16).tensors(), target[:16], nets.layout)
-    training = Training(epochs=120, batch=16)
-    fitted = fit_module(DenseNeuralGraph, some, some, training=training, learning_rate=3e-3, seed=0)
+    made = zoo.open(standard)
+    nets = made.nets("train")
+    nets = nets.only(np.arange(len(nets)) < 16)
+    some = Examples(nets.tensors(), made.columns["test_accuracy"].to_numpy(np.float64)[nets.index], nets.layout)
+    training = Training(**RECIPE | {"epochs": 80})
+    fitted = fit_module(partial(DenseNeuralGraph, hidden=16), some, some, training=training, learning_rate=1e-2, seed=0)
     assert fitted.chosen["validation_r2"] > 0.99
 
 
@@ -150,7 +153,7 @@ def test_in_canonical_form_no_symmetry_moves_a_prediction(standard):
         module(features) for features in (metanet.features(nets), metanet.features(moved), moved.tensors())
     )
     torch.testing.assert_close(after, before, rtol=0, atol=1e-5)
-    assert (plain - before).abs().max() > 1e-2
+    assert (plain - before).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("family", ["standard", "asymmetric"])
@@ -179,7 +182,7 @@ def test_what_cannot_be_read_is_told():
     with pytest.raises(ValueError, match=r"b\.weight"):
         graph_of(from_shapes([("a.weight", (4, 3), "linear", ("A", None)), ("b.weight", (2, 5), "linear", (None, "A"))]))
     with pytest.raises(ValueError, match="one number of classes"):
-        NeuralGraph((LAYOUTS["resnet"], resnet.layout(width=0.25, channels=3, classes=3)))
+        Maps((LAYOUTS["resnet"], resnet.layout(width=0.25, channels=3, classes=3)), hidden=4, layers=1)
 
 
 def test_torch_geometric_is_imported_when_graphs_are_asked_for_and_without_a_warning():
