@@ -25,7 +25,8 @@ class Messages(torch.autograd.Function):
         source: Float[Tensor, "net into hidden"],
     ) -> Gathered:
         """What is gathered at each node."""
-        message = torch.addcmul(shift, scale, target.unsqueeze(2) + source.unsqueeze(1))
+        message = target.unsqueeze(2) + source.unsqueeze(1)
+        torch.addcmul(shift, scale, message, out=message)
         mean, least, greatest = message.mean(dim=2), message.amin(dim=2), message.amax(dim=2)
         variance = (message - mean.unsqueeze(2)).square_().mean(dim=2)
         ctx.save_for_backward(scale, target, source, message, mean, least, greatest)
