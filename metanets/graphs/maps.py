@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from metanets.graphs.graph import ROLES, Graph, graph_of
@@ -59,17 +59,23 @@ class Maps(nn.Module):
         self.kernels = nn.ModuleDict({str(size): nn.Linear(size, hidden, bias=False) for size in self.offsets})
         self.of_unit = nn.Embedding(max(len(graph.units) for graph in graphs), hidden)
         self.edge = nn.Linear(hidden, hidden)
-        self.channels = nn.Linear(len(ROLES), hidden)
         self.of_writer = nn.Embedding(self.of_unit.num_embeddings, hidden)
+        self.vectors = nn.Embedding(self.of_unit.num_embeddings, len(ROLES) * hidden)
         self.inputs, self.classes = nn.Embedding(inputs, hidden), nn.Embedding(classes.pop(), hidden)
         for told_apart in (self.of_unit, self.of_writer, self.inputs, self.classes):
             nn.init.normal_(told_apart.weight, std=SPREAD)
+        nn.init.normal_(self.vectors.weight, std=len(ROLES) ** -0.5)
         self.layers = nn.ModuleList([Layer(hidden, last=number == layers) for number in range(1, layers + 1)])
         self.read_out = nn.Sequential(
             *(nn.Flatten(), nn.Linear(self.classes.num_embeddings * hidden, hidden), nn.ReLU()),
             *(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1), nn.Flatten(0)),
         )
         self.register_buffer("mean_log_degree", torch.tensor(_mean_log_degree(graphs)))
+
+    def channels(self, numbers: Float[Tensor, "*net channel 3"], unit: Int[Tensor, " channel"]) -> Tensor:
+        """Bias, scale and shift of channels through a map of the unit each, [*net, channel, hidden]."""
+        of_unit = self.vectors(unit).unflatten(1, (len(ROLES), -1))
+        return torch.einsum("...cr,crh->...ch", numbers, of_unit) + self.of_writer(unit)
 
     def amplified(self, degree: Tensor) -> Float[Tensor, "node 1"]:
         """How much a node of this degree is amplified."""

@@ -49,7 +49,7 @@ class NeuralGraph(nn.Module):
 
     def _nodes(self, batch: Batch) -> Float[Tensor, "node hidden"]:
         maps = self.maps
-        channels = maps.channels(batch.channels) + maps.of_writer(batch.channel_unit)
+        channels = maps.channels(batch.channels, batch.channel_unit)
         nodes = scatter(channels, batch.channel_index, dim_size=batch.num_nodes)
         nodes = nodes.index_add(0, batch.input_index, maps.inputs(batch.input_channel))
         return nodes.index_add(0, batch.class_index, maps.classes(batch.class_number))
