@@ -35,11 +35,13 @@ class NeuralGraph(nn.Module):
 
     def _check(self, batch: Batch) -> None:
         maps, sizes = self.maps, batch.kernel_size.unique().tolist()
+        units, inputs, classes = (int(of.max()) + 1 for of in (batch.edge_unit, batch.input_channel, batch.class_number))
+        all_classes = batch.num_graphs * maps.classes.num_embeddings
         found = {
             "kernels of so many numbers": (sizes, set(sizes) <= set(maps.offsets)),
-            "units": (int(batch.edge_unit.max()) + 1, int(batch.edge_unit.max()) < maps.of_unit.num_embeddings),
-            "input channels": (len(batch.input_channel), int(batch.input_channel.max()) < maps.inputs.num_embeddings),
-            "classes": (len(batch.class_index), len(batch.class_index) == batch.num_graphs * maps.classes.num_embeddings),
+            "units": (units, units <= maps.of_unit.num_embeddings),
+            "input channels": (inputs, inputs <= maps.inputs.num_embeddings),
+            "classes": (classes, classes == maps.classes.num_embeddings and len(batch.class_index) == all_classes),
         }
         for what, (number, known) in found.items():
             if not known:
