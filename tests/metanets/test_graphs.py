@@ -13,12 +13,13 @@ import torch
 import zoo
 from metanets import Examples, Training
 from metanets.fit import fit_module
-from metanets.graphs import NeuralGraph, ZooGraphs, graphs
+from metanets.graphs import ZooGraphs, graphs
 from metanets.graphs.dense import RECIPE, DenseNeuralGraph
 from metanets.graphs.geometric import Batch
 from metanets.graphs.graph import graph_of
 from metanets.graphs.maps import Maps
 from metanets.graphs.messages import Messages
+from metanets.graphs.neural_graph import NeuralGraph
 from metanets.graphs.zoo_graphs import graphs_of
 from metanets.table import of_the_suite
 from zoo.nets import mlp, resnet
