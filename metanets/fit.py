@@ -108,6 +108,7 @@ def fit_module(
     # fused: one pass over a parameter, its gradient and its moments, where the default makes ten
     optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=training.weight_decay, fused=True)
     centre, spread = _standard(train.target) if training.standardise else (0.0, 1.0)
+    whole = InUnits(module, centre, spread) if training.standardise else module
     target = torch.from_numpy((train.target - centre) / spread).float().to(training.device)
     features, held = (batches.to(part.features, training.device) for part in (train, validation))
     best, best_epoch, best_state = -np.inf, 0, None
@@ -128,7 +129,7 @@ def fit_module(
             if training.clip is not None:
                 nn.utils.clip_grad_norm_(module.parameters(), training.clip)
             optimizer.step()
-        r2 = validation_r2(validation.target, centre + spread * predict(module, held))
+        r2 = validation_r2(validation.target, predict(whole, held))
         if r2 > best:
             best, best_epoch, best_state = r2, epoch, copy.deepcopy(module.state_dict())
         elif training.patience is not None and epoch - best_epoch >= training.patience:
@@ -139,11 +140,23 @@ def fit_module(
     else:
         module.load_state_dict(best_state)
     return Fitted(
-        predict=lambda features: centre + spread * predict(module, features),
+        predict=lambda features: predict(whole, features),
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         chosen={"learning_rate": learning_rate, "epoch": best_epoch, "validation_r2": float(best)},
-        module=module,
+        module=whole,
     )
+
+
+class InUnits(nn.Module):
+    """A module that was trained on the standardised target, with predictions in the target's own units."""
+
+    def __init__(self, module: nn.Module, centre: float, spread: float) -> None:
+        super().__init__()
+        self.module, self.centre, self.spread = module, centre, spread
+
+    def forward(self, batch: Batch) -> Float[Tensor, " net"]:
+        """The module's predictions, times the target's deviation, plus its mean."""
+        return self.centre + self.spread * self.module(batch)
 
 
 def share_of_rate(done: float, training: Training) -> float:
@@ -169,13 +182,16 @@ def _inputs(features: Batch, chosen: Tensor, device: torch.device | str) -> Batc
 
 
 @torch.no_grad()
-def predict(module: nn.Module, features: Batch) -> Float[np.ndarray, " net"]:
-    """The module's predictions in evaluation mode. Raises MistakeError where they are not one number a net."""
+def predict(module: nn.Module, features: Batch, *, kind: torch.dtype = torch.float32) -> Float[np.ndarray, " net"]:
+    """The module's predictions in evaluation mode, from features of this type; its parameters must be of it too.
+
+    Raises MistakeError where they are not one number a net.
+    """
     module.eval()
     device = next(module.parameters()).device
     with mistakes_named():
         found = [
-            checked(module(batches.floats(batches.to(part, device))), batches.length(part))
+            checked(module(batches.floats(batches.to(part, device), kind)), batches.length(part))
             for part in batches.parts(features, PREDICTED_AT_ONCE)
         ]
     return torch.cat(found).double().cpu().numpy()

@@ -54,7 +54,7 @@ class Examples:
 class Fitted:
     """A metanet ready to predict. `chosen` says what was chosen on validation, `parameters` how many were trained.
 
-    `module` is the trained module of one that was trained by gradient.
+    `module` is the trained module of one that was trained by gradient, where its output is what `predict` returns.
     """
 
     predict: Callable[[Batch], Float[np.ndarray, " net"]]

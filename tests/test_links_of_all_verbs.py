@@ -63,6 +63,9 @@ CASES: dict[str, Case] = {
     "vet": Case("zoo", ("vet", "LAID")),
     "score": Case("zoo", ("score", "LAID", "--out", "NEW", *SCORE), ("cache", "source.json")),
     "score --out": Case("results", ("score", "ZOO", "--out", "LAID", "--overwrite", *SCORE)),
+    "connect --out": Case(
+        "results", ("connect", "ZOO", "--pairs", "2", "--points", "3", "--remove", "none", "--out", "LAID")
+    ),
     "symmetry --out": Case("results", ("symmetry", "ZOO", "--metanet", "statnn", "--epochs", "1", "--out", "LAID")),
     "leaderboard": Case("results", ("leaderboard", "LAID")),
     "compare": Case("results", ("compare", "mean", "mean", "--results", "LAID")),

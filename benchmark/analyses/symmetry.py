@@ -1,98 +1,37 @@
 """The symmetry report: how much predictions change when nets' weights change but the functions they compute do not."""
 
-from dataclasses import asdict, replace
+import copy
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
 import numpy as np
-import pandas as pd
+import torch
 from jaxtyping import Float
-from pydantic import Field, TypeAdapter
-from pydantic.dataclasses import dataclass as strict_dataclass
 
 import zoo as zoos
+from benchmark.analyses.certificates import EXACT, Certificate, Change, Kind
 from benchmark.analyses.worst_case import worst_case
-from benchmark.records.records import RECORD_BYTES, STRICT, Name, ZooReference, validated
 from benchmark.scoring.find import find_metanet, names_of
 from benchmark.scoring.fit import named
 from benchmark.scoring.task import check_task, left_out
-from benchmark.statistics.metrics import is_constant, mean_absolute_error, r2
+from benchmark.statistics.metrics import is_constant, r2
 from metanets import Examples, Metanet, Training
+from metanets.fit import predict
 from metanets.metanet import Fitted
+from metanets.mistakes import MistakeError
 from zoo import Nets, Zoo
 from zoo.seeds import stream
-from zoo.storage import files
 from zoo.symmetry import Group, act, draw, group_of
-from zoo.untrusted.json import read_json
 
-NAME = "symmetry-{}.json"  # of the report on a target, in a zoo's folder of the results
-Positive = Annotated[float, Field(ge=0)]
-MOVES = {  # what a report moves nets by -> kinds of symmetry
+MOVES: dict[Kind, tuple[str, ...]] = {  # what a report moves nets by -> kinds of symmetry
     "permutation": ("permutation",),
     "scaling": ("scale",),
     "size": ("size",),
     "together": ("permutation", "scale", "mix", "size"),
 }
-EXACT = 1e-5  # of the target's standard deviation: what float32 leaves of an equality
-
-
-@strict_dataclass(frozen=True, config=STRICT)
-class Row:
-    """How far the predictions of one metanet move; see `symmetry`.
-
-    None: the predictions are all equal, or the report is of the version before and does not say.
-    """
-
-    metanet: Name
-    r2: float
-    permutation: Positive
-    permutation_relative: Positive | None
-    scaling: Positive
-    scaling_relative: Positive | None
-    size: Positive | None = None
-    size_relative: Positive | None = None
-    together: Positive | None = None
-    together_relative: Positive | None = None
-    moved_r2: float | None = None
-    worst: Positive | None = None
-    worst_relative: Positive | None = None
-    worst_r2: float | None = None
-    exact: bool | None = None
-
-
-@strict_dataclass(frozen=True, config=STRICT)
-class Report:
-    """The symmetry report of a zoo and target, as it is kept beside the zoo's records."""
-
-    schema: Literal["metazoo-symmetry-1", "metazoo-symmetry-2"]
-    zoo: ZooReference
-    target: Name
-    command: str
-    rows: list[Row]
-
-
-_REPORT = TypeAdapter(Report).validate_json
-
-
-def keep(results: Path, zoo_folder: Path, target: str, frame: pd.DataFrame, command: str) -> Path:
-    """Writes what `symmetry` found to the results' folder; returns the path."""
-    made = zoos.open(zoo_folder)
-    zoo = ZooReference(name=made.spec.name, family=made.spec.family, manifest_sha256=made.manifest_sha256)
-    values: list[dict[str, Any]] = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    rows = [Row(**row) for row in values]
-    report = Report(schema="metazoo-symmetry-2", zoo=zoo, target=target, command=command, rows=rows)
-    path = results / zoo.label() / NAME.format(target)
-    files.write_json(path, asdict(report), below=results)
-    return path
-
-
-def read(path: Path, *, below: Path | None = None) -> Report:
-    """A report from a file that may be hostile; `below` as in `records.stored`.
-
-    Raises ValueError naming the file and the fields at fault.
-    """
-    value = read_json(path, below=below or path.parent, most=RECORD_BYTES, controls=True)
-    return validated(path, _REPORT, value)
+Predict = Callable[[Nets], Float[np.ndarray, " net"]]
 
 
 def symmetry(
@@ -103,23 +42,22 @@ def symmetry(
     training: Training = Training(),
     seed: int = 0,
     draws: int = 4,
-) -> pd.DataFrame:
+) -> list[Certificate]:
     """Fits each metanet as `score` does, then has it predict the validation nets again, moved by their symmetries.
 
-    A row a metanet: `r2` on validation; then, for each of MOVES, the mean absolute change of a prediction over nets and
-    `draws`, in the target's units, and with `_relative` in standard deviations of the predictions (NaN where these are all
-    equal). 0: blind to the symmetry; 1.13: as far apart as the predictions for two random nets, if normally distributed.
-    `moved_r2` is R² of nets moved by all `together`. `worst` is the mean change to the worst prediction for each net within
-    scales of 10% (see `worst_case`), `worst_r2` its R². `exact`: no prediction moves by more than EXACT of the target's
-    standard deviation under permutation and scaling. Moved weights are in float64. The test nets are not read. Raises
-    ValueError on a zoo whose nets have no permutations, or that `score` would refuse.
+    A certificate a metanet. For each of MOVES that the nets have, and so many `draws`, predictions for moved nets are
+    compared with those for the nets as they are; a relative change of 1.13 is as far as the predictions for two random
+    nets are apart, if normally distributed. `worst` are the worst predictions within scales of 10% (see `worst_case`).
+    Weights, features and predictions are in float64, but for those of metanets that compute in float32 whatever they are
+    given. The test nets are not read. Raises ValueError on a zoo whose nets have no symmetries, or that `score` would
+    refuse.
     """
     made = zoos.open(zoo_folder)
     check_task(made, target)
     names = dict.fromkeys(names_of(metanets))
     found = {name: find_metanet(name) for name in names}
     group = group_of(made.blueprint)
-    if not group.orders:
+    if not group:
         raise ValueError(
             f"{made.folder}: {made.spec.family} nets have none of these symmetries, since what is fixed in them ties "
             f"their channels; give a zoo of standard nets"
@@ -130,34 +68,73 @@ def symmetry(
         known, held = (Examples(metanet.features(nets), true[nets.index], nets.layout) for nets in (train, validation))
         with named(name, seed):
             fitted = metanet.fit(known, held, training=training.following(metanet.recipe), seed=seed)
-        before = fitted.predict(held.features)
-        if not np.isfinite(before).all():
+        if not np.isfinite(fitted.predict(held.features)).all():
             raise ValueError(f"{name} on {zoo_folder}: predictions are not finite; expected a number for each net")
-        row = {"metanet": name, "r2": r2(held.target, before)}
-        moved = {kind: _moved(fitted, metanet, validation, group.only(MOVES[kind]), kind, seed, draws) for kind in MOVES}
-        worst = worst_case(fitted, metanet, validation, held.target, group, seed=seed)
-        spread = float("nan") if is_constant(before) else float(before.std())
-        for kind, after in {**moved, "worst": worst[None]}.items():
-            change = float(np.mean([mean_absolute_error(before, one) for one in after]))
-            row |= {kind: change, f"{kind}_relative": change / spread}
-        row["moved_r2"] = float(np.mean([r2(held.target, after) for after in moved["together"]]))
-        row["worst_r2"] = r2(held.target, worst)
-        in_float64 = fitted.predict(metanet.features(replace(validation, weights=validation.weights.double())))
-        farthest = max(np.abs(moved[kind] - in_float64).max() for kind in ("permutation", "scaling"))
-        row["exact"] = bool(farthest <= EXACT * held.target.std())
-        rows.append(row)
-    return pd.DataFrame(rows)
+        rows.append(_certificate(name, metanet, fitted, validation, held.target, group, seed=seed, draws=draws))
+    return rows
 
 
-def _moved(
-    fitted: Fitted, metanet: Metanet, nets: Nets, group: Group, kind: str, seed: int, draws: int
-) -> Float[np.ndarray, "draw net"]:
+def _certificate(
+    name: str,
+    metanet: Metanet,
+    fitted: Fitted,
+    nets: Nets,
+    true: Float[np.ndarray, " net"],
+    group: Group,
+    *,
+    seed: int,
+    draws: int,
+) -> Certificate:
+    in_float64 = replace(nets, weights=nets.weights.double())
+    predicted = _in_float64(metanet, fitted, in_float64)
+    before = predicted(in_float64)
+    parts = {kind: group.only(kinds) for kind, kinds in MOVES.items()}
+    moved = {kind: _moved(predicted, nets, part, kind, seed, draws) for kind, part in parts.items() if part}
+    changes = {kind: _change(before, after, true) for kind, after in moved.items()}
+    worst = None
+    if group.scales:
+        worst = worst_case(fitted.module, metanet, predicted, nets, true, group, seed=seed)
+        changes["worst"] = _change(before, worst[None], true)
+    free = [change.largest for kind, change in changes.items() if kind in ("permutation", "scaling")]
+    return Certificate(
+        metanet=name,
+        r2=r2(true, before),
+        changes=changes,
+        moved_r2=float(np.mean([r2(true, after) for after in moved["together"]])),
+        worst_r2=None if worst is None else r2(true, worst),
+        exact=all(largest is not None and largest <= EXACT for largest in free) if free else None,
+    )
+
+
+def _change(
+    before: Float[np.ndarray, " net"], after: Float[np.ndarray, "draw net"], true: Float[np.ndarray, " net"]
+) -> Change:
+    moved, spread = np.abs(after - before), true.std()
+    mean = float(moved.mean())
+    return Change(
+        mean=mean,
+        relative=None if is_constant(before) else mean / float(before.std()),
+        share=float((moved > EXACT * spread).mean()),
+        largest=float(moved.max() / spread),
+    )
+
+
+def _in_float64(metanet: Metanet, fitted: Fitted, nets: Nets) -> Predict:
+    """What the metanet predicts of nets in float64, up to the prediction where it is a module that can compute so."""
+    if fitted.module is not None:
+        module = copy.deepcopy(fitted.module).double()
+        with suppress(MistakeError):  # a user's own, which makes float32 numbers of its own
+            predict(module, metanet.features(nets.only(np.arange(len(nets)) < 2)), kind=torch.float64)
+            return lambda nets: predict(module, metanet.features(nets), kind=torch.float64)
+    return lambda nets: fitted.predict(metanet.features(nets))
+
+
+def _moved(predicted: Predict, nets: Nets, group: Group, kind: str, seed: int, draws: int) -> Float[np.ndarray, "draw net"]:
     """The predictions for the nets, moved by so many elements each."""
     found = []
     for number in range(draws):
         element = draw(group, len(nets), stream(seed, "symmetry", kind, number))
-        moved = act(nets.weights.double(), nets.layout, element)
-        found.append(fitted.predict(metanet.features(replace(nets, weights=moved))))
+        found.append(predicted(replace(nets, weights=act(nets.weights.double(), nets.layout, element))))
     return np.stack(found)
 
 

@@ -15,43 +15,57 @@ from torch import Tensor, nn
 
 from metanets import Metanet
 from metanets.inputs import batch as batches
-from metanets.metanet import Fitted
 from zoo import Nets
 from zoo.seeds import stream
 from zoo.symmetry import Element, Group, act, draw
 
 STEPS, LARGEST = 25, 1.1  # of the search; a channel is multiplied by 1 / 1.1 to 1.1
 AT_ONCE = 32  # nets: bounds the memory of gradients
+# of nets, their true targets, and the logarithms of their scales
+Gradient = Callable[[Nets, np.ndarray, dict[str, Tensor]], dict[str, Tensor] | None]
 
 
 def worst_case(
-    fitted: Fitted, metanet: Metanet, nets: Nets, true: Float[np.ndarray, " net"], group: Group, *, seed: int
+    module: nn.Module | None,
+    metanet: Metanet,
+    predicted: Callable[[Nets], Float[np.ndarray, " net"]],
+    nets: Nets,
+    true: Float[np.ndarray, " net"],
+    group: Group,
+    *,
+    seed: int,
 ) -> Float[np.ndarray, " net"]:
     """The prediction for each net that is farthest from the truth among those found; the unmoved net's is one of them.
 
-    `nets` are whole. The group's orders, mixes and sizes are not used. Nothing moves where it has no scales.
+    `predicted` gives the predictions, `module` gradients. `nets` are whole. The group's orders, mixes and sizes are not
+    used. Nothing moves where it has no scales.
     """
     part = np.arange(len(nets)) // AT_ONCE
     chosen = [part == number for number in range(part.max() + 1)]
-    return np.concatenate([_of_part(fitted, metanet, nets.only(rows), true[rows], group, seed=seed) for rows in chosen])
+    step = _gradient(module, metanet) if module is not None and group.scales else None
+    return np.concatenate([_of_part(step, predicted, nets.only(rows), true[rows], group, seed=seed) for rows in chosen])
 
 
 def _of_part(
-    fitted: Fitted, metanet: Metanet, nets: Nets, true: np.ndarray, group: Group, *, seed: int
+    gradient: Gradient | None,
+    predicted: Callable[[Nets], Float[np.ndarray, " net"]],
+    nets: Nets,
+    true: np.ndarray,
+    group: Group,
+    *,
+    seed: int,
 ) -> Float[np.ndarray, " net"]:
-    worst = fitted.predict(metanet.features(nets))
+    worst = predicted(replace(nets, weights=nets.weights.double()))
 
     def seen(element: Element) -> None:
         nonlocal worst
-        moved = replace(nets, weights=act(nets.weights.double(), nets.layout, element))
-        predicted = fitted.predict(metanet.features(moved))
-        worst = np.where(np.abs(predicted - true) > np.abs(worst - true), predicted, worst)
+        found = predicted(replace(nets, weights=act(nets.weights.double(), nets.layout, element)))
+        worst = np.where(np.abs(found - true) > np.abs(worst - true), found, worst)
 
-    step = _gradient(fitted.module, metanet, nets, true) if fitted.module is not None and group.scales else None
     logs = {space: torch.zeros(len(nets), size, dtype=torch.float64) for space, size in group.scales.items()}
     bound = log(LARGEST)
     for number in range(STEPS if group.scales else 0):
-        directions = None if step is None else step(logs)
+        directions = None if gradient is None else gradient(nets, true, logs)
         if directions is None:  # no gradient: random draws
             rng = stream(seed, "worst case", number, int(nets.index[0]))
             seen(draw(group, len(nets), rng, kinds=("scale",), largest=LARGEST))
@@ -62,20 +76,17 @@ def _of_part(
     return worst
 
 
-def _gradient(
-    module: nn.Module, metanet: Metanet, nets: Nets, true: np.ndarray
-) -> Callable[[dict[str, Tensor]], dict[str, Tensor] | None]:
-    """The gradient of the squared error in the logarithms of the scales; None where the inputs have none."""
+def _gradient(module: nn.Module, metanet: Metanet) -> Gradient:
+    """The gradient of the squared error in the logarithms of nets' scales; None where the inputs have none."""
     device = next(module.parameters()).device
-    target = torch.from_numpy(true).float().to(device)
 
-    def gradient(logs: dict[str, Tensor]) -> dict[str, Tensor] | None:
+    def gradient(nets: Nets, true: np.ndarray, logs: dict[str, Tensor]) -> dict[str, Tensor] | None:
         free = {space: found.clone().requires_grad_() for space, found in logs.items()}
         weights = act(nets.weights.double(), nets.layout, Element(scales=free))
         module.eval()
         try:
             read = batches.floats(batches.to(metanet.features(replace(nets, weights=weights)), device))
-            loss = (module(read) - target).square().sum()
+            loss = (module(read) - torch.from_numpy(true).float().to(device)).square().sum()
         except RuntimeError:  # an input that takes the weights out of PyTorch
             return None
         if not loss.requires_grad:

@@ -44,6 +44,7 @@ def connect(
     by: Annotated[Literal["weights", "activations"], typer.Option(help="What permutations are found by.")] = "weights",
     seed: Annotated[int, typer.Option(min=0, help="Of the pairs, and of the alignment.")] = 0,
     picture: PictureOption = None,
+    out: Annotated[Path | None, typer.Option(help="A folder of records, to keep a report for `metazoo page`.")] = None,
     images: ImagesOption = None,
     download: DownloadOption = False,
     as_json: JsonOption = False,
@@ -55,6 +56,8 @@ def connect(
     from zoo.symmetry import group_of
     from zoo.training.machine import keep_memory
 
+    if out is not None and other is not None:
+        raise typer.BadParameter("a report is of the pairs of one zoo; leave --out or the second zoo away")
     check_picture(picture)
     keep_memory()
     made, second = zoo.open(zoo_folder), None if other is None else zoo.open(other)
@@ -72,6 +75,11 @@ def connect(
     if (count := table["pairs"].max()) < pairs and not as_json:
         console.print(f"{count} pairs, not {pairs}: a split of few nets has no more for its share", soft_wrap=True)
     _end(kept.path, len(kept.frame), as_json=as_json)
+    if out is not None:
+        from benchmark.analyses import connectivity
+        from benchmark.scoring.task import reference
+
+        connectivity.keep(out, connectivity.report(reference(made), found, settings, command_line()))
     if picture is not None:
         from zoo.dataset import plots
         from zoo.landscape.pictures import of_pairs

@@ -1,8 +1,8 @@
 """The verbs that fit metanets, and show what came of it."""
 
 import json
-import math
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -113,26 +113,30 @@ def symmetry(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Fit metanets on a zoo, and show how far its nets' symmetries move their predictions."""
-    from benchmark.analyses.symmetry import keep, symmetry
+    import zoo
+    from benchmark.analyses.certificates import keep
+    from benchmark.analyses.symmetry import symmetry
+    from benchmark.scoring.task import reference
     from metanets.metanet import Training
 
     with stoppable():
         found = symmetry(zoo_folder, metanet, target=target, training=Training(epochs=epochs, batch=batch), seed=seed)
     if out is not None:
-        keep(out, zoo_folder, target, found, command_line())
+        keep(out, reference(zoo.open(zoo_folder)), target, found, command_line())
     if as_json:
-        print(found.to_json(orient="records", indent=1))
+        print(json.dumps([asdict(row) for row in found], indent=1))
         return
     note = "mean change of predictions in standard deviations, for moved nets that compute the same; worst: scales of 10%"
     table = Table(title=escape(f"{zoo_folder}, {target}"), caption=note)
-    kinds = ("permutation", "scaling", "size", "together", "worst")
+    kinds = [kind for kind in ("permutation", "scaling", "size", "together", "worst") if kind in found[0].changes]
     for head in ("metanet", "R²", *kinds, "R² moved", "R² worst", "exact"):
         table.add_column(head, justify="left" if head == "metanet" else "right")
-    for row in found.to_dict("records"):
-        relative = [row[f"{kind}_relative"] for kind in kinds]
-        moved = ("–" if math.isnan(change) else f"{change:.2g}" for change in relative)  # of predictions that are all equal
-        scores = (f"{row[name]:.3f}" for name in ("moved_r2", "worst_r2"))
-        table.add_row(escape(row["metanet"]), f"{row['r2']:.3f}", *moved, *scores, "yes" if row["exact"] else "no")
+    for row in found:
+        relative = [row.changes[kind].relative for kind in kinds]
+        moved = ("–" if change is None else f"{change:.2g}" for change in relative)  # of predictions that are all equal
+        scores = ("–" if score is None else f"{score:.3f}" for score in (row.moved_r2, row.worst_r2))
+        exact = "–" if row.exact is None else "yes" if row.exact else "no"
+        table.add_row(escape(row.metanet), f"{row.r2:.3f}", *moved, *scores, exact)
     console.print(table)
 
 

@@ -8,7 +8,12 @@ import pandas as pd
 from benchmark.leaderboard.leaderboard import BASELINE
 from benchmark.leaderboard.ranking import Ranking, ranked
 
-HEADS = {"r2": "R²", "tau": "tau", "gain": "gain"}
+HEADS = {"r2": "R²", "tau": "tau", "gain": "gain", "exact": "exact", "moved_r2": "R² moved", "worst_r2": "R² worst"}
+CERTIFICATES = {  # what the columns of certificates say of validation nets
+    "exact": "exact: no symmetry of permutation or scale moves a prediction",
+    "moved_r2": "R² moved: of validation nets moved by all their symmetries",
+    "worst_r2": "R² worst: at scales within 10% that change no logit",
+}
 NOTE = "* the prediction is constant and ranks nothing; tau is set to 0"
 LARGE = 1e4  # beyond, a number is written with its power of ten
 
@@ -29,6 +34,7 @@ def legend(cells: pd.DataFrame) -> str:
     parts = ["mean±standard deviation over seeds [95% interval over test nets and seeds]", gain]
     parts += [f"{note}: {BASELINE} predicts a constant" for note in sorted(set(cells["gain_note"]) - {""})]
     parts += [NOTE] * bool(cells["constant"].any())
+    parts += [text for kind, text in CERTIFICATES.items() if kind in shown(cells)]
     parts += [note for note in (ranked(cells).note(cells["zoo"].nunique()),) if note]
     parts += [f"{note}: submitted without its zoo" for note in sorted(set(cells["labels"]) - {""})]
     return "; ".join(parts)
@@ -66,14 +72,26 @@ def columns(cells: pd.DataFrame, shown_as: Callable[[str], str] = str) -> list[C
 
 
 def shown(cells: pd.DataFrame) -> list[str]:
-    """What a board shows of each zoo: no gain where there is none, and no word on why."""
+    """What a board shows of each zoo: no gain where there is none, and no word on why; certificates where there are some."""
     has_gain = cells["gain"].notna().any() or (cells["gain_note"] != "").any()
-    return [name for name in HEADS if name != "gain" or has_gain]
+    has = {"r2": True, "tau": True, "gain": has_gain, **{kind: _certified(cells, kind) for kind in CERTIFICATES}}
+    return [kind for kind in HEADS if has[kind]]
+
+
+def _certified(cells: pd.DataFrame, kind: str) -> bool:
+    return bool((cells[kind] != "").any() if kind == "exact" else cells[kind].notna().any())
 
 
 def number(value: float, form: str = ".3f") -> str:
     """A score to so many places, and one that is enormous with its power of ten."""
     return f"{value:{form}}" if abs(value) < LARGE else f"{value:{form[:-2]}1e}"
+
+
+def certificate(row: pd.Series, kind: str) -> str:
+    """A column of CERTIFICATES in words; empty where there is none."""
+    if kind == "exact":
+        return str(row[kind])
+    return "" if pd.isna(row[kind]) else number(round(row[kind], 3) + 0.0)
 
 
 def _rank(ranking: Ranking, name: str) -> str:
@@ -92,6 +110,8 @@ def _text(row: pd.Series | None, kind: str) -> str:
         if row["gain_note"] and row["metanet"] != BASELINE:
             return str(row["gain_note"])
         return "" if pd.isna(row["gain"]) else f"{number(row['gain'], '+.3f')}{_bounds(row, 'gain', '+.2f')}"
+    if kind in CERTIFICATES:
+        return certificate(row, kind)
     mean, std = row[f"{kind}_mean"], row[f"{kind}_std"]
     mean = round(mean, 3) + 0.0  # no -0.000
     text = number(mean) if pd.isna(std) else f"{number(mean)}±{number(std)}"

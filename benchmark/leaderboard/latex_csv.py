@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 
-from benchmark.leaderboard.columns import about, families, number
+from benchmark.leaderboard.columns import CERTIFICATES, HEADS, about, certificate, families, number, shown
 from benchmark.leaderboard.ranking import ranked
 
 FORMULA = ("=", "+", "-", "@", "\t", "\n")  # what a spreadsheet may run begins so (OWASP)
@@ -37,21 +37,23 @@ def to_latex(cells: pd.DataFrame) -> str:
     """A board as a LaTeX table with booktabs, laid out as in Lim et al. 2024 (arXiv:2405.20231).
 
     A row a metanet and under it, behind a rule, the baselines, each by their mean R²; R² and tau for each family, as mean
-    ± sd over seeds with three decimals. Nothing is set in bold: which differences are real, the table cannot tell.
+    ± sd over seeds with three decimals, and certificates where there are some. Nothing is set in bold: which differences
+    are real, the table cannot tell.
     """
     zoos, ranking = families(cells), ranked(cells)
+    heads = {**SHOWN, **{kind: escape_latex(HEADS[kind]) for kind in CERTIFICATES if kind in shown(cells)}}
     baseline = cells.groupby("metanet")["baseline"].first()
     at = {(row["zoo"], row["metanet"]): row for _, row in cells.iterrows()}
     bodies = []
     for kind in (False, True):
         rows = [
-            [name, *(_text(at.get((zoo, name)), metric) for zoo in zoos for metric in SHOWN)]
+            [name, *(_text(at.get((zoo, name)), metric) for zoo in zoos for metric in heads)]
             for name in ranking.names
             if baseline[name] == kind
         ]
         if rows:
             bodies.append("\n".join(" & ".join([escape_latex(row[0]), *row[1:]]) + r" \\" for row in rows))
-    width = len(SHOWN)
+    width = len(heads)
     groups = [rf"\multicolumn{{{width}}}{{c}}{{{escape_latex(str(head))}}}" for head in zoos.values()]
     rules = [rf"\cmidrule(lr){{{2 + width * i}-{1 + width * (i + 1)}}}" for i in range(len(zoos))]
     lines = [
@@ -63,7 +65,7 @@ def to_latex(cells: pd.DataFrame) -> str:
         r"\toprule",
         " & ".join(["", *groups]) + r" \\",
         " ".join(rules),
-        " & ".join(["metanet", *[*SHOWN.values()] * len(zoos)]) + r" \\",
+        " & ".join(["metanet", *[*heads.values()] * len(zoos)]) + r" \\",
         r"\midrule",
         "\n\\midrule\n".join(bodies),
         r"\bottomrule",
@@ -78,6 +80,7 @@ def _caption(cells: pd.DataFrame) -> str:
     baselines = " Below the rule: baselines." if cells["baseline"].any() and not cells["baseline"].all() else ""
     note = r" ${}^{*}$: the prediction is constant and ranks nothing; $\tau$ is set to 0." if cells["constant"].any() else ""
     said = [f"{text} on some of the zoos" for text in sorted(set(cells["gain_note"]) - {""})]
+    said += [text for kind, text in CERTIFICATES.items() if kind in shown(cells)]
     said += [text for text in (ranked(cells).note(cells["zoo"].nunique()), *sorted(set(cells["labels"]) - {""})) if text]
     note += "".join(f" {escape_latex(text[0].upper() + text[1:])}." for text in said)
     return rf"{escape_latex(about(cells))}: mean $\pm$ standard deviation over seeds ({seeds}).{baselines}{note}"
@@ -86,6 +89,8 @@ def _caption(cells: pd.DataFrame) -> str:
 def _text(row: pd.Series | None, metric: str) -> str:
     if row is None:
         return "--"
+    if metric in CERTIFICATES:
+        return certificate(row, metric) or "--"
     mean, std = round(row[f"{metric}_mean"], 3) + 0.0, row[f"{metric}_std"]  # no -0.000
     spread = "" if pd.isna(std) else rf" \pm {number(std)}"
     return f"${number(mean)}{spread}{'^{*}' if metric == 'tau' and row['constant'] else ''}$"

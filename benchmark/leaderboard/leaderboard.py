@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmark.analyses.certificates import Certificate, Kept, kept
 from benchmark.leaderboard.entries import Entry, Key, Sorted, sorted_out
 from benchmark.records import records
 from benchmark.records.readable import readable
@@ -72,9 +73,10 @@ class Leaderboard:
     parameters, seeds, nets; each metric's mean and std over seeds (unbiased; NaN for one seed); the 95% interval of R² over
     test nets and seeds, `r2_low` and `r2_high`; and the `gain` in R² over BASELINE on the same nets, with its interval
     (NaN for BASELINE itself, where it has no record, and where `gain_note` says why there is none). Intervals are NaN where
-    a metanet has one seed, which says nothing of how much training differs. `own`: of the suite's own code. `labels`: says
-    where nobody compared a submission's labels with the zoo's. `left_out`: a line on each record that could not be
-    shown; `misstated`: on each that states other scores than its predictions give, and is shown with what these give.
+    a metanet has one seed, which says nothing of how much training differs. `exact` (yes or no), `moved_r2` and `worst_r2`
+    are those of its `Certificate`, on validation nets; empty and NaN where it has none. `own`: of the suite's own code.
+    `labels`: says where nobody compared a submission's labels with the zoo's. `left_out`: a line on each record that could
+    not be shown; `misstated`: on each that states other scores than its predictions give, and is shown with what these give.
     """
 
     results: tuple[Result, ...]
@@ -140,8 +142,10 @@ def leaderboard(folder: Path | str) -> Leaderboard:
 
     Raises FileNotFoundError where there is no record, and as `from_records` does.
     """
-    found, unreadable = readable(Path(folder).expanduser())
-    return from_records(found, unreadable)
+    results = Path(folder).expanduser()
+    certificates = kept(results)
+    found, unreadable = readable(results)
+    return from_records(found, (*unreadable, *certificates.unread), certificates)
 
 
 def from_paths(paths: list[Path]) -> Leaderboard:
@@ -149,8 +153,8 @@ def from_paths(paths: list[Path]) -> Leaderboard:
     return from_records([records.stored(path) for path in paths])
 
 
-def from_records(found: Sequence[Stored], unreadable: Sequence[str] = ()) -> Leaderboard:
-    """The leaderboard of these records, and what to say of those that could not be read.
+def from_records(found: Sequence[Stored], unreadable: Sequence[str] = (), certificates: Kept = Kept()) -> Leaderboard:
+    """The leaderboard of these records and certificates, and what to say of those that could not be read.
 
     Raises ValueError, with all reasons, where none can be shown.
     """
@@ -160,7 +164,7 @@ def from_records(found: Sequence[Stored], unreadable: Sequence[str] = ()) -> Lea
     for group in _grouped(results).values():
         baseline = next((result for result in group if result.label == BASELINE), None)
         over = None if baseline is None else tables[baseline.key]
-        cells += [_cell(result, tables[result.key], baseline, over) for result in group]
+        cells += [_cell(result, tables[result.key], baseline, over, _certificate(result, certificates)) for result in group]
     return Leaderboard(results, pd.DataFrame(cells), (*unreadable, *known.left_out), known.misstated)
 
 
@@ -202,7 +206,17 @@ def _no_gain(baseline: Result | None) -> str:
     return NO_GAIN if baseline.records[0].task.nets["train"] >= 2 * min(LEAVES) else NO_TREES
 
 
-def _cell(result: Result, table: Table, baseline: Result | None, over: Table | None) -> dict[str, object]:
+def _certificate(result: Result, certificates: Kept) -> Certificate | None:
+    """That of the plain task only; none of submissions, of which a report's name does not tell whether it is theirs."""
+    task = result.records[0].task
+    if result.submission is not None or task.name() != task.target or task.zoo != task.test_zoo:
+        return None
+    return certificates.of(task.zoo.label(), task.target, result.records[0].metanet.name)
+
+
+def _cell(
+    result: Result, table: Table, baseline: Result | None, over: Table | None, certificate: Certificate | None
+) -> dict[str, object]:
     task, metanet, name = result.records[0].task, result.records[0].metanet, result.key[0]
     scores = pd.DataFrame([found.test for found in result.scores])
     told = result.baseline or len(result.records) > 1  # as Leaderboard says
@@ -234,6 +248,9 @@ def _cell(result: Result, table: Table, baseline: Result | None, over: Table | N
         "gain_low": gain.low if gain and told else nan,
         "gain_high": gain.high if gain and told else nan,
         "gain_note": note,
+        "exact": "" if certificate is None or certificate.exact is None else ("no", "yes")[certificate.exact],
+        "moved_r2": nan if certificate is None or certificate.moved_r2 is None else certificate.moved_r2,
+        "worst_r2": nan if certificate is None or certificate.worst_r2 is None else certificate.worst_r2,
         "own": result.own,
         "labels": NOT_CHECKED if unchecked else "",
     }

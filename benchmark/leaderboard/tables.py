@@ -10,7 +10,8 @@ import pandas as pd
 from rich.markup import escape
 from rich.table import Table
 
-from benchmark.leaderboard.columns import Column, about, columns, legend
+from benchmark.analyses.certificates import kept
+from benchmark.leaderboard.columns import CERTIFICATES, Column, about, columns, legend
 from benchmark.leaderboard.leaderboard import from_records
 from benchmark.records.readable import readable
 from zoo.messages import plain
@@ -53,7 +54,7 @@ def frame_table(frame: pd.DataFrame, title: str, *, width: int = WIDE) -> Table:
 
 
 def _fitting(found: list[Column], width: int) -> tuple[list[Column], list[str]]:
-    """The columns that fit, and what was left out for that: gains first, then seeds, spreads, and zoos from the last on."""
+    """The columns that fit, and what was left out for that: as in LESS, then zoos from the last on."""
     left: list[str] = []
     for name, less in LESS.items():
         if _width(found) > width and (fewer := less(found)) != found:
@@ -66,8 +67,8 @@ def _fitting(found: list[Column], width: int) -> tuple[list[Column], list[str]]:
     return found, left
 
 
-def _without(kind: str) -> Callable[[list[Column]], list[Column]]:
-    return lambda found: [column for column in found if column.kind != kind]
+def _without(*kinds: str) -> Callable[[list[Column]], list[Column]]:
+    return lambda found: [column for column in found if column.kind not in kinds]
 
 
 def _cut(mark: str) -> Callable[[list[Column]], list[Column]]:
@@ -83,6 +84,7 @@ def _cut(mark: str) -> Callable[[list[Column]], list[Column]]:
 
 
 LESS: dict[str, Callable[[list[Column]], list[Column]]] = {  # what is left out first, and how
+    "certificates": _without(*CERTIFICATES),
     "gain": _without("gain"),
     "seeds": _without("seeds"),
     "intervals": _cut(" ["),
@@ -141,7 +143,7 @@ def markdown_of(folder: Path, manifests: Collection[str]) -> str:
         for one in readable(folder)[0]
         if {one.record.task.zoo.manifest_sha256, one.record.task.test_zoo.manifest_sha256} <= set(manifests)
     ]
-    return "\n".join(map(to_markdown, from_records(of_these).boards())) if of_these else ""
+    return "\n".join(map(to_markdown, from_records(of_these, certificates=kept(folder)).boards())) if of_these else ""
 
 
 def _inert(name: str) -> str:

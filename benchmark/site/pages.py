@@ -23,6 +23,14 @@ from zoo.spec.imported import Imported
 from zoo.spec.spec import SPECS, to_json
 from zoo.storage import files
 
+CHANGES = {  # the columns of a symmetry report: each kind of change, in words
+    "permutation": "permuted channels",
+    "scaling": "rescaled channels",
+    "size": "other sizes",
+    "together": "all together",
+    "worst": "worst of 10% scales",
+}
+
 
 @dataclass(frozen=True)
 class Page:
@@ -61,6 +69,7 @@ def index(source: Source) -> Page:
         "matrices": matrices,
         "curves": curves,
         "remarks": source.remarks,
+        "connected": source.connected,
     }
     return _page(values, [*drawn, *(picture for _, _, picture in matrices), *curves])
 
@@ -176,6 +185,7 @@ def zoo(label: str, source: Source) -> Page:
     references = [zoo for task in tasks for zoo in (task.zoo, task.test_zoo) if zoo.label() == label]
     opened = source.opened.get(label)
     references += [reference(opened)] if opened else []
+    references += [source.connected[label].zoo] if label in source.connected else []
     cells = source.board.cells
     rows = [_cell(row, source) for row in cells[cells["zoo"] == label].to_dict("records")]
     values = {
@@ -186,13 +196,16 @@ def zoo(label: str, source: Source) -> Page:
         "rows": sorted(rows, key=lambda row: (_place(row["task"]), row["baseline"], -row["r2_mean"])),
         "built_in": references[0].name in SPECS,
         "symmetries": source.symmetries.get(label, []),
+        "changes": CHANGES,
         "summary": None,
         "imported": None,
     }
-    return Page(values, ()) if opened is None else _opened(label, opened, {row["target"] for row in rows}, values)
+    lines = pictures.connected(source.connected[label]) if label in source.connected else None
+    page = _page({**values, "connected": source.connected.get(label), "lines": lines}, [lines] if lines else [])
+    return page if opened is None else _opened(label, opened, {row["target"] for row in rows}, page)
 
 
-def _opened(label: str, zoo: Zoo, targets: set[str], values: dict[str, Any]) -> Page:
+def _opened(label: str, zoo: Zoo, targets: set[str], page: Page) -> Page:
     """The page with what is known of a zoo whose folder is there; its spec is put beside it, to build the zoo again."""
     drawn = [name for name in zoo.targets if name in targets | {"test_accuracy", "generalisation_gap"}] or zoo.targets[:1]
     first = "test_accuracy" if "test_accuracy" in drawn else drawn[0] if drawn else None
@@ -208,4 +221,4 @@ def _opened(label: str, zoo: Zoo, targets: set[str], values: dict[str, Any]) -> 
         "imported": zoo.spec.provenance if isinstance(zoo.spec, Imported) else None,
         "pictures": shown,
     }
-    return _page({**values, **known}, shown, (f"zoos/{spec}", files.to_json(to_json(zoo.spec))))
+    return _page({**page.values, **known}, shown, (f"zoos/{spec}", files.to_json(to_json(zoo.spec))), *page.files)

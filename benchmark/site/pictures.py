@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from benchmark.analyses import connectivity
 from benchmark.leaderboard.columns import families
 from benchmark.leaderboard.leaderboard import Leaderboard, Result
 from benchmark.leaderboard.plots import sample_efficiency
@@ -177,6 +178,28 @@ def curves(cells: pd.DataFrame) -> list[Picture]:
         alt = f"R² against training nets, {base} of {zoo}: {'; '.join(told)}."
         found.append(picture(("curve", base, zoo), partial(sample_efficiency, named), alt))
     return found
+
+
+def connected(report: connectivity.Report) -> Picture:
+    """The mean test loss on the lines between nets, with bands of a standard deviation over pairs."""
+
+    def draw() -> Figure:
+        figure = Figure(figsize=(6, 3.2), layout="constrained")
+        axes = figure.subplots()
+        for row in report.rows:
+            times, loss, spread = np.linspace(0, 1, len(row.loss)), np.array(row.loss), np.array(row.loss_sd)
+            (line,) = axes.plot(times, loss, label=row.remove)
+            axes.fill_between(times, loss - spread, loss + spread, alpha=0.12, color=line.get_color(), linewidth=0)
+        axes.set(xlabel="from one net to the other", ylabel="test loss, nats")
+        axes.grid(color=INK, alpha=0.15)
+        figure.legend(title="removed before", loc="outside right upper", fontsize="small")
+        return figure
+
+    told = [
+        f"{row.remove} removed: {row.loss[0]:.3g} at one end, {row.loss[len(row.loss) // 2]:.3g} in the middle"
+        for row in report.rows
+    ]
+    return picture(("connected", report.zoo.label()), draw, f"Mean test loss between nets; {'; '.join(told)}.")
 
 
 def histograms(given: list[Zoo], target: str) -> Picture:

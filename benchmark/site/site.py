@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from benchmark.leaderboard.columns import number
+from benchmark.leaderboard.columns import CERTIFICATES, HEADS, number
 from benchmark.leaderboard.latex_csv import to_csv
 from benchmark.leaderboard.leaderboard import BASELINE
 from benchmark.site import pages as contents
@@ -105,7 +105,13 @@ def _environment(source: Source) -> Environment:
     )
     environment.finalize = lambda value: printable(value) if type(value) is str else value  # Markup is no plain str
     environment.filters |= {"slug": slug, "url": web_address, "in_words": in_words, "score": number, "shell": shlex.quote}
-    environment.globals |= {"generator": GENERATOR, "baseline_name": BASELINE, "labels": _zoo_pages(source)}
+    environment.globals |= {
+        "generator": GENERATOR,
+        "baseline_name": BASELINE,
+        "labels": _zoo_pages(source),
+        "heads": HEADS,
+        "certificates": CERTIFICATES,
+    }
     return environment
 
 
@@ -150,5 +156,5 @@ def _is_no_number(value: object) -> bool:
 def _zoo_pages(source: Source) -> dict[str, str]:
     """The page of each zoo, by label."""
     cells = source.board.cells
-    labels = [*dict.fromkeys([*cells["zoo"], *cells["fitted_on"], *source.opened])]
+    labels = [*dict.fromkeys([*cells["zoo"], *cells["fitted_on"], *source.connected, *source.opened])]
     return {label: f"zoos/{slug(label)}.html" for label in labels}

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import zoo as zoos
-from benchmark.analyses import symmetry
-from benchmark.analyses.symmetry import NAME, Report
+from benchmark.analyses import connectivity
+from benchmark.analyses.certificates import Report, kept
+from benchmark.analyses.reports import all_of
 from benchmark.leaderboard.entries import Key
 from benchmark.leaderboard.leaderboard import Leaderboard, Result, from_records
 from benchmark.leaderboard.notices import notices
@@ -22,14 +23,17 @@ TIERS: tuple[Tier, ...] = ("self-reported", "verified", "reproduced")  # from th
 
 @dataclass(frozen=True)
 class Source:
-    """What the pages are made of. `results`, `tiers` and `notices` are by key; `submissions` by metanet; `symmetries` and
-    `opened` zoos by label. `remarks`: a line on each file that is not shown, or states other scores than its predictions."""
+    """What the pages are made of. `results`, `tiers` and `notices` are by key; `submissions` by metanet; `symmetries`,
+    what is `connected`, and `opened` zoos by label. `remarks`: a line on each file that is not shown, or states other scores
+    than its predictions.
+    """
 
     board: Leaderboard
     results: dict[Key, Result]
     tiers: dict[Key, Tier]
     submissions: dict[str, list[dict[str, Any]]]
     symmetries: dict[str, list[Report]]
+    connected: dict[str, connectivity.Report]
     opened: dict[str, Zoo]
     notices: dict[Key, list[str]]
     remarks: list[str]
@@ -38,7 +42,8 @@ class Source:
 def gathered(results: Path, zoo_folders: list[Path]) -> Source:
     """All that there is under a folder of results, and these zoos. Raises as `leaderboard` and `zoo.open` do."""
     found, unreadable = readable(results)
-    board = from_records(found, unreadable)
+    certificates = kept(results)
+    board = from_records(found, (*unreadable, *certificates.unread), certificates)
     verified, problems = verifications(results)
     homes: dict[Path, list[Stored]] = {}
     for one in found:
@@ -50,19 +55,17 @@ def gathered(results: Path, zoo_folders: list[Path]) -> Source:
         tiers[result.key] = min((reached[path.parent] for path in result.paths), key=TIERS.index)
         if result.submission is not None:
             submissions.setdefault(result.label, []).append(asdict(result.submission))
+    connected, unread = all_of(results, connectivity.FILE, connectivity.read)
+    problems += unread
     opened = {reference(zoo).label(): zoo for zoo in map(zoos.open, zoo_folders)}
     symmetries: dict[str, list[Report]] = {}
-    for path in sorted(results.glob("*/" + NAME.format("*"))):
-        try:
-            report = symmetry.read(path, below=results)
-        except ValueError as error:
-            problems.append(str(error))
-        else:
-            symmetries.setdefault(report.zoo.label(), []).append(report)
+    for report in certificates.reports:
+        symmetries.setdefault(report.zoo.label(), []).append(report)
     remarks = [*board.remarks(), *(f"left out: {line}" for line in problems)]
     remarks = [line.replace(f"{results}{os.sep}", "") for line in remarks]  # where it lies here is nobody's business
     by_key = {result.key: result for result in board.results}
-    return Source(board, by_key, tiers, submissions, symmetries, opened, notices(board.results), remarks)
+    lines = {one.zoo.label(): one for one in connected}
+    return Source(board, by_key, tiers, submissions, symmetries, lines, opened, notices(board.results), remarks)
 
 
 def _tier(held: list[Stored], verified: list[Verification], results: Path) -> Tier:

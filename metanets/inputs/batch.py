@@ -37,11 +37,14 @@ def to(batch: Batch, device: torch.device | str) -> Batch:
     return batch.to(device)
 
 
-def floats(batch: Batch) -> Batch:
-    """The same in float32, as metanets compute; zoos may keep float16. What is neither Tensor nor dict stays as it is."""
+def floats(batch: Batch, kind: torch.dtype = torch.float32) -> Batch:
+    """The same in float32, as metanets compute, or another type; zoos may keep float16.
+
+    What is neither Tensor nor dict stays as it is.
+    """
     if isinstance(batch, dict):
-        return {name: floats(part) for name, part in batch.items()}
-    return batch.float() if isinstance(batch, Tensor) and batch.is_floating_point() else batch
+        return {name: floats(part, kind) for name, part in batch.items()}
+    return batch.to(kind) if isinstance(batch, Tensor) and batch.is_floating_point() else batch
 
 
 def parts(batch: Batch, size: int) -> Iterator[Batch]:

@@ -26,9 +26,10 @@ def distribution(nets: Nets) -> Float[Tensor, "net node"]:
     """How each net's weights lie between the nodes: a weight counts for the two nodes beside it, the nearer one more.
 
     With it the mean of any function over a net's weights is (to linear interpolation) a product with the function's
-    values at the nodes. Rows add up to 1; weights beyond the last node count for it.
+    values at the nodes. Rows add up to 1; weights beyond the last node count for it. In float32, of
+    weights in float64 in that.
     """
-    grid, spacing = nodes(), nodes().diff()
+    grid, spacing, kind = nodes(), nodes().diff(), torch.promote_types(nets.weights.dtype, torch.float32)
     rows = []
     for part in nets.weights.split(max(1, COUNTED_AT_ONCE // nets.weights.shape[1])):
         weights = part.double().clamp(grid[0], grid[-1])
@@ -36,5 +37,5 @@ def distribution(nets: Nets) -> Float[Tensor, "net node"]:
         share = (weights - grid[left]) / spacing[left]
         row = torch.zeros(len(part), NODES, dtype=torch.float64)
         row.scatter_add_(1, left, 1 - share).scatter_add_(1, left + 1, share)
-        rows.append((row / part.shape[1]).float())
+        rows.append((row / part.shape[1]).to(kind))
     return torch.cat(rows)

@@ -11,7 +11,7 @@ from metanets.inputs.matrices import QUARTERS, quantiles, shares
 from zoo import Nets
 from zoo.seeds import stream
 
-PROBES = 128  # of each kind; with a tenth of them the statistics are noisier than the nets differ
+PROBES = 128  # of each kind; validation R² on CIFAR-10 nets of 16 pixels with 16, 32, 64, 128: .855, .899, .912, .914
 LARGEST = 1e6  # of a logit, so that nets which blew up have statistics too
 SMALLEST = 1e-12  # of a variance or a difference of logits, below which its logarithm says nothing
 

@@ -15,17 +15,18 @@ STATISTICS = ("mean", "variance", "min", "max", "q25", "q50", "q75")
 def statistics(nets: Nets) -> Float[Tensor, "net statistic"]:
     """Mean, unbiased variance, min, max and quartiles of each tensor, tensor by tensor: 203 for a ResNet8's 29.
 
-    Computed in float64, returned in float32. A tensor without trained entries has 7 zeros, one with a single entry
-    variance 0. Of weights that ask for a gradient they have one, and are computed by PyTorch, several times slower.
+    Computed in float64, returned in float32, of weights in float64 in that. A tensor without trained entries has
+    7 zeros, one with a single entry variance 0. Of weights that ask for a gradient they have one, and are computed by
+    PyTorch, several times slower.
     """
-    segments = nets.segments
+    segments, kind = nets.segments, torch.promote_types(nets.weights.dtype, torch.float32)
     if nets.weights.requires_grad:
-        return torch.cat([_with_gradient(nets.weights[:, where].double()) for _, where in segments], dim=1).float()
+        return torch.cat([_with_gradient(nets.weights[:, where].double()) for _, where in segments], dim=1).to(kind)
     rows = [
         np.concatenate([_of_tensor(part[:, where].numpy()) for _, where in segments], axis=1)
         for part in nets.weights.split(NETS_AT_ONCE)
     ]
-    return torch.from_numpy(np.concatenate(rows).astype(np.float32))
+    return torch.from_numpy(np.concatenate(rows)).to(kind)
 
 
 def _of_tensor(weights: Float[np.ndarray, "net entry"]) -> Float[np.ndarray, "net 7"]:

@@ -1,5 +1,5 @@
-import dataclasses
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,12 +8,15 @@ from imported_zoo import foreign
 from typer.testing import CliRunner
 
 import zoo
-from benchmark.analyses.symmetry import keep, read, symmetry
+from benchmark.analyses.certificates import EXACT, Change, keep, kept, read
+from benchmark.analyses.symmetry import symmetry
 from benchmark.analyses.worst_case import worst_case
 from benchmark.cli.main import app
+from benchmark.scoring.task import reference
 from metanets import METANETS, Examples, Training
 from zoo.importers.source_zoo import write as write_zoo
-from zoo.symmetry import Group, group_of
+from zoo.seeds import stream
+from zoo.symmetry import Group, act, draw, group_of
 
 QUICK = Training(epochs=3, batch=8, learning_rates=(1e-3,))
 KINDS = ("permutation", "scaling")
@@ -22,52 +25,69 @@ KINDS = ("permutation", "scaling")
 @pytest.fixture(scope="module")
 def report(standard):
     """All metanets but DMC, for which the small zoo's nets are too short."""
-    names = ["mlp", "deepsets", "statnn", "ridge", "mean", "trees_hyper_parameters"]
-    return symmetry(standard, names, training=QUICK, draws=2).set_index("metanet")
+    names = ["mlp", "deepsets", "statnn", "ridge", "mean", "trees_hyper_parameters", "statnn+canonical"]
+    return {row.metanet: row for row in symmetry(standard, names, training=QUICK, draws=2)}
+
+
+def predicted_by(metanet, fitted, nets):
+    return fitted.predict(metanet.features(nets))
 
 
 @pytest.mark.parametrize("metanet", ["statnn", "deepsets"])
 def test_metanets_on_sets_are_blind_to_permutations_and_not_to_scalings(report, metanet):
-    assert report.loc[metanet, "permutation"] < 1e-6
-    assert report.loc[metanet, "permutation_relative"] < 1e-4
-    assert report.loc[metanet, "scaling_relative"] > 0.01
+    changes = report[metanet].changes
+    assert changes["permutation"].largest < 1e-9
+    assert changes["permutation"].share == 0
+    assert changes["scaling"].relative > 0.01
+    assert changes["scaling"].share > 0.9
 
 
 @pytest.mark.parametrize("metanet", ["mlp", "ridge"])
 def test_metanets_on_flat_weights_are_blind_to_neither(report, metanet):
-    assert all(report.loc[metanet, f"{kind}_relative"] > 0.01 for kind in KINDS)
+    assert all(report[metanet].changes[kind].relative > 0.01 for kind in KINDS)
 
 
 @pytest.mark.parametrize("metanet", ["mean", "trees_hyper_parameters"])
 def test_baselines_that_read_no_weights_never_move(report, metanet):
-    assert all(report.loc[metanet, kind] == 0 for kind in KINDS)
-    assert np.isnan(report.loc["mean", "permutation_relative"])
+    changes = report[metanet].changes
+    assert {(change.mean, change.share, change.largest) for change in changes.values()} == {(0, 0, 0)}
+    assert report[metanet].worst_r2 == report[metanet].moved_r2 == report[metanet].r2
+    assert report["mean"].changes["permutation"].relative is None
 
 
 def test_changes_are_in_the_targets_units_and_relative_ones_scale_free(report):
     for metanet in ("mlp", "ridge"):
-        row = report.loc[metanet]
-        assert row["scaling"] / row["scaling_relative"] == pytest.approx(row["permutation"] / row["permutation_relative"])
-    assert report["r2"].max() <= 1
+        scaling, permutation = (report[metanet].changes[kind] for kind in ("scaling", "permutation"))
+        assert scaling.mean / scaling.relative == pytest.approx(permutation.mean / permutation.relative)
+    assert max(row.r2 for row in report.values()) <= 1
 
 
-def test_what_reads_no_weights_is_exact_and_what_reads_them_is_not(report):
-    assert report["exact"].to_dict() == {
-        "mlp": False,
-        "deepsets": False,
-        "statnn": False,
-        "ridge": False,
-        "mean": True,
-        "trees_hyper_parameters": True,
-    }
-    blind = report.loc[["mean", "trees_hyper_parameters"]]
-    assert (blind[["size", "together", "worst"]] == 0).all(axis=None)
-    assert (blind["worst_r2"] == blind["r2"]).all()
+def test_the_largest_change_and_the_share_are_those_of_a_plain_loop(standard):
+    made, metanet = zoo.open(standard), METANETS["ridge"]
+    train, validation = (made.nets(split, inputs="all") for split in ("train", "validation"))
+    true, group = made.columns["test_accuracy"].to_numpy(np.float64), group_of(made.blueprint)
+    known, held = (Examples(metanet.features(nets), true[nets.index], nets.layout) for nets in (train, validation))
+    fitted, far = metanet.fit(known, held, training=QUICK, seed=0), []
+    for number in range(2):
+        element = draw(group.only(("scale",)), len(validation), stream(0, "symmetry", "scaling", number))
+        moved = act(validation.weights.double(), validation.layout, element)
+        far += list(np.abs(fitted.predict(moved) - fitted.predict(validation.weights.double())) / held.target.std())
+    (row,) = symmetry(standard, ["ridge"], draws=2)
+    assert row.changes["scaling"].largest == pytest.approx(max(far))
+    assert row.changes["scaling"].share == np.mean([one > EXACT for one in far])
+
+
+def test_what_reads_no_weights_or_canonical_nets_is_exact_and_what_reads_others_is_not(report):
+    assert {name for name, row in report.items() if row.exact} == {"mean", "trees_hyper_parameters", "statnn+canonical"}
+    canonical = report["statnn+canonical"]
+    assert canonical.changes["scaling"].largest < 1e-9  # in float64 up to the prediction, else 1e-6
+    assert canonical.changes["worst"].largest < 1e-9
+    assert canonical.moved_r2 == pytest.approx(canonical.r2, abs=1e-3)
 
 
 def test_the_worst_case_is_worse_than_random_moves_and_found_by_the_gradient(standard, report):
-    assert (report["worst_r2"] <= report["r2"]).all()
-    assert (report["worst_r2"] < report["r2"]).sum() == 4
+    assert all(row.worst_r2 <= row.r2 for row in report.values())
+    assert sum(row.worst_r2 < row.r2 - 1e-9 for row in report.values()) == 4
     made = zoo.open(standard)
     train, validation = (made.nets(split, inputs="all") for split in ("train", "validation"))
     true, group = made.columns["test_accuracy"].to_numpy(np.float64), group_of(made.blueprint)
@@ -75,9 +95,10 @@ def test_the_worst_case_is_worse_than_random_moves_and_found_by_the_gradient(sta
         metanet = METANETS[name]
         known, held = (Examples(metanet.features(nets), true[nets.index], nets.layout) for nets in (train, validation))
         fitted = metanet.fit(known, held, training=QUICK, seed=0)
+        predicted = partial(predicted_by, metanet, fitted)
         by_gradient, by_chance = (
-            np.abs(worst_case(one, metanet, validation, held.target, group, seed=0) - held.target)
-            for one in (fitted, dataclasses.replace(fitted, module=None))
+            np.abs(worst_case(module, metanet, predicted, validation, held.target, group, seed=0) - held.target)
+            for module in (fitted.module, None)
         )
         unmoved = np.abs(fitted.predict(held.features) - held.target)
         assert (by_gradient >= unmoved - 1e-12).all()
@@ -89,22 +110,30 @@ def test_a_group_without_scales_has_no_worst_case(standard):
     nets, metanet = made.nets("validation", inputs="all"), METANETS["ridge"]
     examples = Examples(metanet.features(nets), made.columns["test_accuracy"].to_numpy(np.float64)[nets.index], nets.layout)
     fitted = metanet.fit(examples, examples, training=QUICK, seed=0)
-    found = worst_case(fitted, metanet, nets, examples.target, Group({}, {}, {}, ()), seed=0)
+    nothing, predicted = Group({}, {}, {}, ()), partial(predicted_by, metanet, fitted)
+    found = worst_case(None, metanet, predicted, nets, examples.target, nothing, seed=0)
     assert np.array_equal(found, fitted.predict(examples.features))
 
 
 def test_the_seed_decides_the_report(standard):
-    one, same, other = (symmetry(standard, ["ridge"], seed=seed, draws=1) for seed in (1, 1, 2))
-    assert one.equals(same)
-    assert one["r2"][0] == other["r2"][0]
-    assert one["permutation"][0] != other["permutation"][0]
+    (one,), (same,), (other,) = (symmetry(standard, ["ridge"], seed=seed, draws=1) for seed in (1, 1, 2))
+    assert one == same
+    assert one.r2 == other.r2
+    assert one.changes["permutation"] != other.changes["permutation"]
 
 
-def test_asymmetric_nets_have_no_symmetries_and_the_report_says_so(asymmetric, tmp_path):
+def test_asymmetric_nets_have_no_symmetries_and_the_report_says_so(asymmetric):
+    with pytest.raises(ValueError, match="w_asymmetric nets have none of these symmetries"):
+        symmetry(asymmetric, ["statnn"])
+
+
+def test_nets_of_which_sizes_alone_are_free_are_moved_by_these(tmp_path):
     gated = zoo.build(small("sigma_asymmetric", recipe__epochs=(1, 1)), tmp_path / "gated", workers=2)
-    for folder, family in ((asymmetric, "w_asymmetric"), (gated, "sigma_asymmetric")):
-        with pytest.raises(ValueError, match=f"{family} nets have none of these symmetries"):
-            symmetry(folder, ["statnn"])
+    (row,) = symmetry(gated, ["ridge"])
+    assert set(row.changes) == {"size", "together"}
+    assert row.changes["size"].share > 0.9
+    assert (row.worst_r2, row.exact) == (None, None)
+    assert row.moved_r2 < row.r2
 
 
 @pytest.mark.parametrize(
@@ -128,24 +157,44 @@ def test_the_verb_prints_the_report(standard):
     assert (table.exit_code, rows.exit_code) == (0, 0), (table.exception, rows.exception)
     found = json.loads(rows.output)
     assert [row["metanet"] for row in found] == ["ridge", "mean"]
-    assert found[0]["permutation"] == pytest.approx(symmetry(standard, ["ridge"], seed=3)["permutation"][0])
-    assert f"{found[0]['worst_relative']:.2g}" in table.output
+    (row,) = symmetry(standard, ["ridge"], seed=3)
+    assert found[0]["changes"]["permutation"]["mean"] == pytest.approx(row.changes["permutation"].mean)
+    assert f"{row.changes['worst'].relative:.2g}" in table.output
     assert f"{found[0]['moved_r2']:.3f}" in table.output
     assert "nan" not in table.output
 
 
 def test_a_kept_report_is_read_again_and_a_damaged_one_refused(report, standard, tmp_path):
-    path = keep(tmp_path, standard, "test_accuracy", report.reset_index(), "metazoo symmetry")
-    kept = read(path)
-    assert kept.zoo.manifest_sha256 == zoo.open(standard).manifest_sha256
-    assert [row.metanet for row in kept.rows] == list(report.index)
-    assert [row.scaling for row in kept.rows] == list(report["scaling"])
+    path = keep(tmp_path, reference(zoo.open(standard)), "test_accuracy", [*report.values()], "metazoo symmetry")
+    assert read(path).zoo.manifest_sha256 == zoo.open(standard).manifest_sha256
+    assert read(path).rows == [*report.values()]
     value = json.loads(path.read_text())
+    first = value["rows"][0]
+    scaling = first["changes"]["scaling"]
     for broken, found in (
-        ({**value, "rows": [{**value["rows"][0], "scaling": -1.0}]}, "rows.0.scaling"),
+        ({**value, "rows": [{**first, "changes": {"scaling": {**scaling, "mean": -1.0}}}]}, "rows.0.changes.scaling.mean"),
+        ({**value, "rows": [{**first, "changes": {"shrinking": scaling}}]}, "rows.0.changes.shrinking"),
         ({**value, "extra": 1}, "extra"),
         ({**value, "schema": "metazoo-symmetry-9"}, "schema"),
     ):
         path.write_text(json.dumps(broken))
         with pytest.raises(ValueError, match=found):
             read(path)
+    assert [*kept(tmp_path).reports] == []
+    assert "schema" in kept(tmp_path).unread[0]
+
+
+def test_reports_of_both_versions_before_are_read(report, standard, tmp_path):
+    path = keep(tmp_path, reference(zoo.open(standard)), "test_accuracy", [*report.values()], "metazoo symmetry")
+    row = {"metanet": "statnn", "r2": 0.5, "permutation": 0.0, "permutation_relative": None, "scaling": 0.25}
+    row |= {"scaling_relative": 0.75}
+    later = {"worst": 0.5, "worst_relative": 1.5, "worst_r2": -1.0, "moved_r2": 0.25, "exact": False, "size": None}
+    for version, told in ((1, row), (2, row | later)):
+        old = {**json.loads(path.read_text()), "schema": f"metazoo-symmetry-{version}", "rows": [told]}
+        path.write_text(json.dumps(old))
+        (found,) = read(path).rows
+        assert found.changes["scaling"] == Change(0.25, 0.75)
+        assert found.changes["permutation"] == Change(0.0, None)
+        assert ("worst" in found.changes, found.exact) == ((False, None), (True, False))[version - 1]
+    assert kept(tmp_path).of(reference(zoo.open(standard)).label(), "test_accuracy", "statnn").worst_r2 == -1.0
+    assert kept(tmp_path).of(reference(zoo.open(standard)).label(), "test_loss", "statnn") is None

@@ -484,5 +484,6 @@ def test_an_imported_zoo_scores_end_to_end(source, tmp_path):
     made = zoo.open(folder)
     assert set(views(made.arrays("train")[0], made.layout)) == {entry.name for entry in made.layout}
     plain = Job(folder, (folder,), "mean", "test_accuracy", range(1), QUICK, tmp_path / "out")
-    found = {name: records.read(run(replace(plain, metanet=name))[0]).test["r2"] for name in METANETS}
+    names = [name for name, metanet in METANETS.items() if not metanet.reads_function]  # these nets cannot be run
+    found = {name: records.read(run(replace(plain, metanet=name))[0]).test["r2"] for name in names}
     assert found["trees_statistics"] > 0.5

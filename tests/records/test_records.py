@@ -5,12 +5,12 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
 
-from benchmark.analyses import symmetry
+import zoo
+from benchmark.analyses import certificates
 from benchmark.leaderboard.compare import compare
 from benchmark.leaderboard.hub_results import emit
 from benchmark.leaderboard.leaderboard import BASELINE, from_records, leaderboard
@@ -21,6 +21,7 @@ from benchmark.records.predictions import COLUMNS
 from benchmark.records.records import Code, Software, Stored
 from benchmark.scoring.job import Job, run
 from benchmark.scoring.score import score
+from benchmark.scoring.task import reference
 from benchmark.site.site import write
 from benchmark.submissions.check import Checked, check
 from metanets import Training
@@ -45,8 +46,8 @@ def in_version_3(value: dict) -> dict:
     metanet = {**value["metanet"], "baseline": value["metanet"]["floor"], "reads": None, "code": None}
     del metanet["floor"]
     task = {**value["task"], "derived": None, "pairs": None}
-    for zoo in ("zoo", "test_zoo"):
-        task[zoo] = {"source": None, **task[zoo]}
+    for name in ("zoo", "test_zoo"):
+        task[name] = {"source": None, **task[name]}
     training, augment = value["tuned"]["training"], []
     if training is not None:
         training = dict(training)
@@ -78,7 +79,7 @@ def test_records_of_version_2_are_checked_and_compared_like_others():
         "mean": [],
         BASELINE: [],
     }
-    (report,) = (symmetry.read(path, below=OLD) for path in OLD.glob("*/symmetry-*.json"))
+    (report,) = (certificates.read(path, below=OLD) for path in OLD.glob("*/symmetry-*.json"))
     assert [row.metanet for row in report.rows] == ["mean", "statnn"]
 
 
@@ -290,7 +291,7 @@ def test_nothing_is_read_through_a_link_in_a_results_folder(old, tmp_path):
     with pytest.raises(ValueError, match=r"links are not followed|is a link"):
         records.stored(path, below=old)
     with pytest.raises(ValueError, match=r"links are not followed|is a link"):
-        symmetry.read(old / HOME / "symmetry-test_accuracy.json", below=old)
+        certificates.read(old / HOME / "symmetry-test_accuracy.json", below=old)
     assert read_json(elsewhere / "symmetry-test_accuracy.json")["schema"] == "metazoo-symmetry-1"
 
 
@@ -310,8 +311,7 @@ def test_nothing_is_written_through_a_link_in_a_results_folder(tmp_path):
     job = Job(ZOO, (ZOO,), "mean", "test_accuracy", range(1), Training(), out)
     with pytest.raises(FileExistsError, match=f"{HOME} is a link"):
         run(job)
-    frame = pd.DataFrame({"metanet": ["mean"], "r2": 0.0, "permutation": 0.0, "scaling": 0.0})
-    frame = frame.assign(permutation_relative=np.nan, scaling_relative=np.nan)
+    row = certificates.Certificate(metanet="mean", r2=0.0, changes={})
     with pytest.raises(FileExistsError, match=f"{HOME} is a link"):
-        symmetry.keep(out, ZOO, "test_accuracy", frame, "metazoo symmetry")
+        certificates.keep(out, reference(zoo.open(ZOO)), "test_accuracy", [row], "metazoo symmetry")
     assert list(elsewhere.iterdir()) == []

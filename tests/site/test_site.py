@@ -13,7 +13,7 @@ import pytest
 from imported_zoo import foreign
 
 import zoo as zoos
-from benchmark.analyses import symmetry
+from benchmark.analyses.certificates import Certificate, Change, keep
 from benchmark.cli import main
 from benchmark.leaderboard.leaderboard import BASELINE, leaderboard
 from benchmark.records import records
@@ -534,14 +534,20 @@ def test_axe_finds_no_violation(made, visit, file, scheme):
 
 def test_a_symmetry_report_that_was_kept_is_on_its_zoos_page(tmp_path):
     put(tmp_path, "statnn")
-    frame = pd.DataFrame([{"metanet": EVIL, "r2": 0.5, "permutation": 0.0, "scaling": 0.125}])
-    rows = [symmetry.Row(**row, permutation_relative=None, scaling_relative=0.75) for row in frame.to_dict("records")]
-    report = symmetry.Report("metazoo-symmetry-1", STANDARD, "test_accuracy", "metazoo symmetry ZOO", rows)
-    files.write_json(tmp_path / STANDARD.label() / symmetry.NAME.format("test_accuracy"), dataclasses.asdict(report))
-    page = Page(site(tmp_path, [])[f"zoos/{slug(STANDARD.label())}.html"].decode())
+    scaling = Change(mean=0.125, relative=0.75, share=0.5, largest=2.0)
+    rows = [
+        Certificate(metanet=EVIL, r2=0.5, changes={"permutation": Change(0.0, None, 0.0, 0.0), "scaling": scaling}),
+        Certificate(metanet="statnn", r2=0.75, changes={"scaling": scaling}, moved_r2=0.321, worst_r2=-1.5, exact=False),
+    ]
+    keep(tmp_path, STANDARD, "test_accuracy", rows, "metazoo symmetry ZOO")
+    made = site(tmp_path, [])
+    page = Page(made[f"zoos/{slug(STANDARD.label())}.html"].decode())
     assert "Symmetry report, test_accuracy" in page.text()
-    assert "0.12 (0.75)" in page.text()
+    assert "0.12 (0.75) 50%, 2" in page.text()
     assert EVIL in page.text()
+    first = Page(made["index.html"].decode()).text()
+    assert all(text in first for text in ("standard R² moved", "standard R² worst", "standard exact", "0.321", "-1.500"))
+    assert b"moved_r2" in made["cells.csv"]
 
 
 def emptied(folder: Path) -> Path:
