@@ -19,8 +19,10 @@ from zoo.jobs.status import Status
 
 FAMILIES = ("standard", "w_asymmetric")
 NETS, SEEDS, TARGET = 512, 3, "test_accuracy"
-NAMES = ("mlp", "dmc", "deepsets", "statnn", "probe_and_weights", "hybrid")  # the paper's, and two that read structure
-NAMES += tuple(name for name in fitting(pairs=False) if METANETS[name].baseline)
+NAMES = (  # the paper's four, two that read structure, and the baselines
+    *("mlp", "dmc", "deepsets", "statnn", "probe_and_weights", "hybrid"),
+    *(name for name in fitting(pairs=False) if METANETS[name].baseline),
+)
 # Small batches and few rates, for some 250 training nets and a few minutes; the paper's are Training()'s defaults.
 TRAINING = Training(epochs=40, batch=8, learning_rates=(1e-3, 5e-3))
 

@@ -77,7 +77,7 @@ class Leaderboard:
     NaN where a metanet has one seed, which says nothing of how much training differs. `exact` (yes or no), `moved_r2` and
     `worst_r2` are those of its `Certificate`, on validation nets; empty and NaN where it has none. `own`: of the suite's own
     code. `labels`: says where nobody compared a submission's labels with the zoo's. `left_out`: a line on each record that
-    could not be shown; `misstated`: on each that states other scores than its predictions give, and is shown with what these give.
+    could not be shown; `misstated`: on each that states other scores than its predictions give, shown with what these give.
     """
 
     results: tuple[Result, ...]
