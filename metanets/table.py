@@ -5,6 +5,8 @@ from metanets.deepsets import DeepSets
 from metanets.dmc.dmc import DMC
 from metanets.fit import by_gradient
 from metanets.forests import fit_extra_trees
+from metanets.graphs.dense import RECIPE as NEURAL_GRAPH
+from metanets.graphs.dense import DenseNeuralGraph
 from metanets.hybrid import fit_hybrid
 from metanets.inputs.canonical import MARKS, split
 from metanets.metanet import Metanet
@@ -32,6 +34,7 @@ METANETS = {
     "mp_scale_gmn": Metanet("layers", by_gradient(MPScaleGMN), trained_by_gradient=True, recipe=RECIPE),
     "scale_gmn": Metanet("layers", by_gradient(ScaleGMN), trained_by_gradient=True, recipe=RECIPE),
     "hybrid": Metanet("layers_and_invariant", fit_hybrid, trained_by_gradient=True, recipe=RECIPE),
+    "neural_graph": Metanet("layers", by_gradient(DenseNeuralGraph), trained_by_gradient=True, recipe=NEURAL_GRAPH),
     "mean": Metanet("nothing", fit_mean, baseline=True),
     "trees_hyper_parameters": Metanet("hyper_parameters", fit_trees, baseline=True),
     "trees_statistics": Metanet("statistics", fit_trees, baseline=True),

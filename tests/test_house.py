@@ -27,6 +27,7 @@ ROOMS = (  # from the ground up: a room imports only rooms before it, and itself
     "zoo/__init__.py",
     "metanets/inputs",
     "metanets/structured",
+    "metanets/graphs",
     "metanets",
     "benchmark/records",
     "benchmark/statistics",
@@ -125,6 +126,10 @@ def test_every_room_is_there_and_tells_what_it_is_for():
 @pytest.mark.parametrize("library", IN_ONE_FILE)
 def test_heavy_libraries_are_imported_in_one_file_each(library):
     assert sum(library in top(imported(module)) for module in FILES) <= 1
+
+
+def test_torch_geometric_is_imported_in_the_room_of_graphs_alone():  # that all others do without is tested there
+    assert [module for module in FILES if "torch_geometric" in top(imported(module))] == ["metanets.graphs.geometric"]
 
 
 @pytest.mark.parametrize("module", FILES, ids=named)

@@ -25,6 +25,7 @@ BASELINE = "trees_hyper_parameters"  # what can be told without the weights: a m
 NO_GAIN = "no hyper-parameters known"  # where that baseline has nothing to go by, and predicts a constant
 NO_TREES = "too few nets for trees"  # of which it makes no use, even where there are hyper-parameters
 METRIC_NAMES = (*METRICS, "r2_recalibrated")
+COSTS = ("multiply_adds", "ms_per_net")  # of a record's cost, in cells
 PAIRS = ["one", "other", "difference", "low", "high", "p", "p_holm", "task", "zoo"]  # columns of `Leaderboard.pairs`
 NOT_CHECKED = "labels not checked"
 
@@ -70,13 +71,13 @@ class Leaderboard:
     """What all records say, derived from their predictions; nothing is taken from a score that a record states.
 
     `cells` has a row for each (task, zoo, metanet): the zoo it was fitted on and the one it was tested on, baseline,
-    parameters, seeds, nets; each metric's mean and std over seeds (unbiased; NaN for one seed); the 95% interval of R² over
-    test nets and seeds, `r2_low` and `r2_high`; and the `gain` in R² over BASELINE on the same nets, with its interval
-    (NaN for BASELINE itself, where it has no record, and where `gain_note` says why there is none). Intervals are NaN where
-    a metanet has one seed, which says nothing of how much training differs. `exact` (yes or no), `moved_r2` and `worst_r2`
-    are those of its `Certificate`, on validation nets; empty and NaN where it has none. `own`: of the suite's own code.
-    `labels`: says where nobody compared a submission's labels with the zoo's. `left_out`: a line on each record that could
-    not be shown; `misstated`: on each that states other scores than its predictions give, and is shown with what these give.
+    parameters, COSTS, seeds, nets; each metric's mean and std over seeds (unbiased; NaN for one seed); the 95% interval of
+    R² over test nets and seeds, `r2_low` and `r2_high`; and the `gain` in R² over BASELINE on the same nets, with its
+    interval (NaN for BASELINE itself, where it has no record, and where `gain_note` says why there is none). Intervals are
+    NaN where a metanet has one seed, which says nothing of how much training differs. `exact` (yes or no), `moved_r2` and
+    `worst_r2` are those of its `Certificate`, on validation nets; empty and NaN where it has none. `own`: of the suite's own
+    code. `labels`: says where nobody compared a submission's labels with the zoo's. `left_out`: a line on each record that
+    could not be shown; `misstated`: on each that states other scores than its predictions give, shown with what these give.
     """
 
     results: tuple[Result, ...]
@@ -206,6 +207,12 @@ def _no_gain(baseline: Result | None) -> str:
     return NO_GAIN if baseline.records[0].task.nets["train"] >= 2 * min(LEAVES) else NO_TREES
 
 
+def _cost(result: Result, name: str) -> float:
+    """The mean over the seeds whose records say it."""
+    said = [record.cost[name] for record in result.records if record.cost and name in record.cost]
+    return float(np.mean(said)) if said else nan
+
+
 def _certificate(result: Result, certificates: Kept) -> Certificate | None:
     """That of the plain task only; none of submissions, of which a report's name does not tell whether it is theirs."""
     task = result.records[0].task
@@ -236,6 +243,7 @@ def _cell(
         "metanet": result.label,
         "baseline": result.baseline,
         "parameters": nan if metanet.parameters is None else metanet.parameters,
+        **{name: _cost(result, name) for name in COSTS},
         "train_nets": task.nets["train"],
         "test_nets": task.nets["test"],
         "seeds": len(result.records),

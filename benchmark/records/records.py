@@ -148,7 +148,7 @@ class Record:
     `tuned`: what was tuned on validation, over which grid and with which seed; `chosen`: what came out. `validation` and
     `test`: metric -> score. `test_split`: how the test nets were used; `enforced`: whether the process that fitted had
     neither their targets nor the zoo's folder. `augment`: how the training nets were varied, such as permutation: their
-    channels in other orders. `cost`: what it took, by name, such as parameters, multiply-adds or ms per net. `metazoo`:
+    channels in other orders. `cost`: what a net's prediction took, by name, such as multiply_adds or ms_per_net. `metazoo`:
     which release scored.
     """
 

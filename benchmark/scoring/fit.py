@@ -14,6 +14,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked_dataclass
 from torch import Tensor
 
+from benchmark.scoring.cost import multiply_adds
 from benchmark.scoring.find import code_of, find_metanet
 from metanets import Examples, Metanet, Training
 from metanets.inputs.batch import Batch
@@ -85,7 +86,8 @@ class Fitting:
 
 @checked_dataclass(frozen=True, config=EXACT)
 class Outcome:
-    """What came of one seed: seconds of fitting, parameters, choices, and predictions for the validation nets.
+    """What came of one seed: seconds of fitting, parameters, choices, what predicting a net costs (`ms_per_net` here, and
+    the `multiply_adds` of a module), and predictions for the validation nets.
 
     `environment` is what these depend on besides what was given.
     """
@@ -94,6 +96,7 @@ class Outcome:
     parameters: int | None
     chosen: dict[str, Any]
     validation: list[float]
+    cost: dict[str, float]
     environment: dict[str, Any]
 
 
@@ -132,8 +135,13 @@ class Fits:
             seconds = time.monotonic() - begun
             chosen = fitted.chosen if chosen is None else chosen
             self.fitted[seed] = fitted
+            begun = time.monotonic()
             predicted = self._predicted(seed, validation.features)
-            found[seed] = Outcome(seconds, fitted.parameters, fitted.chosen, predicted, environment)
+            cost = {
+                "ms_per_net": 1000 * (time.monotonic() - begun) / len(predicted),
+                **self._counted(seed, validation.features),
+            }
+            found[seed] = Outcome(seconds, fitted.parameters, fitted.chosen, predicted, cost, environment)
         return found
 
     def predict(self, given: Given, seeds: list[int], *, elsewhere: bool = False) -> dict[int, list[float]]:
@@ -150,6 +158,13 @@ class Fits:
         if name not in self.found:
             self.found[name] = find_metanet(name), code_of(name)
         return self.found[name]
+
+    def _counted(self, seed: int, read: Batch) -> dict[str, float]:
+        """The multiply-adds of a module."""
+        module = self.fitted[seed].module
+        with own_random_numbers(self.streams[seed]):
+            count = None if module is None else multiply_adds(module, read)
+        return {} if count is None else {"multiply_adds": count}
 
     def _predicted(self, seed: int, read: Batch, *, elsewhere: bool = False) -> list[float]:
         try:

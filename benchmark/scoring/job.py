@@ -265,6 +265,7 @@ def _write(
         environment=fit.environment,
         augment=_augment(job, about),
         enforced=enforced,
+        cost=fit.cost,
         metazoo=software(),
     )
     records.write(path, record, data, below=job.out)

@@ -2,9 +2,8 @@ import pandas as pd
 import pytest
 
 import zoo
-from benchmark.cli.demo import FAMILIES, demo, sentence
+from benchmark.cli.demo import FAMILIES, NAMES, demo, sentence
 from metanets import Training
-from metanets.table import fitting
 
 
 def cells(standard: float, asymmetric: float, baseline: float, std: float = 0.01) -> pd.DataFrame:
@@ -36,7 +35,7 @@ def test_the_demo_scores_every_metanet_on_both_families_and_is_quick_the_second_
     quick = {"nets": 40, "seeds": 1, "training": Training(epochs=1, batch=8, learning_rates=(1e-3,)), "workers": 2}
     made = demo(tmp_path, **quick)
     assert set(zip(made.board.cells["family"], made.board.cells["metanet"], strict=True)) == {
-        (family, name) for family in FAMILIES for name in fitting(pairs=False)
+        (family, name) for family in FAMILIES for name in NAMES
     }
     assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in made.pictures)
     assert "R²" in made.sentence

@@ -16,6 +16,7 @@ from metanets.deepsets import DeepSets
 from metanets.dmc import dmc
 from metanets.dmc.dmc import DMC
 from metanets.fit import by_gradient, fit_module, predict, validation_r2
+from metanets.inputs import batch as batches
 from metanets.inputs.distribution import LARGEST, NODES, distribution, nodes
 from metanets.inputs.statistics import statistics
 from metanets.mlp import MLP
@@ -213,7 +214,7 @@ def test_every_metanet_fits_predicts_and_repeats_itself(standard, name):
         data = {k: Examples(v.features.repeat(1, 2), v.target) for k, v in data.items()}
         features = features.repeat(1, 2)
     first, second = (metanet.fit(*data.values(), training=QUICK, seed=3).predict(features) for _ in range(2))
-    assert first.shape == (len(features),)
+    assert first.shape == (batches.length(features),)
     assert np.isfinite(first).all()
     np.testing.assert_array_equal(first, second)
 
