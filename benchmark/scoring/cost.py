@@ -22,9 +22,9 @@ def multiply_adds(module: nn.Module, features: Batch) -> float | None:
     few = batches.rows(features, torch.arange(batches.length(features))[:COUNTED])
     try:
         with mistakes_named(), FlopCounterMode(display=False) as counter:
-            plain = (
-                copy.deepcopy(module).double().cpu().eval()
-            )  # in float64 no native code of ours runs, which none can count
+            # In float64 no native code of ours runs, which none can count; nor can it count with views of parameters that
+            # ask for a gradient and have no function for it.
+            plain = copy.deepcopy(module).double().cpu().eval().requires_grad_(False)
             plain(batches.floats(batches.to(few, "cpu"), torch.float64))
     except MistakeError:
         return None

@@ -23,6 +23,18 @@ def test_convolutions_of_native_code_are_counted_too():
     assert multiply_adds(DMC(2500), weights) == multiply_adds(DMC(2500, plain=True), weights) > 2500 * 2 * 5
 
 
+def test_parameters_that_are_expanded_for_each_net_are_no_matter():
+    class Expanding(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.place, self.linear = nn.Parameter(torch.ones(3)), nn.Linear(3, 1)
+
+        def forward(self, batch):
+            return self.linear(self.place.expand(len(batch), -1)).squeeze(1)
+
+    assert multiply_adds(Expanding(), torch.randn(4, 3)) == 3
+
+
 def test_what_takes_float32_alone_is_not_counted():
     class Single(nn.Module):
         def forward(self, batch):
