@@ -121,7 +121,7 @@ def fit_module(
             if len(batch) == 1 and len(target) > 1:
                 continue  # BatchNorm cannot learn from one net at one position
             optimizer.param_groups[0]["lr"] = learning_rate * share_of_rate(
-                (epoch - 1 + number / len(nets)) / training.epochs, training
+                (epoch - 1 + (number - 0.5) / len(nets)) / training.epochs, training
             )
             optimizer.zero_grad()
             predicted = checked(module(_inputs(features, batch, training.device)), len(batch))

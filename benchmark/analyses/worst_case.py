@@ -77,7 +77,8 @@ def _of_part(
 
 
 def _gradient(module: nn.Module, metanet: Metanet) -> Gradient:
-    """The gradient of the squared error in the logarithms of nets' scales; None where the inputs have none."""
+    """The gradient of the squared error in the logarithms of nets' scales; None where the inputs have none, or one
+    that is no number."""
     device = next(module.parameters()).device
 
     def gradient(nets: Nets, true: np.ndarray, logs: dict[str, Tensor]) -> dict[str, Tensor] | None:
@@ -92,7 +93,7 @@ def _gradient(module: nn.Module, metanet: Metanet) -> Gradient:
         if not loss.requires_grad:
             return None
         found = torch.autograd.grad(loss, list(free.values()), allow_unused=True)
-        if all(way is None for way in found):
+        if all(way is None for way in found) or any(way is not None and way.isnan().any() for way in found):
             return None
         return {space: torch.zeros_like(logs[space]) if way is None else way for space, way in zip(free, found, strict=True)}
 

@@ -63,6 +63,7 @@ def nets_or_kept(
 
 def _kept(zoo: Zoo, read: Input, split: str, nets: int, *, inputs: Inputs, hidden: str | None) -> Tensor:
     """What a cached input reads of a split, kept, or computed and kept; of inputs side by side each on its own."""
+    inputs = "all" if read.whole else inputs
     if read.parts and not read.mark.endswith("+sizes"):  # sizes stand once, behind all parts
         parts = [input_named(f"{part}{read.mark}") for part in read.parts]
         return torch.cat([_kept(zoo, part, split, nets, inputs=inputs, hidden=hidden) for part in parts], dim=1)

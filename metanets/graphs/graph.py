@@ -54,7 +54,7 @@ class Graph:
         Weights are drawn at about that size (He et al. 2015, arXiv 1502.01852) for any width; no net is looked at for it.
         """
         return [
-            tensors[unit.weight.name].float().reshape(-1, unit.weight.shape[0] * unit.weight.shape[1], unit.offsets)
+            tensors[unit.weight.name].reshape(-1, unit.weight.shape[0] * unit.weight.shape[1], unit.offsets)
             * sqrt(unit.weight.size / unit.weight.shape[0])
             for unit in self.units
         ]
@@ -64,8 +64,8 @@ class Graph:
         return torch.cat([torch.stack(self._vectors(unit, tensors), dim=-1) for unit in self.units], dim=1)
 
     def _vectors(self, unit: Unit, tensors: dict[str, Tensor]) -> list[Float[Tensor, "net channel"]]:
-        none = tensors[unit.weight.name].new_zeros(len(tensors[unit.weight.name]), unit.weight.shape[0]).float()
-        return [tensors[unit.vectors[role].name].float() if role in unit.vectors else none for role in ROLES]
+        none = tensors[unit.weight.name].new_zeros(len(tensors[unit.weight.name]), unit.weight.shape[0])
+        return [tensors[unit.vectors[role].name] if role in unit.vectors else none for role in ROLES]
 
 
 @lru_cache(maxsize=64)

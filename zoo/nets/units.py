@@ -45,9 +45,14 @@ class Unit:
 def units_of(layout: Layout) -> tuple[Unit, ...]:
     """The units in the layout's order, which is that of the net's layers: vectors belong to the weight before them.
 
-    Raises ValueError naming the tensor where there is one that no unit can have.
+    Raises ValueError naming the tensor where there is one that no unit can have, and where it is not known what layers read
+    and write, as in imported nets.
     """
-    return tuple(_units(layout))
+    units = tuple(_units(layout))
+    for side, ends in (("reads the inputs", INPUT), ("writes the classes", CLASSES)):
+        if len(found := [unit.name for unit in units if ends in (unit.reads, unit.writes)]) > 1:
+            raise ValueError(f"what these layers read and write is not known: {', '.join(found)}; expected that one alone {side}")
+    return units
 
 
 def _units(layout: Layout) -> Iterator[Unit]:
