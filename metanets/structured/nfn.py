@@ -35,22 +35,17 @@ class NFN(nn.Module):
     ) -> None:
         super().__init__()
         self.units, self.own_axes = units_of(layout), own_axes
-        shapes = {
-            unit.name: self.axes(torch.zeros(1, *unit.weight.shape[:2], unit.offsets), unit).shape for unit in self.units
-        }
         bears = [unit for unit in self.units if unit.vectors]
-        classes = {unit.name: unit.weight.shape[0] if unit.writes == CLASSES and own_axes else 1 for unit in bears}
-        self.first = nn.ModuleDict({key(unit): nn.Linear(shapes[unit.name][3], width) for unit in self.units})
-        self.first_vectors = nn.ModuleDict(
-            {key(unit): nn.Linear(classes[unit.name] * len(unit.vectors), width) for unit in bears}
-        )
+        into = {unit: unit.weight.shape[1] if own_axes and unit.reads == INPUT else 1 for unit in self.units}
+        out = {unit: unit.weight.shape[0] if own_axes and unit.writes == CLASSES else 1 for unit in self.units}
+        self.first = nn.ModuleDict({key(u): nn.Linear(u.offsets * into[u] * out[u], width) for u in self.units})
+        self.first_vectors = nn.ModuleDict({key(u): nn.Linear(len(u.vectors) * out[u], width) for u in bears})
         self.places = nn.ParameterDict()
         for unit in self.units if embedded and not own_axes else ():
-            out, into = unit.weight.shape[:2]
             if unit.reads == INPUT:
-                self.places[f"{key(unit)}/in"] = 0.3 * torch.randn(into, width)
+                self.places[f"{key(unit)}/in"] = 0.3 * torch.randn(unit.weight.shape[1], width)
             if unit.writes == CLASSES:
-                self.places[f"{key(unit)}/out"] = 0.3 * torch.randn(out, 1, width)
+                self.places[f"{key(unit)}/out"] = 0.3 * torch.randn(unit.weight.shape[0], 1, width)
         self.sizes = nn.BatchNorm1d(len(layout), affine=False)  # standardises, by the training nets
         self.layers = nn.ModuleList(Equivariant(self.units, width, others=len(layout)) for _ in range(layers))
         numbers = width * (len(self.units) + len(bears)) + len(layout)
@@ -166,7 +161,8 @@ def roles(unit: Unit, units: tuple[Unit, ...], *, reads: bool) -> Roles:
 
 def beside(means: dict[str, dict[str, Tensor]], found: Roles) -> Float[Tensor, "net channel number"]:
     """The means of these roles side by side."""
-    return torch.cat([torch.stack([means[kind][name] for name in names]).mean(dim=0) for kind, names in found], dim=2)
+    parts = [[means[kind][name] for name in names] for kind, names in found]
+    return torch.cat([part[0] if len(part) == 1 else torch.stack(part).mean(dim=0) for part in parts], dim=2)
 
 
 def totals(pairs: Pairs, vectors: Vectors) -> Float[Tensor, "net total"]:
