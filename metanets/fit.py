@@ -1,6 +1,7 @@
 """Fitting a torch module to a target: AdamW on the squared error; epoch and learning rate chosen on validation."""
 
 import copy
+import functools
 import inspect
 from collections.abc import Callable
 from math import cos, pi
@@ -18,6 +19,18 @@ from metanets.mistakes import MistakeError, mistakes_named
 from zoo.seeds import stream
 
 PREDICTED_AT_ONCE = 128
+
+
+def seeded(fit: Callable[..., Fitted]) -> Callable[..., Fitted]:
+    """Lets what torch draws while this fits follow from its `seed` alone."""
+
+    @functools.wraps(fit)
+    def fitted(*examples: Any, seed: int, **options: Any) -> Fitted:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return fit(*examples, seed=seed, **options)
+
+    return fitted
 
 
 def by_gradient(build: Callable[..., nn.Module]) -> Callable[..., Fitted]:
@@ -88,6 +101,7 @@ def checked(predicted: Any, nets: int) -> Float[Tensor, " net"]:
     return predicted
 
 
+@seeded
 def fit_module(
     build: Callable[..., nn.Module],
     train: Examples,
@@ -99,7 +113,8 @@ def fit_module(
 ) -> Fitted:
     """Trains one module with one learning rate; the parameters of the epoch with the best validation R² are kept.
 
-    The seed determines the initial parameters and the order of the nets. Inputs are used as they are, and so is the target
+    The seed determines the initial parameters, the order of the nets, and what torch draws meanwhile, such as dropout; so a
+    rate alone trains as it does among others. Inputs are used as they are, and so is the target
     unless `training` says otherwise, as in the paper. An epoch whose validation R² is not finite is never chosen; if none
     is, predictions are NaN.
     """

@@ -43,9 +43,7 @@ def fit_hybrid(
     members: list[Fitted] = []
     for number in range(MEMBERS):
         own = stable_seed("hybrid", seed, number)
-        with torch.random.fork_rng(devices=[]):  # what dropout draws follows from the seed too
-            torch.manual_seed(own)
-            members.append(by_gradient(build)(*parts, training=training, seed=own, chosen=chosen))
+        members.append(by_gradient(build)(*parts, training=training, seed=own, chosen=chosen))
         chosen = chosen or members[0].chosen
     forest = [replace(part, features=part.features[FEATURES], moved=None) for part in (train, validation)]
     trees = fit_extra_trees(*forest, training=training, seed=seed)

@@ -33,11 +33,12 @@ class Training:
     clip: float | None = None  # the gradient's norm at most; None: as it is
     patience: int | None = None  # epochs without a better validation R² after which training stops; None: never
     standardise: bool = False  # the target, by mean and deviation of the training nets; predictions are in its own units
+    given: tuple[str, ...] = ()  # names of settings that hold for every metanet, also where they are the paper's
 
     def following(self, recipe: Mapping[str, Any]) -> "Training":
-        """The same, with the settings of a metanet's recipe wherever these are the paper's."""
-        paper = Training()
-        return replace(self, **{name: own for name, own in recipe.items() if getattr(self, name) == getattr(paper, name)})
+        """The same, with the settings of a metanet's recipe wherever these are the paper's and not `given`."""
+        paper, open_ = Training(), [name for name in recipe if name not in self.given]
+        return replace(self, **{name: recipe[name] for name in open_ if getattr(self, name) == getattr(paper, name)})
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """The table of metanets: one line a metanet, with what it reads (a name in INPUTS) and how it is fitted."""
 
+from functools import partial
+
 from metanets.baselines import fit_mean, fit_ridge, fit_trees
 from metanets.deepsets import DeepSets
 from metanets.dmc.dmc import DMC
@@ -17,7 +19,9 @@ from metanets.statnn import StatNN
 from metanets.structured.matrix_product import RECIPE
 from metanets.structured.mp_gmn import MPGMN
 from metanets.structured.mp_scale_gmn import MPScaleGMN
+from metanets.structured.nfn import NFN
 from metanets.structured.scale_gmn import ScaleGMN
+from metanets.structured.set_of_channels import SetOfChannels
 
 METANETS = {
     "mlp": Metanet("vector", by_gradient(MLP), trained_by_gradient=True),
@@ -33,6 +37,9 @@ METANETS = {
     "mp_gmn": Metanet("layers", by_gradient(MPGMN), trained_by_gradient=True, recipe=RECIPE),
     "mp_scale_gmn": Metanet("layers", by_gradient(MPScaleGMN), trained_by_gradient=True, recipe=RECIPE),
     "scale_gmn": Metanet("layers", by_gradient(ScaleGMN), trained_by_gradient=True, recipe=RECIPE),
+    "nfn": Metanet("layers", by_gradient(NFN), trained_by_gradient=True, recipe=RECIPE),
+    "nfn_np": Metanet("layers", by_gradient(partial(NFN, own_axes=False)), trained_by_gradient=True, recipe=RECIPE),
+    "set_of_channels": Metanet("layers", by_gradient(SetOfChannels), trained_by_gradient=True, recipe=RECIPE),
     "hybrid": Metanet("layers_and_invariant", fit_hybrid, trained_by_gradient=True, recipe=RECIPE),
     "neural_graph": Metanet("layers", by_gradient(DenseNeuralGraph), trained_by_gradient=True, recipe=NEURAL_GRAPH),
     "mean": Metanet("nothing", fit_mean, baseline=True),

@@ -8,8 +8,7 @@ from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from benchmark.analyses.reports import all_of, value_of
-from benchmark.records.records import STRICT, Name, ZooReference, validated
-from benchmark.scoring.find import name_of
+from benchmark.records.records import STRICT, Name, Record, ZooReference, validated
 from zoo.storage import files
 
 NAME = "symmetry-{}.json"  # of the report on a target, in a zoo's folder of the results
@@ -17,6 +16,7 @@ SCHEMA: Literal["metazoo-symmetry-3"] = "metazoo-symmetry-3"
 BEFORE = ("metazoo-symmetry-1", "metazoo-symmetry-2")
 EXACT = 1e-5  # of the target's standard deviation: what float32 would leave of an equality; all is computed in float64
 Positive = Annotated[float, Field(ge=0)]
+Score = Annotated[float, Field(le=1)]  # R²
 Kind = Literal["permutation", "scaling", "size", "together", "worst"]
 
 
@@ -41,14 +41,21 @@ class Certificate:
 
     `r2` is of the nets as they are, `moved_r2` of nets moved by all symmetries `together`, `worst_r2` of the worst case.
     `exact`: under permutations and scales no prediction moves by more than EXACT of the target's standard deviation.
+    `version`, `code` (the SHA-256 of a user's own) and `training` are as in records, and say which metanet it is, fitted
+    with `seed`; None: the report is of a version that does not say.
     """
 
     metanet: Name
-    r2: float
+    r2: Score
     changes: dict[Kind, Change]
-    moved_r2: float | None = None
-    worst_r2: float | None = None
+    command: str
+    moved_r2: Score | None = None
+    worst_r2: Score | None = None
     exact: bool | None = None
+    version: int | None = None
+    code: str | None = None
+    training: dict[str, Any] | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -58,17 +65,21 @@ class Report:
     schema: Literal["metazoo-symmetry-3"]
     zoo: ZooReference
     target: Name
-    command: str
     rows: list[Certificate]
 
 
 _REPORT = TypeAdapter(Report).validate_json
 
 
-def keep(results: Path, zoo: ZooReference, target: str, rows: list[Certificate], command: str) -> Path:
-    """Writes a report to the results' folder; returns the path."""
+def keep(results: Path, zoo: ZooReference, target: str, rows: list[Certificate]) -> Path:
+    """Writes a report to the results' folder; returns the path. Certificates of other metanets stay in it.
+
+    Raises ValueError where there is a report that cannot be read.
+    """
     path = results / zoo.label() / NAME.format(target)
-    report = Report(schema=SCHEMA, zoo=zoo, target=target, command=command, rows=rows)
+    before = read(path, below=results).rows if path.exists() else []
+    anew = {row.metanet for row in rows}
+    report = Report(schema=SCHEMA, zoo=zoo, target=target, rows=[*(row for row in before if row.metanet not in anew), *rows])
     files.write_json(path, asdict(report), below=results)
     return path
 
@@ -80,11 +91,12 @@ def read(path: Path, *, below: Path | None = None) -> Report:
     """
     value = value_of(path, below)
     if value.get("schema") in BEFORE and isinstance(value.get("rows"), list):
-        value = {**value, "schema": SCHEMA, "rows": [_upgraded(row) for row in value["rows"]]}
+        command = value.pop("command", None)
+        value = {**value, "schema": SCHEMA, "rows": [_upgraded(row, command) for row in value["rows"]]}
     return validated(path, _REPORT, value)
 
 
-def _upgraded(row: Any) -> Any:
+def _upgraded(row: Any, command: Any) -> Any:
     """A row of a report of a version before, where each kind of change stood in two fields of its own."""
     if not isinstance(row, dict):
         return row
@@ -93,7 +105,7 @@ def _upgraded(row: Any) -> Any:
     gone = {
         f"{kind}{ending}" for kind in ("permutation", "scaling", "size", "together", "worst") for ending in ("", "_relative")
     }
-    return {**{name: value for name, value in row.items() if name not in gone}, "changes": changes}
+    return {**{name: value for name, value in row.items() if name not in gone}, "changes": changes, "command": command}
 
 
 @dataclass(frozen=True)
@@ -103,10 +115,15 @@ class Kept:
     reports: tuple[Report, ...] = ()
     unread: tuple[str, ...] = ()
 
-    def of(self, zoo: str, target: str, metanet: str) -> Certificate | None:
-        """The certificate of a metanet, by its name in records, on the zoo of this label; None where there is none."""
-        rows = (row for one in self.reports if (one.zoo.label(), one.target) == (zoo, target) for row in one.rows)
-        return next((row for row in rows if name_of(row.metanet) == metanet), None)
+    def of(self, record: Record) -> Certificate | None:
+        """The certificate of a record's metanet on its zoo and target, of its version, code and training; or None."""
+        task, metanet = record.task, record.metanet
+        told = metanet.name, metanet.version, metanet.code and metanet.code.sha256
+        rows = [row for one in self.reports if (one.zoo, one.target) == (task.zoo, task.target) for row in one.rows]
+        for row in rows:
+            if (row.metanet, row.version, row.code) == told and row.training == record.tuned.get("training"):
+                return row
+        return None
 
 
 def kept(results: Path) -> Kept:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,8 +14,9 @@ from jaxtyping import Float
 import zoo as zoos
 from benchmark.analyses.certificates import EXACT, Certificate, Change, Kind
 from benchmark.analyses.worst_case import worst_case
-from benchmark.scoring.find import find_metanet, names_of
-from benchmark.scoring.fit import named
+from benchmark.scoring.find import code_of, find_metanet, name_of, names_of
+from benchmark.scoring.fit import named, own_random_numbers, stream_of
+from benchmark.scoring.job import settings_of
 from benchmark.scoring.task import check_task, left_out
 from benchmark.statistics.metrics import is_constant, r2
 from metanets import Examples, Metanet, Training
@@ -42,6 +44,8 @@ def symmetry(
     training: Training = Training(),
     seed: int = 0,
     draws: int = 4,
+    command: str = "",
+    report: Callable[[str], None] = lambda line: None,
 ) -> list[Certificate]:
     """Fits each metanet as `score` does, then has it predict the validation nets again, moved by their symmetries.
 
@@ -49,8 +53,8 @@ def symmetry(
     compared with those for the nets as they are; a relative change of 1.13 is as far as the predictions for two random
     nets are apart, if normally distributed. `worst` are the worst predictions within scales of 10% (see `worst_case`).
     Weights, features and predictions are in float64, but for those of metanets that compute in float32 whatever they are
-    given. The test nets are not read. Raises ValueError on a zoo whose nets have no symmetries, or that `score` would
-    refuse.
+    given. `report` gets a line a metanet. The test nets are not read. Raises ValueError on a zoo whose nets have no
+    symmetries, or that `score` would refuse.
     """
     made = zoos.open(zoo_folder)
     check_task(made, target)
@@ -66,11 +70,17 @@ def symmetry(
     true, rows = made.columns[target].to_numpy(np.float64), []
     for name, metanet in found.items():
         known, held = (Examples(metanet.features(nets), true[nets.index], nets.layout) for nets in (train, validation))
-        with named(name, seed):
-            fitted = metanet.fit(known, held, training=training.following(metanet.recipe), seed=seed)
+        trained = training.following(metanet.recipe)
+        report(f"{zoo_folder}: {name}")
+        with named(name, seed), own_random_numbers(stream_of(seed, name_of(name), "symmetry")):
+            fitted = metanet.fit(known, held, training=trained, seed=seed)
         if not np.isfinite(fitted.predict(held.features)).all():
             raise ValueError(f"{name} on {zoo_folder}: predictions are not finite; expected a number for each net")
-        rows.append(_certificate(name, metanet, fitted, validation, held.target, group, seed=seed, draws=draws))
+        with own_random_numbers(stream_of(seed, name_of(name), "symmetry")):
+            found_out = _certificate(name_of(name), metanet, fitted, validation, held.target, group, seed=seed, draws=draws)
+        code, settings = code_of(name), settings_of(trained) if metanet.trained_by_gradient else None
+        about: dict[str, Any] = {"version": metanet.version, "code": code and code[1], "training": settings, "seed": seed}
+        rows.append(replace(found_out, command=command, **about))
     return rows
 
 
@@ -100,6 +110,7 @@ def _certificate(
         metanet=name,
         r2=r2(true, before),
         changes=changes,
+        command="",
         moved_r2=float(np.mean([r2(true, after) for after in moved["together"]])),
         worst_r2=None if worst is None else r2(true, worst),
         exact=all(largest is not None and largest <= EXACT for largest in free) if free else None,

@@ -3,8 +3,9 @@
 import json
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -27,6 +28,14 @@ from benchmark.cli.terminal import (
     workers_of,
 )
 
+if TYPE_CHECKING:
+    from metanets.metanet import Training
+
+EpochsOption = Annotated[int | None, typer.Option(min=1, help="Epochs of each metanet; default: 50, or its recipe's.")]
+BatchOption = Annotated[
+    int | None, typer.Option(min=2, help="Nets a step; default: 128, or its recipe's. For a small zoo, take fewer.")
+]
+
 
 @command("Scores")
 def score(
@@ -38,8 +47,8 @@ def score(
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 5,
     out: Annotated[Path, typer.Option(help="Where the records go.")] = Path("data/results"),
     inputs: Annotated[Literal["trained", "all"], typer.Option(help="Trained entries only, or fixed ones too.")] = "trained",
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each metanet.")] = 50,
-    batch: Annotated[int, typer.Option(min=2, help="Nets a step; for a small zoo, take fewer.")] = 128,
+    epochs: EpochsOption = None,
+    batch: BatchOption = None,
     learning_rate: Annotated[
         list[float] | None, typer.Option(min=0, help="A rate to choose from on validation; may be repeated.")
     ] = None,
@@ -70,11 +79,10 @@ def score(
     """Fit metanets on zoos and write a record for each seed."""
     from benchmark.leaderboard.leaderboard import from_paths
     from benchmark.scoring.score import score
-    from metanets.metanet import LEARNING_RATES, Training
 
-    rates = tuple(learning_rate or LEARNING_RATES)
     kinds = tuple(dict.fromkeys([*filter(None, augment.split(",")), *["permutation"] * permute]))
-    training = Training(epochs=epochs, batch=batch, learning_rates=rates, device=device, augment=kinds)
+    given = {"epochs": epochs, "batch": batch, "learning_rates": tuple(learning_rate) if learning_rate else None}
+    training = _training(given, device=device, augment=kinds)
     with stoppable():
         paths = score(
             zoo_folders,
@@ -108,8 +116,8 @@ def symmetry(
     target: TargetOption = "test_accuracy",
     seed: Annotated[int, typer.Option(min=0, help="Of the metanets and of the symmetries.")] = 0,
     out: Annotated[Path | None, typer.Option(help="A folder of records, to keep the report for `metazoo page`.")] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each metanet.")] = 50,
-    batch: Annotated[int, typer.Option(min=2, help="Nets a step; for a small zoo, take fewer.")] = 128,
+    epochs: EpochsOption = None,
+    batch: BatchOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Fit metanets on a zoo, and show how far its nets' symmetries move their predictions."""
@@ -117,12 +125,13 @@ def symmetry(
     from benchmark.analyses.certificates import keep
     from benchmark.analyses.symmetry import symmetry
     from benchmark.scoring.task import reference
-    from metanets.metanet import Training
 
+    training, line = _training({"epochs": epochs, "batch": batch}), command_line()
+    report = partial(typer.echo, err=True)  # apart from what --json prints
     with stoppable():
-        found = symmetry(zoo_folder, metanet, target=target, training=Training(epochs=epochs, batch=batch), seed=seed)
+        found = symmetry(zoo_folder, metanet, target=target, training=training, seed=seed, command=line, report=report)
     if out is not None:
-        keep(out, reference(zoo.open(zoo_folder)), target, found, command_line())
+        keep(out, reference(zoo.open(zoo_folder)), target, found)
     if as_json:
         print(json.dumps([asdict(row) for row in found], indent=1))
         return
@@ -138,6 +147,14 @@ def symmetry(
         exact = "–" if row.exact is None else "yes" if row.exact else "no"
         table.add_row(escape(row.metanet), f"{row.r2:.3f}", *moved, *scores, exact)
     console.print(table)
+
+
+def _training(given: dict[str, Any], **settings: Any) -> "Training":
+    """With these settings, of which None is not given; those that are hold whatever a metanet's recipe says."""
+    from metanets.metanet import Training
+
+    held = {name: value for name, value in given.items() if value is not None}
+    return Training(**held, **settings, given=tuple(held))
 
 
 @command("Scores")

@@ -218,7 +218,7 @@ def _certificate(result: Result, certificates: Kept) -> Certificate | None:
     task = result.records[0].task
     if result.submission is not None or task.name() != task.target or task.zoo != task.test_zoo:
         return None
-    return certificates.of(task.zoo.label(), task.target, result.records[0].metanet.name)
+    return certificates.of(result.records[0])
 
 
 def _cell(

@@ -164,7 +164,7 @@ def _check_same(path: Path, task: records.Task, job: Job, about: About) -> None:
     """
     record = records.read(path, below=job.out)
     made, asked = record.tuned.get("training"), _tuned(job, about)["training"]
-    made = _settings(Training()) | made if isinstance(made, dict) else made
+    made = settings_of(Training()) | made if isinstance(made, dict) else made
     code, told = record.metanet.code, None
     if record.metanet.version != about.version:
         told = f"with version {record.metanet.version} of {job.metanet}; this is version {about.version}"
@@ -188,7 +188,7 @@ def _code(about: About) -> records.Code | None:
 
 
 def _tuned(job: Job, about: About) -> dict[str, Any]:
-    training = _settings(job.training.following(about.recipe)) if about.trained_by_gradient else None
+    training = settings_of(job.training.following(about.recipe)) if about.trained_by_gradient else None
     return {"training": training, "with_seed": job.seeds[0], "on": "validation"}
 
 
@@ -196,9 +196,10 @@ def _augment(job: Job, about: About) -> list[str]:
     return list(job.training.augment) * about.trained_by_gradient
 
 
-def _settings(training: Training) -> dict[str, Any]:
+def settings_of(training: Training) -> dict[str, Any]:
+    """What a record says of how its metanet was trained."""
     settings = {**asdict(training), "learning_rates": list(training.learning_rates)}
-    return {name: value for name, value in settings.items() if name != "augment"}  # a record's `augment`
+    return {name: value for name, value in settings.items() if name not in ("augment", "given")}  # a record has its own
 
 
 def _predicted(job: Job, seed: int, part: Labelled, found: list[float]) -> pd.DataFrame:

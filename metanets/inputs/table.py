@@ -24,7 +24,9 @@ from metanets.inputs.vector import flat
 from zoo import Nets
 from zoo.messages import choose
 from zoo.nets.architectures import ARCHITECTURES
+from zoo.nets.layout import views
 from zoo.nets.units import units_of
+from zoo.seeds import stream
 from zoo.symmetry import act, canonical
 from zoo.symmetry.group import acting
 
@@ -80,15 +82,29 @@ def joined(*parts: str) -> Input:
     return Input(read, whole=True, cached=True, runs=runs, parts=parts, code=tuple(code))
 
 
-FORWARD = tuple(kind.forward for kind in ARCHITECTURES.values())
+OF_WEIGHTS: tuple[Callable[..., object], ...] = (
+    quantiles,
+    units_of,
+    views,
+    canonical,
+    act,
+    acting,
+)  # what `code` of inputs names
+OF_ANSWERS: tuple[Callable[..., object], ...] = (
+    quantiles,
+    views,
+    stream,
+    Nets,
+    *(kind.forward for kind in ARCHITECTURES.values()),
+)
 
 INPUTS = {
     "vector": Input(flat),
     "statistics": Input(statistics, cached=True),
     "distribution": Input(distribution, cached=True, pair=as_one, closed=True),
-    "invariant": Input(invariant, whole=True, cached=True, code=(quantiles, units_of, canonical, act, acting)),
-    "channels": Input(channels, cached=True, code=(quantiles, units_of, canonical, acting)),
-    "probes": Input(probes, whole=True, cached=True, runs=True, code=(quantiles, *FORWARD)),
+    "invariant": Input(invariant, whole=True, cached=True, code=OF_WEIGHTS),
+    "channels": Input(channels, cached=True, code=OF_WEIGHTS),
+    "probes": Input(probes, whole=True, cached=True, runs=True, code=OF_ANSWERS),
     "tensors": Input(tensors, whole=True),
     "layers": Input(layers, whole=True, pair=None, closed=True),
     "layers_and_invariant": Input(layers_and_invariant, whole=True, pair=None, closed=True),

@@ -34,8 +34,7 @@ class MPScaleGMN(nn.Module):
                 self.shifts[key(unit)] = torch.randn(width)
         self.products = nn.ModuleList(MatrixProduct(self.units, width) for _ in range(passes))
         self.updates = nn.ModuleList(perceptron(2 * width + 2, width, width) for _ in range(passes))  # of classes
-        self.normed = nn.ModuleList(Equivariant(width, invariant=2 * width) for _ in range(passes))
-        self.scaled = nn.ModuleList(Equivariant(2 * width, invariant=width, outputs=width) for _ in range(passes))
+        self.normed, self.scaled = updates(self.units, width, passes)
         self.head = ClassHead(width)
         self.width = width
 
@@ -84,6 +83,14 @@ class Equivariant(nn.Module):
     ) -> Float[Tensor, "net ... out"]:
         """x of which the result has the scale, and the parts of y."""
         return self.linear(scaled) * self.weights(torch.cat([unscaled(scaled, over=(-1,)), *invariant], dim=-1))
+
+
+def updates(units: tuple[Unit, ...], width: int, passes: int) -> tuple[nn.ModuleList, nn.ModuleList]:
+    """What is added to states before a norm, and without one, in each pass; empty where there are no such units."""
+    normed = [bool(behind(unit)) for unit in units if unit.writes != CLASSES]
+    before = [Equivariant(width, invariant=2 * width) for _ in range(passes * any(normed))]
+    without = [Equivariant(2 * width, invariant=width, outputs=width) for _ in range(passes * (not all(normed)))]
+    return nn.ModuleList(before), nn.ModuleList(without)
 
 
 def unscaled(states: Float[Tensor, "net ... number"], *, over: tuple[int, ...]) -> Float[Tensor, "net ... number"]:

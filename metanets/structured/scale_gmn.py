@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 from metanets.structured.layers import Tensors, embeddings, kernel, key, read
 from metanets.structured.matrix_product import perceptron, told
 from metanets.structured.mp_gmn import ClassHead
-from metanets.structured.mp_scale_gmn import Equivariant, behind, unscaled
+from metanets.structured.mp_scale_gmn import Equivariant, behind, unscaled, updates
 from zoo.nets.layout import Layout
 from zoo.nets.units import CLASSES, Unit, units_of
 
@@ -45,8 +45,7 @@ class ScaleGMN(nn.Module):
         self.told = nn.ModuleList(Told(width) for _ in range(passes))
         self.turns = nn.ModuleList(Turn(width) for _ in range(passes - 1))  # nothing reads edges behind the last pass
         self.classes = nn.ModuleList(perceptron(2 * width + 2, width, width) for _ in range(passes))
-        self.normed = nn.ModuleList(Equivariant(width, invariant=2 * width) for _ in range(passes))
-        self.scaled = nn.ModuleList(Equivariant(2 * width, invariant=width, outputs=width) for _ in range(passes))
+        self.normed, self.scaled = updates(self.units, width, passes)
         self.head = ClassHead(width)
 
     def forward(self, batch: Tensors) -> Float[Tensor, " net"]:

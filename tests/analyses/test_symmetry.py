@@ -1,9 +1,10 @@
+import dataclasses
 import json
 from functools import partial
 
 import numpy as np
 import pytest
-from conftest import small
+from conftest import ROOT, small
 from imported_zoo import foreign
 from typer.testing import CliRunner
 
@@ -12,6 +13,10 @@ from benchmark.analyses.certificates import EXACT, Change, keep, kept, read
 from benchmark.analyses.symmetry import symmetry
 from benchmark.analyses.worst_case import worst_case
 from benchmark.cli.main import app
+from benchmark.leaderboard.leaderboard import leaderboard
+from benchmark.records import records
+from benchmark.records.records import Code
+from benchmark.scoring.score import score
 from benchmark.scoring.task import reference
 from metanets import METANETS, Examples, Training
 from zoo.importers.source_zoo import write as write_zoo
@@ -155,7 +160,7 @@ def test_the_verb_prints_the_report(standard):
     command = ["symmetry", str(standard), "--metanet", "ridge", "--metanet", "mean", "--seed", "3"]
     table, rows = (CliRunner().invoke(app, [*command, *more]) for more in ([], ["--json"]))
     assert (table.exit_code, rows.exit_code) == (0, 0), (table.exception, rows.exception)
-    found = json.loads(rows.output)
+    found = json.loads(rows.stdout)
     assert [row["metanet"] for row in found] == ["ridge", "mean"]
     (row,) = symmetry(standard, ["ridge"], seed=3)
     assert found[0]["changes"]["permutation"]["mean"] == pytest.approx(row.changes["permutation"].mean)
@@ -165,7 +170,7 @@ def test_the_verb_prints_the_report(standard):
 
 
 def test_a_kept_report_is_read_again_and_a_damaged_one_refused(report, standard, tmp_path):
-    path = keep(tmp_path, reference(zoo.open(standard)), "test_accuracy", [*report.values()], "metazoo symmetry")
+    path = keep(tmp_path, reference(zoo.open(standard)), "test_accuracy", [*report.values()])
     assert read(path).zoo.manifest_sha256 == zoo.open(standard).manifest_sha256
     assert read(path).rows == [*report.values()]
     value = json.loads(path.read_text())
@@ -185,16 +190,34 @@ def test_a_kept_report_is_read_again_and_a_damaged_one_refused(report, standard,
 
 
 def test_reports_of_both_versions_before_are_read(report, standard, tmp_path):
-    path = keep(tmp_path, reference(zoo.open(standard)), "test_accuracy", [*report.values()], "metazoo symmetry")
+    path = keep(tmp_path, reference(zoo.open(standard)), "test_accuracy", [*report.values()])
     row = {"metanet": "statnn", "r2": 0.5, "permutation": 0.0, "permutation_relative": None, "scaling": 0.25}
     row |= {"scaling_relative": 0.75}
+    command = {"command": "metazoo symmetry"}
     later = {"worst": 0.5, "worst_relative": 1.5, "worst_r2": -1.0, "moved_r2": 0.25, "exact": False, "size": None}
     for version, told in ((1, row), (2, row | later)):
-        old = {**json.loads(path.read_text()), "schema": f"metazoo-symmetry-{version}", "rows": [told]}
+        old = {**json.loads(path.read_text()), "schema": f"metazoo-symmetry-{version}", "rows": [told]} | command
         path.write_text(json.dumps(old))
         (found,) = read(path).rows
         assert found.changes["scaling"] == Change(0.25, 0.75)
         assert found.changes["permutation"] == Change(0.0, None)
         assert ("worst" in found.changes, found.exact) == ((False, None), (True, False))[version - 1]
-    assert kept(tmp_path).of(reference(zoo.open(standard)).label(), "test_accuracy", "statnn").worst_r2 == -1.0
-    assert kept(tmp_path).of(reference(zoo.open(standard)).label(), "test_loss", "statnn") is None
+        assert found.command == "metazoo symmetry"
+
+
+def test_a_certificate_stands_on_the_board_beside_records_of_the_same_training_and_others_stay(standard, tmp_path):
+    own, called = f"{ROOT / 'tests/scoring/own_metanets.py'}:Vector", "own_metanets:Vector"
+    paths = score([standard], ["statnn", "ridge", own], "test_accuracy", out=tmp_path, seeds=1, training=QUICK)
+    zoo_told = reference(zoo.open(standard))
+    for training, names in ((QUICK, ["statnn"]), (Training(epochs=2, batch=8), [own]), (Training(), ["ridge"])):
+        keep(tmp_path, zoo_told, "test_accuracy", symmetry(standard, names, training=training, draws=1))
+    (report,) = kept(tmp_path).reports
+    assert [row.metanet for row in report.rows] == ["statnn", called, "ridge"]
+    cells = leaderboard(tmp_path).cells.set_index("metanet")
+    assert cells["exact"][["statnn", "ridge"]].tolist() == ["no", "no"]
+    (other,) = [name for name in cells.index if name.startswith(called)]
+    assert cells.loc[other, "exact"] == ""  # it was trained otherwise
+    record = records.read(paths[0])
+    for changed in ({"version": 2}, {"code": Code("x.py", "0" * 64)}, {"name": "dmc"}):
+        metanet = dataclasses.replace(record.metanet, **changed)
+        assert kept(tmp_path).of(dataclasses.replace(record, metanet=metanet)) is None

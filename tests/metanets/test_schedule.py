@@ -11,7 +11,7 @@ from torch import nn
 from benchmark.records import records
 from benchmark.scoring.score import score
 from metanets import METANETS, Examples, Training
-from metanets.fit import fit_module, predict, share_of_rate
+from metanets.fit import by_gradient, fit_module, predict, share_of_rate
 
 TARGET = 3.0 + 0.2 * torch.randn(37, generator=torch.Generator().manual_seed(1)).double().numpy()
 TRAIN = Examples(torch.randn(37, 5, generator=torch.Generator().manual_seed(2)), TARGET)
@@ -116,3 +116,30 @@ def test_a_recipe_counts_where_the_user_asked_for_nothing_else_and_the_record_sa
 def test_the_papers_four_have_the_papers_training():
     assert Training().following({}) == Training()
     assert not any(METANETS[name].recipe for name in ("mlp", "dmc", "deepsets", "statnn"))
+
+
+def test_what_was_given_holds_for_every_metanet_also_where_it_is_the_papers():
+    recipe = {"batch": 16, "clip": 1.0}
+    assert Training(batch=128).following(recipe).batch == 16
+    assert Training(batch=128, given=("batch",)).following(recipe).batch == 128
+    assert Training(batch=128, given=("batch",)).following(recipe).clip == 1.0
+
+
+class Dropping(Small):
+    def forward(self, batch):
+        return super().forward(nn.functional.dropout(batch, 0.5, self.training))
+
+
+def test_a_rate_alone_trains_as_it_does_among_others():
+    rates = (1e-3, 1e-2)
+    both = by_gradient(Dropping)(TRAIN, VALIDATION, training=Training(epochs=5, batch=8, learning_rates=rates), seed=3)
+    alone = by_gradient(Dropping)(TRAIN, VALIDATION, training=Training(epochs=5, batch=8), seed=3, chosen=both.chosen)
+    assert both.chosen == alone.chosen
+    np.testing.assert_array_equal(both.predict(TRAIN.features), alone.predict(TRAIN.features))
+
+
+def test_every_step_of_a_cosine_learns_something():
+    settings = Training(epochs=1, batch=64, schedule="cosine", warm_up=0.1)
+    once = fit_module(Small, TRAIN, VALIDATION, training=settings, learning_rate=1e-2, seed=3)
+    torch.manual_seed(3)
+    assert np.abs(once.predict(TRAIN.features) - predict(Small(), TRAIN.features)).max() > 1e-4

@@ -33,6 +33,12 @@ def test_resnet8_has_ten_units_and_two_writers_of_each_stream():
     assert [*units[-1].vectors] == ["bias"]
 
 
+def test_layers_of_which_it_is_not_known_what_they_read_are_refused():
+    layout = from_shapes([(f"{i}.weight", (4, 4), "linear", (None, None)) for i in range(3)])
+    with pytest.raises(ValueError, match=r"what these layers read and write is not known: 0, 1, 2"):
+        units_of(layout)
+
+
 def test_what_is_no_part_of_a_layer_is_named():
     statistic = from_shapes(
         [("conv.weight", (4, 3, 3, 3), "conv", ("A", None, None, None)), ("mean", (4,), "statistic", ("A",))]

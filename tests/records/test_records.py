@@ -311,7 +311,7 @@ def test_nothing_is_written_through_a_link_in_a_results_folder(tmp_path):
     job = Job(ZOO, (ZOO,), "mean", "test_accuracy", range(1), Training(), out)
     with pytest.raises(FileExistsError, match=f"{HOME} is a link"):
         run(job)
-    row = certificates.Certificate(metanet="mean", r2=0.0, changes={})
+    row = certificates.Certificate(metanet="mean", r2=0.0, changes={}, command="metazoo symmetry")
     with pytest.raises(FileExistsError, match=f"{HOME} is a link"):
-        certificates.keep(out, reference(zoo.open(ZOO)), "test_accuracy", [row], "metazoo symmetry")
+        certificates.keep(out, reference(zoo.open(ZOO)), "test_accuracy", [row])
     assert list(elsewhere.iterdir()) == []

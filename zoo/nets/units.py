@@ -51,7 +51,9 @@ def units_of(layout: Layout) -> tuple[Unit, ...]:
     units = tuple(_units(layout))
     for side, ends in (("reads the inputs", INPUT), ("writes the classes", CLASSES)):
         if len(found := [unit.name for unit in units if ends in (unit.reads, unit.writes)]) > 1:
-            raise ValueError(f"what these layers read and write is not known: {', '.join(found)}; expected that one alone {side}")
+            raise ValueError(
+                f"what these layers read and write is not known: {', '.join(found)}; expected that one alone {side}"
+            )
     return units
 
 
