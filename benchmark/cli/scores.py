@@ -35,6 +35,9 @@ EpochsOption = Annotated[int | None, typer.Option(min=1, help="Epochs of each me
 BatchOption = Annotated[
     int | None, typer.Option(min=2, help="Nets a step; default: 128, or its recipe's. For a small zoo, take fewer.")
 ]
+RatesOption = Annotated[
+    list[float] | None, typer.Option(min=0, help="A rate to choose from on validation; may be repeated.")
+]
 
 
 @command("Scores")
@@ -49,9 +52,7 @@ def score(
     inputs: Annotated[Literal["trained", "all"], typer.Option(help="Trained entries only, or fixed ones too.")] = "trained",
     epochs: EpochsOption = None,
     batch: BatchOption = None,
-    learning_rate: Annotated[
-        list[float] | None, typer.Option(min=0, help="A rate to choose from on validation; may be repeated.")
-    ] = None,
+    learning_rate: RatesOption = None,
     augment: Annotated[
         str, typer.Option(help="Move training nets by these symmetries: permutation, scale, mix, size; with commas.")
     ] = "",
@@ -81,8 +82,7 @@ def score(
     from benchmark.scoring.score import score
 
     kinds = tuple(dict.fromkeys([*filter(None, augment.split(",")), *["permutation"] * permute]))
-    given = {"epochs": epochs, "batch": batch, "learning_rates": tuple(learning_rate) if learning_rate else None}
-    training = _training(given, device=device, augment=kinds)
+    training = _training(epochs, batch, learning_rate, device=device, augment=kinds)
     with stoppable():
         paths = score(
             zoo_folders,
@@ -118,6 +118,7 @@ def symmetry(
     out: Annotated[Path | None, typer.Option(help="A folder of records, to keep the report for `metazoo page`.")] = None,
     epochs: EpochsOption = None,
     batch: BatchOption = None,
+    learning_rate: RatesOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Fit metanets on a zoo, and show how far its nets' symmetries move their predictions."""
@@ -126,7 +127,7 @@ def symmetry(
     from benchmark.analyses.symmetry import symmetry
     from benchmark.scoring.task import reference
 
-    training, line = _training({"epochs": epochs, "batch": batch}), command_line()
+    training, line = _training(epochs, batch, learning_rate), command_line()
     report = partial(typer.echo, err=True)  # apart from what --json prints
     with stoppable():
         found = symmetry(zoo_folder, metanet, target=target, training=training, seed=seed, command=line, report=report)
@@ -149,10 +150,11 @@ def symmetry(
     console.print(table)
 
 
-def _training(given: dict[str, Any], **settings: Any) -> "Training":
+def _training(epochs: int | None, batch: int | None, rates: list[float] | None, **settings: Any) -> "Training":
     """With these settings, of which None is not given; those that are hold whatever a metanet's recipe says."""
     from metanets.metanet import Training
 
+    given = {"epochs": epochs, "batch": batch, "learning_rates": tuple(rates) if rates else None}
     held = {name: value for name, value in given.items() if value is not None}
     return Training(**held, **settings, given=tuple(held))
 
