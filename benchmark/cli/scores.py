@@ -155,7 +155,7 @@ def _training(epochs: int | None, batch: int | None, rates: list[float] | None, 
     from metanets.metanet import Training
 
     given = {"epochs": epochs, "batch": batch, "learning_rates": tuple(rates) if rates else None}
-    held = {name: value for name, value in given.items() if value is not None}
+    held: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     return Training(**held, **settings, given=tuple(held))
 
 
