@@ -62,7 +62,7 @@ def columns(cells: pd.DataFrame, shown_as: Callable[[str], str] = str) -> list[C
     first = {name: cells[cells["metanet"] == name].iloc[0] for name in ranking.names}
     found = [Column("metanet", "metanet", [_name(name, first[name], shown_as) for name in ranking.names])]
     for zoo, called in zoos.items():
-        for kind in shown(cells):
+        for kind in shown(cells, zoo):
             texts = [_text(at.get((zoo, name)), kind) for name in ranking.names]
             found.append(Column(kind, f"{shown_as(called)} {HEADS[kind]}", texts))
     if ranking.ranks or ranking.incomplete:
@@ -71,10 +71,11 @@ def columns(cells: pd.DataFrame, shown_as: Callable[[str], str] = str) -> list[C
     return [*found, Column("seeds", "seeds", ["/".join(map(str, counts[name])) for name in ranking.names])]
 
 
-def shown(cells: pd.DataFrame) -> list[str]:
-    """What a board shows of each zoo: no gain where there is none, and no word on why; certificates where there are some."""
+def shown(cells: pd.DataFrame, zoo: str | None = None) -> list[str]:
+    """What a board shows of a zoo, or of any: no gain where there is none, and no word on why; certificates it has."""
+    own = cells if zoo is None else cells[cells["zoo"] == zoo]
     has_gain = cells["gain"].notna().any() or (cells["gain_note"] != "").any()
-    has = {"r2": True, "tau": True, "gain": has_gain, **{kind: _certified(cells, kind) for kind in CERTIFICATES}}
+    has = {"r2": True, "tau": True, "gain": has_gain, **{kind: _certified(own, kind) for kind in CERTIFICATES}}
     return [kind for kind in HEADS if has[kind]]
 
 

@@ -1,6 +1,7 @@
 """Boards for papers and spreadsheets: LaTeX in the paper's layout, and CSV of all cells."""
 
 import re
+from itertools import accumulate, pairwise
 
 import pandas as pd
 
@@ -41,31 +42,32 @@ def to_latex(cells: pd.DataFrame) -> str:
     are real, the table cannot tell.
     """
     zoos, ranking = families(cells), ranked(cells)
-    heads = {**SHOWN, **{kind: escape_latex(HEADS[kind]) for kind in CERTIFICATES if kind in shown(cells)}}
+    heads = {**SHOWN, **{kind: escape_latex(HEADS[kind]) for kind in CERTIFICATES}}
+    kinds = {zoo: [kind for kind in shown(cells, zoo) if kind in heads] for zoo in zoos}
+    ends = [*accumulate(map(len, kinds.values()), initial=1)]  # columns before the first zoo's, and up to each
     baseline = cells.groupby("metanet")["baseline"].first()
     at = {(row["zoo"], row["metanet"]): row for _, row in cells.iterrows()}
     bodies = []
     for kind in (False, True):
         rows = [
-            [name, *(_text(at.get((zoo, name)), metric) for zoo in zoos for metric in heads)]
+            [name, *(_text(at.get((zoo, name)), metric) for zoo in zoos for metric in kinds[zoo])]
             for name in ranking.names
             if baseline[name] == kind
         ]
         if rows:
             bodies.append("\n".join(" & ".join([escape_latex(row[0]), *row[1:]]) + r" \\" for row in rows))
-    width = len(heads)
-    groups = [rf"\multicolumn{{{width}}}{{c}}{{{escape_latex(str(head))}}}" for head in zoos.values()]
-    rules = [rf"\cmidrule(lr){{{2 + width * i}-{1 + width * (i + 1)}}}" for i in range(len(zoos))]
+    groups = [rf"\multicolumn{{{len(kinds[zoo])}}}{{c}}{{{escape_latex(str(head))}}}" for zoo, head in zoos.items()]
+    rules = [rf"\cmidrule(lr){{{before + 1}-{end}}}" for before, end in pairwise(ends)]
     lines = [
         r"% needs \usepackage{booktabs,textcomp}",
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{_caption(cells)}}}",
-        rf"\begin{{tabular}}{{l{'r' * width * len(zoos)}}}",
+        rf"\begin{{tabular}}{{l{'r' * (ends[-1] - 1)}}}",
         r"\toprule",
         " & ".join(["", *groups]) + r" \\",
         " ".join(rules),
-        " & ".join(["metanet", *[*heads.values()] * len(zoos)]) + r" \\",
+        " & ".join(["metanet", *(heads[kind] for found in kinds.values() for kind in found)]) + r" \\",
         r"\midrule",
         "\n\\midrule\n".join(bodies),
         r"\bottomrule",

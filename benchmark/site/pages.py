@@ -99,7 +99,7 @@ def _board(cells: pd.DataFrame, source: Source) -> dict[str, Any]:
         "board": cells["board"].iloc[0],
         "legend": legend(cells),
         "labels": labels,
-        "shown": shown(cells),
+        "shown": [(zoo, shown(cells, zoo)) for zoo in labels],
         "ranked": bool(ranking.ranks or ranking.incomplete),
         "rows": rows,
         "pictures": drawn,

@@ -13,6 +13,7 @@ from benchmark.analyses.certificates import EXACT, Change, keep, kept, read
 from benchmark.analyses.symmetry import symmetry
 from benchmark.analyses.worst_case import worst_case
 from benchmark.cli.main import app
+from benchmark.leaderboard.latex_csv import to_latex
 from benchmark.leaderboard.leaderboard import leaderboard
 from benchmark.records import records
 from benchmark.records.records import Code
@@ -215,6 +216,8 @@ def test_a_certificate_stands_on_the_board_beside_records_of_the_same_training_a
     assert [row.metanet for row in report.rows] == ["statnn", called, "ridge"]
     cells = leaderboard(tmp_path).cells.set_index("metanet")
     assert cells["exact"][["statnn", "ridge"]].tolist() == ["no", "no"]
+    assert "R² moved" in to_latex(leaderboard(tmp_path).cells).replace("$^2$", "²")
+    assert all(to_latex(leaderboard(tmp_path).cells).count(f" & {text} ") >= 2 for text in ("no", "--"))
     (other,) = [name for name in cells.index if name.startswith(called)]
     assert cells.loc[other, "exact"] == ""  # it was trained otherwise
     record = records.read(paths[0])
