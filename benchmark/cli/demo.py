@@ -1,7 +1,7 @@
 """The demo: both main families on the embedded digits, from images to leaderboard, pictures and a sentence."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -57,18 +57,11 @@ def demo(
         zoos.build(spec, folder, workers=workers, overwrite=overwrite, report=partial(report, spec.name))
         folders.append(folder)
     say(f"scoring {len(NAMES)} metanets and baselines on both, {seeds} seeds each")
-    paths = score(
-        folders,
-        [*NAMES],
-        TARGET,
-        out=out / "results",
-        seeds=seeds,
-        training=training,
-        workers=workers,
-        overwrite=overwrite,
-        command=command,
-        report=say,
-    )
+    own = [name for name in NAMES if METANETS[name].recipe]  # trained in batches of their own
+    scored = partial(score, folders, target=TARGET, out=out / "results", seeds=seeds, workers=workers)
+    scored = partial(scored, overwrite=overwrite, command=command, report=say)
+    paths = scored(own, training=replace(training, batch=Training().batch))
+    paths += scored([name for name in NAMES if name not in own], training=training)
     found = [records.stored(path) for path in paths]
     opened = [zoos.open(folder) for folder in folders]
     pictures = [
