@@ -125,14 +125,16 @@ def symmetry(
     import zoo
     from benchmark.analyses.certificates import keep
     from benchmark.analyses.symmetry import symmetry
+    from benchmark.scoring.find import names_of
     from benchmark.scoring.task import reference
 
     training, line = _training(epochs, batch, learning_rate), command_line()
-    report = partial(typer.echo, err=True)  # apart from what --json prints
+    report, found = partial(typer.echo, err=True), []  # apart from what --json prints
     with stoppable():
-        found = symmetry(zoo_folder, metanet, target=target, training=training, seed=seed, command=line, report=report)
-    if out is not None:
-        keep(out, reference(zoo.open(zoo_folder)), target, found)
+        for name in dict.fromkeys(names_of(metanet)):  # each is kept when it is done
+            found += symmetry(zoo_folder, [name], target=target, training=training, seed=seed, command=line, report=report)
+            if out is not None:
+                keep(out, reference(zoo.open(zoo_folder)), target, found[-1:])
     if as_json:
         print(json.dumps([asdict(row) for row in found], indent=1))
         return
