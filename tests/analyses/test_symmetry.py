@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from conftest import ROOT, small
 from imported_zoo import foreign
 from typer.testing import CliRunner
@@ -20,6 +21,8 @@ from benchmark.records.records import Code
 from benchmark.scoring.score import score
 from benchmark.scoring.task import reference
 from metanets import METANETS, Examples, Training
+from metanets.fit import predict
+from metanets.metanet import Fitted
 from zoo.importers.source_zoo import write as write_zoo
 from zoo.seeds import stream
 from zoo.symmetry import Group, act, draw, group_of
@@ -109,6 +112,24 @@ def test_the_worst_case_is_worse_than_random_moves_and_found_by_the_gradient(sta
         unmoved = np.abs(fitted.predict(held.features) - held.target)
         assert (by_gradient >= unmoved - 1e-12).all()
         assert (by_gradient - unmoved).mean() > 1.3 * (by_chance - unmoved).mean() > 0
+
+
+def test_gradients_that_are_no_numbers_are_not_followed(standard):
+    class Broken(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, vectors):
+            return self.weight * vectors.mean(dim=1) + (vectors - vectors).var(dim=1).sqrt()  # 0, with a gradient of NaN
+
+    made, metanet, module = zoo.open(standard), METANETS["mlp"], Broken()
+    nets, group = made.nets("validation", inputs="all"), group_of(made.blueprint)
+    true = made.columns["test_accuracy"].to_numpy(np.float64)[nets.index]
+    fitted = Fitted(lambda features: predict(module, features), 1, module=module)
+    predicted = partial(predicted_by, metanet, fitted)
+    found, drawn = (worst_case(one, metanet, predicted, nets, true, group, seed=0) for one in (module, None))
+    np.testing.assert_array_equal(found, drawn)
 
 
 def test_a_group_without_scales_has_no_worst_case(standard):

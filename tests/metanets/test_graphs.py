@@ -193,3 +193,12 @@ def test_torch_geometric_is_imported_when_graphs_are_asked_for_and_without_a_war
         "from metanets.graphs import ZooGraphs; assert 'torch_geometric' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_in_float64_it_computes_in_float64(standard):
+    nets = zoo.open(standard).nets("test")
+    module = build(DenseNeuralGraph, nets.layout)
+    single = module(nets.tensors())
+    double = module.double()({name: tensor.double() for name, tensor in nets.tensors().items()})
+    assert double.dtype == torch.float64
+    torch.testing.assert_close(double.float(), single, rtol=1e-4, atol=1e-5)

@@ -1,9 +1,13 @@
 """What cannot read a zoo's nets is left out of `all` there, and refused by name before anything is trained."""
 
+import shutil
+
 import pytest
+import torch
 from imported_zoo import foreign
 
 import zoo
+from benchmark.scoring.feature_cache import features
 from benchmark.scoring.readable import unreadable
 from benchmark.scoring.score import score
 from metanets import METANETS, Training
@@ -42,3 +46,11 @@ def test_a_name_that_was_given_is_refused_where_all_leaves_it_out(theirs, tmp_pa
     paths = score([theirs], ["all"], "test_accuracy", out=tmp_path / "out", **options)
     assert [path.parts[-2] for path in paths] == ["mean"]
     assert any("probe is left out: these nets cannot be run" in line for line in said)
+
+
+def test_inputs_side_by_side_read_the_same_entries_whether_kept_or_not(asymmetric, tmp_path):
+    made = zoo.open(shutil.copytree(asymmetric, tmp_path / "copy"))
+    metanet = METANETS["probe_and_channels"]
+    direct = metanet.features(made.nets("test", inputs="all"))
+    for inputs in ("trained", "all", "trained"):  # computed, then kept
+        assert torch.equal(features(made, metanet, "test", inputs=inputs)[1], direct)
