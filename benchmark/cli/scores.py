@@ -129,7 +129,7 @@ def symmetry(
     from benchmark.scoring.task import reference
 
     training, line = _training(epochs, batch, learning_rate), command_line()
-    report, found = partial(typer.echo, err=True), []  # apart from what --json prints
+    found, report = [], partial(typer.echo, err=True) if console.is_terminal else lambda line: None  # apart from --json
     with stoppable():
         for name in dict.fromkeys(names_of(metanet)):  # each is kept when it is done
             found += symmetry(zoo_folder, [name], target=target, training=training, seed=seed, command=line, report=report)
