@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
@@ -18,6 +18,7 @@ EXACT = 1e-5  # of the target's standard deviation: what float32 would leave of 
 Positive = Annotated[float, Field(ge=0)]
 Score = Annotated[float, Field(le=1)]  # R²
 Kind = Literal["permutation", "scaling", "size", "together", "worst"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -100,11 +101,9 @@ def _upgraded(row: Any, command: Any) -> Any:
     """A row of a report of a version before, where each kind of change stood in two fields of its own."""
     if not isinstance(row, dict):
         return row
-    kinds = [kind for kind in ("permutation", "scaling", "size", "together", "worst") if row.get(kind) is not None]
-    changes = {kind: {"mean": row[kind], "relative": row.get(f"{kind}_relative")} for kind in kinds}
-    gone = {
-        f"{kind}{ending}" for kind in ("permutation", "scaling", "size", "together", "worst") for ending in ("", "_relative")
-    }
+    told = [kind for kind in KINDS if row.get(kind) is not None]
+    changes = {kind: {"mean": row[kind], "relative": row.get(f"{kind}_relative")} for kind in told}
+    gone = {f"{kind}{ending}" for kind in KINDS for ending in ("", "_relative")}
     return {**{name: value for name, value in row.items() if name not in gone}, "changes": changes, "command": command}
 
 
@@ -116,11 +115,14 @@ class Kept:
     unread: tuple[str, ...] = ()
 
     def of(self, record: Record) -> Certificate | None:
-        """The certificate of a record's metanet on its zoo and target, of its version, code and training; or None."""
+        """The certificate of a record's metanet on its zoo and target, of its version, code and training; or None.
+
+        Certificates are of metanets that were trained on nets as they are, so there is none of augmented ones.
+        """
         task, metanet = record.task, record.metanet
         told = metanet.name, metanet.version, metanet.code and metanet.code.sha256
         rows = [row for one in self.reports if (one.zoo, one.target) == (task.zoo, task.target) for row in one.rows]
-        for row in rows:
+        for row in rows if not record.augment else ():
             if (row.metanet, row.version, row.code) == told and row.training == record.tuned.get("training"):
                 return row
         return None

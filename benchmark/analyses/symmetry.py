@@ -46,6 +46,7 @@ def symmetry(
     draws: int = 4,
     command: str = "",
     report: Callable[[str], None] = lambda line: None,
+    done: Callable[[Certificate], object] = lambda certificate: None,
 ) -> list[Certificate]:
     """Fits each metanet as `score` does, then has it predict the validation nets again, moved by their symmetries.
 
@@ -53,8 +54,8 @@ def symmetry(
     compared with those for the nets as they are; a relative change of 1.13 is as far as the predictions for two random
     nets are apart, if normally distributed. `worst` are the worst predictions within scales of 10% (see `worst_case`).
     Weights, features and predictions are in float64, but for those of metanets that compute in float32 whatever they are
-    given. `report` gets a line a metanet. The test nets are not read. Raises ValueError on a zoo whose nets have no
-    symmetries, or that `score` would refuse.
+    given. `report` gets a line a metanet, and `done` each certificate as soon as it is there. The test nets are not read.
+    Raises ValueError on a zoo whose nets have no symmetries, or that `score` would refuse.
     """
     made = zoos.open(zoo_folder)
     check_task(made, target)
@@ -76,16 +77,17 @@ def symmetry(
             fitted = metanet.fit(known, held, training=trained, seed=seed)
         if not np.isfinite(fitted.predict(held.features)).all():
             raise ValueError(f"{name} on {zoo_folder}: predictions are not finite; expected a number for each net")
-        with own_random_numbers(stream_of(seed, name_of(name), "symmetry")):
-            found_out = _certificate(name_of(name), metanet, fitted, validation, held.target, group, seed=seed, draws=draws)
         code, settings = code_of(name), settings_of(trained) if metanet.trained_by_gradient else None
-        about: dict[str, Any] = {"version": metanet.version, "code": code and code[1], "training": settings, "seed": seed}
-        rows.append(replace(found_out, command=command, **about))
+        about: dict[str, Any] = {"metanet": name_of(name), "version": metanet.version, "code": code and code[1]}
+        about |= {"training": settings, "seed": seed, "command": command}
+        with own_random_numbers(stream_of(seed, name_of(name), "symmetry")):
+            rows.append(_certificate(about, metanet, fitted, validation, held.target, group, seed=seed, draws=draws))
+        done(rows[-1])
     return rows
 
 
 def _certificate(
-    name: str,
+    about: dict[str, Any],
     metanet: Metanet,
     fitted: Fitted,
     nets: Nets,
@@ -107,10 +109,9 @@ def _certificate(
         changes["worst"] = _change(before, worst[None], true)
     free = [change.largest for kind, change in changes.items() if kind in ("permutation", "scaling")]
     return Certificate(
-        metanet=name,
+        **about,
         r2=r2(true, before),
         changes=changes,
-        command="",
         moved_r2=float(np.mean([r2(true, after) for after in moved["together"]])),
         worst_r2=None if worst is None else r2(true, worst),
         exact=all(largest is not None and largest <= EXACT for largest in free) if free else None,

@@ -123,24 +123,26 @@ def symmetry(
 ) -> None:
     """Fit metanets on a zoo, and show how far its nets' symmetries move their predictions."""
     import zoo
-    from benchmark.analyses.certificates import keep
+    from benchmark.analyses.certificates import KINDS, Certificate, keep
     from benchmark.analyses.symmetry import symmetry
-    from benchmark.scoring.find import names_of
     from benchmark.scoring.task import reference
 
-    training, line = _training(epochs, batch, learning_rate), command_line()
-    found, report = [], partial(typer.echo, err=True) if console.is_terminal else lambda line: None  # apart from --json
+    def done(certificate: Certificate) -> None:  # each is kept when it is there
+        if out is not None:
+            keep(out, reference(zoo.open(zoo_folder)), target, [certificate])
+
+    training, told = _training(epochs, batch, learning_rate), command_line()
+    report = partial(typer.echo, err=True) if console.is_terminal else lambda line: None  # apart from what --json prints
     with stoppable():
-        for name in dict.fromkeys(names_of(metanet)):  # each is kept when it is done
-            found += symmetry(zoo_folder, [name], target=target, training=training, seed=seed, command=line, report=report)
-            if out is not None:
-                keep(out, reference(zoo.open(zoo_folder)), target, found[-1:])
+        found = symmetry(
+            zoo_folder, metanet, target=target, training=training, seed=seed, command=told, report=report, done=done
+        )
     if as_json:
         print(json.dumps([asdict(row) for row in found], indent=1))
         return
     note = "mean change of predictions in standard deviations, for moved nets that compute the same; worst: scales of 10%"
     table = Table(title=escape(f"{zoo_folder}, {target}"), caption=note)
-    kinds = [kind for kind in ("permutation", "scaling", "size", "together", "worst") if kind in found[0].changes]
+    kinds = [kind for kind in KINDS if kind in found[0].changes]
     for head in ("metanet", "R²", *kinds, "R² moved", "R² worst", "exact"):
         table.add_column(head, justify="left" if head == "metanet" else "right")
     for row in found:

@@ -116,7 +116,7 @@ class Fits:
 
     def fit(self, asked: Fitting) -> dict[int, Outcome]:
         """Fits each seed. Raises ValueError naming metanet and seed where the metanet makes a mistake."""
-        metanet, found = self._found(asked.metanet)[0], {}
+        metanet, found = self._found(asked.metanet)[0], dict[int, Outcome]()
         self.metanet, self.fitted = asked.metanet, {}
         self.streams = dict(zip(asked.seeds, asked.streams, strict=True))
         with named(asked.metanet, asked.seeds[0]):
@@ -128,6 +128,7 @@ class Fits:
         if device.type == "cuda":
             torch.cuda.set_device(device)  # what a user's own code means by `cuda`
         environment, training = machine.environment(device), asked.training.following(metanet.recipe)
+        counted: dict[str, float] = {}
         for seed in asked.seeds:
             begun = time.monotonic()
             with named(asked.metanet, seed), own_random_numbers(self.streams[seed]):
@@ -137,10 +138,9 @@ class Fits:
             self.fitted[seed] = fitted
             begun = time.monotonic()
             predicted = self._predicted(seed, validation.features)
-            cost = {
-                "ms_per_net": 1000 * (time.monotonic() - begun) / len(predicted),
-                **self._counted(seed, validation.features),
-            }
+            cost = {"ms_per_net": 1000 * (time.monotonic() - begun) / len(predicted)}
+            counted = self._counted(seed, validation.features) if not found else counted  # the same for all seeds
+            cost |= counted
             found[seed] = Outcome(seconds, fitted.parameters, fitted.chosen, predicted, cost, environment)
         return found
 

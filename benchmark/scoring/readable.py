@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-import numpy as np
-
 from benchmark.scoring.find import find_metanet
 from zoo import Nets, Zoo
 from zoo.dataset.nets import Inputs
@@ -23,8 +21,7 @@ def unreadable(zoo: Zoo, names: Iterable[str], inputs: Inputs) -> dict[str, str]
         metanet = find_metanet(name)
         entries: Inputs = "all" if metanet.input.whole else inputs
         if entries not in few:
-            nets = zoo.nets("validation", inputs=entries)
-            few[entries] = nets.only(np.arange(len(nets)) < FEW)
+            few[entries] = zoo.nets("validation", inputs=entries, most=FEW)
         try:
             metanet.features(few[entries])
         except ValueError as error:

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from metanets.inputs.layers import FEATURES
-from metanets.structured.layers import Tensors, embeddings, kernel, key, read, vectors
+from metanets.structured.layers import Tensors, embeddings, kernel, key, read, started
 from metanets.structured.matrix_product import MatrixProduct, perceptron, told, turned
 from zoo.nets.layout import Layout
 from zoo.nets.units import Unit, units_of
@@ -34,7 +34,7 @@ class Hybrid(nn.Module):
 
     def forward(self, batch: Tensors) -> Float[Tensor, " net"]:
         """A number a net."""
-        states = {unit.name: self.start(batch, unit) for unit in self.units}
+        states = {unit.name: started(batch, unit, self.places, self.first) for unit in self.units}
         kernels = {unit.name: kernel(batch, unit) / (unit.weight.size / unit.weight.shape[0]) ** 0.5 for unit in self.units}
         backward = {name: turned(weight) for name, weight in kernels.items()}
         for along, back in zip(self.along, self.back, strict=True):
@@ -48,13 +48,6 @@ class Hybrid(nn.Module):
         sizes = [(states[unit.name].square().mean(dim=1) + SMALLEST).log() for unit in self.units]
         out = self.read_out(torch.cat([*means, *sizes], dim=1)) + self.features(batch[FEATURES])
         return self.head(out).squeeze(1)
-
-    def start(self, batch: Tensors, unit: Unit) -> Float[Tensor, "net out number"]:
-        """The state of a unit before anything is read."""
-        place, found = self.places[key(unit)], vectors(batch, unit)
-        if found is None:
-            return place.expand(*batch[unit.weight.name].shape[:2], -1)
-        return place + self.first[key(unit)](found)
 
 
 class Step(nn.Module):

@@ -38,12 +38,24 @@ def key(unit: Unit) -> str:
     return unit.name.replace(".", "/")
 
 
+def started(tensors: Tensors, unit: Unit, places: nn.ParameterDict, first: nn.ModuleDict) -> Float[Tensor, "net out number"]:
+    """The state of a unit before anything is read: its embedding, and what `first` makes of its vectors."""
+    place, found = places[key(unit)], vectors(tensors, unit)
+    if found is None:
+        return place.expand(*tensors[unit.weight.name].shape[:2], -1)
+    return place + first[key(unit)](found)
+
+
 def embeddings(units: tuple[Unit, ...], width: int) -> tuple[nn.ParameterDict, nn.ParameterDict]:
     """Learnt: a state for each place that a unit reads and no unit writes; and for each unit, or each class, a state.
 
     The first is of size 1 a number, as what a net reads is; the second starts small, so that vectors are heard.
     """
     inputs = {key(unit): torch.randn(unit.weight.shape[1], width) for unit in units if unit.reads == INPUT}
+    return nn.ParameterDict(inputs), places(units, width)
+
+
+def places(units: tuple[Unit, ...], width: int) -> nn.ParameterDict:
+    """Learnt: for each unit, or each class, a state that starts small."""
     rows = {key(unit): unit.weight.shape[0] if unit.writes == CLASSES else 1 for unit in units}
-    places = {name: 0.3 * torch.randn(count, width) for name, count in rows.items()}
-    return nn.ParameterDict(inputs), nn.ParameterDict(places)
+    return nn.ParameterDict({name: 0.3 * torch.randn(count, width) for name, count in rows.items()})

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from metanets.structured.layers import States, Tensors, embeddings, kernel, key, read, vectors
+from metanets.structured.layers import States, Tensors, embeddings, kernel, key, read, started
 from metanets.structured.matrix_product import MatrixProduct, perceptron, told
 from zoo.nets.layout import Layout
 from zoo.nets.units import CLASSES, Unit, units_of
@@ -30,20 +30,13 @@ class MPGMN(nn.Module):
 
     def forward(self, batch: Tensors) -> Float[Tensor, " net"]:
         """A number a net."""
-        states = {unit.name: self.start(batch, unit) for unit in self.units}
+        states = {unit.name: started(batch, unit, self.places, self.first) for unit in self.units}
         for product, update in zip(self.products, self.updates, strict=True):
             for unit in self.units:
                 made = product(kernel(batch, unit), read(states, unit, self.units, self.inputs))
                 state = states[unit.name]
                 states[unit.name] = state + update(torch.cat([told(state), told(made)], dim=2))
         return self.head(states, self.units)
-
-    def start(self, batch: Tensors, unit: Unit) -> Float[Tensor, "net out number"]:
-        """The state of a unit before anything is read."""
-        place, found = self.places[key(unit)], vectors(batch, unit)
-        if found is None:
-            return place.expand(*batch[unit.weight.name].shape[:2], -1)
-        return place + self.first[key(unit)](found)
 
 
 class ClassHead(nn.Module):

@@ -40,7 +40,7 @@ class MPScaleGMN(nn.Module):
 
     def forward(self, batch: Tensors) -> Float[Tensor, " net"]:
         """A number a net."""
-        states = {unit.name: self.start(batch, unit) for unit in self.units}
+        states = {unit.name: scaled_start(batch, unit, self.places, self.first, self.width) for unit in self.units}
         for number, product in enumerate(self.products):
             for unit in self.units:
                 made = product(kernel(batch, unit), read(states, unit, self.units, self.inputs))
@@ -49,15 +49,6 @@ class MPScaleGMN(nn.Module):
                 state, place = states[unit.name], self.places[key(unit)]
                 states[unit.name] = state + self.update(number, unit, state, made, place)
         return self.head(states, self.units)
-
-    def start(self, batch: Tensors, unit: Unit) -> Float[Tensor, "net out number"]:
-        """The state of a unit before anything is read: what its norm has; of classes their embedding; or else 0."""
-        nets, out = batch[unit.weight.name].shape[:2]
-        if unit.writes == CLASSES:
-            return self.places[key(unit)].expand(nets, -1, -1)
-        if key(unit) not in self.first:
-            return batch[unit.weight.name].new_zeros(nets, out, self.width)
-        return self.first[key(unit)](torch.stack([batch[name] for name in behind(unit)], dim=2))
 
     def update(self, number: int, unit: Unit, state: Tensor, made: Tensor, place: Tensor) -> Float[Tensor, "net out number"]:
         """What is added to a state, given what was `made` of the states read."""
@@ -83,6 +74,18 @@ class Equivariant(nn.Module):
     ) -> Float[Tensor, "net ... out"]:
         """x of which the result has the scale, and the parts of y."""
         return self.linear(scaled) * self.weights(torch.cat([unscaled(scaled, over=(-1,)), *invariant], dim=-1))
+
+
+def scaled_start(
+    tensors: Tensors, unit: Unit, places: nn.ParameterDict, first: nn.ModuleDict, width: int
+) -> Float[Tensor, "net out number"]:
+    """The state of a unit before anything is read: what its norm has; of classes their embedding; or else 0."""
+    nets, out = tensors[unit.weight.name].shape[:2]
+    if unit.writes == CLASSES:
+        return places[key(unit)].expand(nets, -1, -1)
+    if not behind(unit):
+        return tensors[unit.weight.name].new_zeros(nets, out, width)
+    return first[key(unit)](torch.stack([tensors[name] for name in behind(unit)], dim=2))
 
 
 def updates(units: tuple[Unit, ...], width: int, passes: int) -> tuple[nn.ModuleList, nn.ModuleList]:

@@ -98,6 +98,7 @@ class Equivariant(nn.Module):
 
     def __init__(self, units: tuple[Unit, ...], width: int, *, others: int) -> None:
         super().__init__()
+        self.keys = {unit.name: key(unit) for unit in units}
         self.out = {unit.name: roles(unit, units, reads=False) for unit in units}
         self.into = {unit.name: roles(unit, units, reads=True) for unit in units}
         whole = width * (len(units) + sum(bool(unit.vectors) for unit in units)) + others
@@ -119,7 +120,7 @@ class Equivariant(nn.Module):
         made, own = Pairs(), Vectors()
         for name, part in pairs.items():
             out, into = (beside(means, found[name]) for found in (self.out, self.into))
-            place = name.replace(".", "/")
+            place = self.keys[name]
             made[name] = self.pairs[place](part, out.unsqueeze(2), into.unsqueeze(1), whole.unsqueeze(1))
             if name in vectors:
                 own[name] = self.vectors[place](out, whole)

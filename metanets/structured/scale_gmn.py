@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 from metanets.structured.layers import Tensors, embeddings, kernel, key, read
 from metanets.structured.matrix_product import perceptron, told
 from metanets.structured.mp_gmn import ClassHead
-from metanets.structured.mp_scale_gmn import Equivariant, behind, unscaled, updates
+from metanets.structured.mp_scale_gmn import Equivariant, behind, scaled_start, unscaled, updates
 from zoo.nets.layout import Layout
 from zoo.nets.units import CLASSES, Unit, units_of
 
@@ -58,7 +58,7 @@ class ScaleGMN(nn.Module):
 
     def of_some(self, batch: Tensors) -> Float[Tensor, " net"]:
         """The same, all nets at once."""
-        states = {unit.name: self.start(batch, unit) for unit in self.units}
+        states = {unit.name: scaled_start(batch, unit, self.places, self.starts, self.width) for unit in self.units}
         edges = {unit.name: kernel(batch, unit) @ self.kernels[str(unit.offsets)] for unit in self.units}
         for number, told_by in enumerate(self.told):
             for unit in self.units:
@@ -70,15 +70,6 @@ class ScaleGMN(nn.Module):
                 if number < len(self.turns):
                     edges[unit.name] = self.turns[number](edges[unit.name], states[unit.name], source)
         return self.head(states, self.units)
-
-    def start(self, batch: Tensors, unit: Unit) -> Float[Tensor, "net out number"]:
-        """The state of a unit before anything is read: what its norm has; of classes their embedding; or else 0."""
-        nets, out = batch[unit.weight.name].shape[:2]
-        if unit.writes == CLASSES:
-            return self.places[key(unit)].expand(nets, -1, -1)
-        if not behind(unit):
-            return batch[unit.weight.name].new_zeros(nets, out, self.width)
-        return self.starts[key(unit)](torch.stack([batch[name] for name in behind(unit)], dim=2))
 
     def update(self, number: int, unit: Unit, state: Tensor, made: Tensor) -> Float[Tensor, "net out number"]:
         """What is added to a state, given what its edges told."""

@@ -4,10 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from metanets.structured.layers import Tensors, key, vectors
+from metanets.structured.layers import Tensors, key, places, vectors
 from metanets.structured.sizes import sized
 from zoo.nets.layout import Layout
-from zoo.nets.units import CLASSES, Unit, units_of
+from zoo.nets.units import Unit, units_of
 
 
 class SetOfChannels(nn.Module):
@@ -25,8 +25,7 @@ class SetOfChannels(nn.Module):
         self.units = units_of(layout)
         numbers = {unit: unit.weight.size // unit.weight.shape[0] + len(unit.vectors) for unit in self.units}
         self.first = nn.ModuleDict({key(unit): nn.Linear(numbers[unit], width) for unit in self.units})
-        rows = {unit: unit.weight.shape[0] if unit.writes == CLASSES else 1 for unit in self.units}
-        self.places = nn.ParameterDict({key(unit): 0.3 * torch.randn(rows[unit], width) for unit in self.units})
+        self.places = places(self.units, width)
         self.sizes = nn.BatchNorm1d(len(layout), affine=False)  # standardises, by the training nets
         self.within, self.over = (nn.Sequential(*(block(width, heads) for _ in range(blocks))) for _ in range(2))
         self.pool = nn.Linear(2 * width, width)

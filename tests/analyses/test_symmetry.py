@@ -241,7 +241,8 @@ def test_a_certificate_stands_on_the_board_beside_records_of_the_same_training_a
     assert all(to_latex(leaderboard(tmp_path).cells).count(f" & {text} ") >= 2 for text in ("no", "--"))
     (other,) = [name for name in cells.index if name.startswith(called)]
     assert cells.loc[other, "exact"] == ""  # it was trained otherwise
-    record = records.read(paths[0])
+    (record,) = [record for record in map(records.read, paths) if record.metanet.name == "statnn"]
     for changed in ({"version": 2}, {"code": Code("x.py", "0" * 64)}, {"name": "dmc"}):
         metanet = dataclasses.replace(record.metanet, **changed)
         assert kept(tmp_path).of(dataclasses.replace(record, metanet=metanet)) is None
+    assert [kept(tmp_path).of(dataclasses.replace(record, augment=how)) is None for how in ([], ["scale"])] == [False, True]

@@ -130,6 +130,15 @@ def test_a_fetched_zoo_says_where_it_comes_from_and_a_folder_does_not(standard, 
     assert zoo.open(folder).source is None
 
 
+@pytest.mark.parametrize("inputs", ["all", "trained"])
+def test_the_first_nets_of_a_split_are_those_of_all(asymmetric, inputs):
+    made = zoo.open(asymmetric)
+    whole, few = made.nets("train", inputs=inputs), made.nets("train", inputs=inputs, most=3)
+    assert few.index.tolist() == whole.index[:3].tolist()
+    assert torch.equal(few.weights, whole.weights[:3])
+    assert len(made.nets("train", most=10**6)) == len(whole)
+
+
 def test_nets_run_by_themselves_give_the_logits_of_their_blueprint(standard, asymmetric):
     for folder in (standard, asymmetric):
         made = zoo.open(folder)

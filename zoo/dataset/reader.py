@@ -135,10 +135,14 @@ class Zoo:
                 return {name: tensor[0].clone() for name, tensor in views(vector, self.layout).items()}
         raise ValueError(f"{self.folder} is damaged: net {index} is in no shard; see `metazoo verify`")
 
-    def nets(self, split: str, *, inputs: Inputs = "trained", diverged: bool = False) -> Nets:
-        """The nets of a split in memory, with trained entries only or all; without the diverged ones unless asked."""
+    def nets(self, split: str, *, inputs: Inputs = "trained", diverged: bool = False, most: int | None = None) -> Nets:
+        """The nets of a split in memory, with trained entries only or all; without the diverged ones unless asked.
+
+        Of these the first, where `most` says how many; no more is read then.
+        """
         frame = self.columns[self.columns["split"] == split]
         keep = np.ones(len(frame), bool) if diverged else ~frame["diverged"].to_numpy()
+        keep &= keep.cumsum() <= (len(keep) if most is None else most)
         shared = self.blueprint
         entries = None if inputs == "all" or bool(shared.trained.all()) else np.flatnonzero(shared.trained.numpy())
         weights = torch.from_numpy(self._gathered(self.arrays(split), keep, entries))
@@ -158,6 +162,8 @@ class Zoo:
         seen = done = 0
         for array in arrays:
             for start in range(0, len(array), ROWS_AT_ONCE):
+                if not keep[seen + start : seen + start + ROWS_AT_ONCE].any():
+                    continue
                 part = _read(array, start, min(start + ROWS_AT_ONCE, len(array)))
                 part = part[keep[seen + start : seen + start + len(part)]]
                 gathered[done : done + len(part)] = part if entries is None else part[:, entries]
