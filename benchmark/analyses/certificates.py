@@ -1,10 +1,11 @@
 """Certificates: how far a metanet's predictions move when weights move and the functions do not, kept beside records."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from benchmark.analyses.reports import all_of, value_of
@@ -58,6 +59,14 @@ class Certificate:
     training: dict[str, Any] | None = None
     seed: int | None = None
 
+    @model_validator(mode="after")
+    def _consistent(self) -> "Certificate":
+        """What is said of exactness must follow from the changes, where their largest are known."""
+        free = [change.largest for kind, change in self.changes.items() if kind in ("permutation", "scaling")]
+        if None not in free and self.exact != exactness(free):
+            raise ValueError(f"exact is {self.exact}, and the largest changes under permutation and scaling {free}")
+        return self
+
 
 @dataclass(frozen=True, config=STRICT)
 class Report:
@@ -66,7 +75,12 @@ class Report:
     schema: Literal["metazoo-symmetry-3"]
     zoo: ZooReference
     target: Name
-    rows: list[Certificate]
+    rows: Annotated[list[Certificate], Field(min_length=1)]
+
+
+def exactness(largest: Sequence[float | None]) -> bool | None:
+    """Whether none of these largest changes, under permutations and scales, is above EXACT; None without any."""
+    return all(one is not None and one <= EXACT for one in largest) if largest else None
 
 
 _REPORT = TypeAdapter(Report).validate_json

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from benchmark.analyses.reports import value_of
@@ -17,7 +17,8 @@ from zoo.storage import files
 
 FILE = "connect.json"  # in a zoo's folder of the results
 SCHEMA: Literal["metazoo-connect-1"] = "metazoo-connect-1"
-Line = Annotated[list[float], Field(min_length=3, max_length=MOST_POINTS)]
+Nats = Annotated[float, Field(ge=-1e9, le=1e9)]  # of a loss: beyond, no picture can be drawn
+Line = Annotated[list[Nats], Field(min_length=3, max_length=MOST_POINTS)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -33,7 +34,7 @@ class Barrier:
 @dataclass(frozen=True, config=STRICT)
 class Row:
     """What was found with this removed: barriers as in `zoo.landscape.connect.MEANINGS`, the ends' mean accuracy, and the
-    mean and standard deviation over pairs of the test loss at evenly spaced points of the line."""
+    mean and standard deviation over pairs of the test loss at evenly spaced points of the line, nats."""
 
     remove: Literal["none", "permutation", "scale", "scale+permutation"]
     pairs: Annotated[int, Field(ge=1)]
@@ -42,6 +43,12 @@ class Row:
     accuracy: Share
     loss: Line
     loss_sd: Line
+
+    @model_validator(mode="after")
+    def _alike(self) -> "Row":
+        if len(self.loss) != len(self.loss_sd):
+            raise ValueError(f"{len(self.loss)} points of loss and {len(self.loss_sd)} of loss_sd; expected as many")
+        return self
 
 
 @dataclass(frozen=True, config=STRICT)

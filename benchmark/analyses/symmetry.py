@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 
 import zoo as zoos
-from benchmark.analyses.certificates import EXACT, Certificate, Change, Kind
+from benchmark.analyses.certificates import EXACT, Certificate, Change, Kind, exactness
 from benchmark.analyses.worst_case import worst_case
 from benchmark.scoring.find import code_of, find_metanet, name_of, names_of
 from benchmark.scoring.fit import named, own_random_numbers, stream_of
@@ -114,7 +114,7 @@ def _certificate(
         changes=changes,
         moved_r2=float(np.mean([r2(true, after) for after in moved["together"]])),
         worst_r2=None if worst is None else r2(true, worst),
-        exact=all(largest is not None and largest <= EXACT for largest in free) if free else None,
+        exact=exactness(free),
     )
 
 

@@ -105,6 +105,7 @@ class Fits:
 
     def __init__(self) -> None:
         self.metanet, self.fitted, self.streams = "", dict[int, Fitted](), dict[int, int]()
+        self.layout: Layout = ()  # of the nets that they were fitted on
         self.found = dict[str, tuple[Metanet, tuple[str, str] | None]]()  # as they were at first, if files change meanwhile
 
     def describe(self, metanet: str) -> About:
@@ -117,7 +118,7 @@ class Fits:
     def fit(self, asked: Fitting) -> dict[int, Outcome]:
         """Fits each seed. Raises ValueError naming metanet and seed where the metanet makes a mistake."""
         metanet, found = self._found(asked.metanet)[0], dict[int, Outcome]()
-        self.metanet, self.fitted = asked.metanet, {}
+        self.metanet, self.fitted, self.layout = asked.metanet, {}, asked.train.layout
         self.streams = dict(zip(asked.seeds, asked.streams, strict=True))
         with named(asked.metanet, asked.seeds[0]):
             parts = (asked.train, asked.train_target), (asked.validation, asked.validation_target)
@@ -150,8 +151,19 @@ class Fits:
         Of nets of another zoo than it was fitted on (`elsewhere`), the reason may be that they have other trained entries.
         """
         with named(self.metanet, seeds[0]):
+            self._check(given.layout)
             read = features(self._found(self.metanet)[0], given)
         return {seed: self._predicted(seed, read, elsewhere=elsewhere) for seed in seeds}
+
+    def _check(self, layout: Layout) -> None:
+        """Raises MistakeError where tensors are read by name, and these nets have others than those fitted on."""
+        fitted, found = ([entry.name for entry in one] for one in (self.layout, layout))
+        if self._found(self.metanet)[0].input.by_name and fitted != found:
+            other = next(name for name in [*found, *fitted] if (name in found) != (name in fitted))
+            raise MistakeError(
+                f"it was fitted on nets of {len(fitted)} tensors and reads these by name, and these nets have {len(found)}, "
+                f"not the same ({other}); test it on nets of one architecture and depth, of any width"
+            )
 
     def _found(self, name: str) -> tuple[Metanet, tuple[str, str] | None]:
         """The metanet of that name and its code."""
@@ -171,7 +183,8 @@ class Fits:
             with mistakes_named(), own_random_numbers(self.streams[seed]):
                 return [float(number) for number in self.fitted[seed].predict(read)]
         except MistakeError as error:
-            advice = "; between zoos whose nets have other trained entries, --inputs all may do" * elsewhere
+            some = elsewhere and not self._found(self.metanet)[0].input.whole
+            advice = "; between zoos whose nets have other trained entries, --inputs all may do" * some
             raise ValueError(f"{self.metanet}, seed {seed}, cannot read these nets: {error}{advice}") from error
 
 

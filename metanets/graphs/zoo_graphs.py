@@ -17,7 +17,8 @@ from zoo.nets.units import CLASSES, INPUT
 
 def graphs(nets: Nets) -> Batch:
     """The nets as one batch of graphs, as `graphs_of` has them. Raises ValueError as it does, and as `Nets.whole`."""
-    return Batch.from_data_list(graphs_of(nets.whole(), nets.layout))
+    weights = nets.whole()
+    return Batch.from_data_list(graphs_of(weights.to(torch.promote_types(weights.dtype, torch.float32)), nets.layout))
 
 
 def graphs_of(weights: Float[Tensor, "net entry"], layout: Layout) -> list[Data]:

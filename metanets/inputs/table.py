@@ -39,9 +39,10 @@ class Input:
     from the weights alone, is a Tensor, and takes long enough to be kept beside the zoo. `mark` is one of
     `canonical.MARKS` where nets are read in canonical form. `pair` makes what is read of two nets into what is read of
     the pair (None: it reads no pairs); with `only_pairs` the input says nothing of a single net. What is `closed` has a
-    meaning for each place, and nothing is put behind it. What `runs` the nets reads their function, which says more than
-    weights do. `parts` are the names of the inputs that stand side by side in it, and are kept one by one. `code` are
-    functions of other files that a cached one depends on.
+    meaning for each place, and nothing is put behind it. What is read tensor `by_name` can be predicted from only for nets
+    of the tensors, whatever their sizes, that a metanet was fitted on. What `runs` the nets reads their function, which
+    says more than weights do. `parts` are the names of the inputs that stand side by side in it, and are kept one by one.
+    `code` are functions of other files that a cached one depends on.
     """
 
     read: Callable[[Nets], Batch]
@@ -51,6 +52,7 @@ class Input:
     pair: Callable[[Batch, Batch], Batch] | None = sum_and_difference
     only_pairs: bool = False
     closed: bool = False
+    by_name: bool = False
     runs: bool = False
     parts: tuple[str, ...] = ()
     code: tuple[Callable[..., object], ...] = ()
@@ -106,9 +108,9 @@ INPUTS = {
     "channels": Input(channels, cached=True, code=OF_WEIGHTS),
     "probes": Input(probes, whole=True, cached=True, runs=True, code=OF_ANSWERS),
     "tensors": Input(tensors, whole=True),
-    "layers": Input(layers, whole=True, pair=None, closed=True),
-    "layers_and_invariant": Input(layers_and_invariant, whole=True, pair=None, closed=True),
-    "runnable": Input(runnable, whole=True, pair=None, closed=True, runs=True),
+    "layers": Input(layers, whole=True, pair=None, closed=True, by_name=True),
+    "layers_and_invariant": Input(layers_and_invariant, whole=True, pair=None, closed=True, by_name=True),
+    "runnable": Input(runnable, whole=True, pair=None, closed=True, by_name=True, runs=True),
     "hyper_parameters": Input(hyper_parameters),
     "nothing": Input(nothing),
     "distance": Input(flat, pair=distances, only_pairs=True),

@@ -66,6 +66,8 @@ def test_a_report_is_kept_read_again_and_a_damaged_one_refused(told, tmp_path):
         ({**value, "rows": []}, "rows"),
         ({**value, "rows": [{**row, "remove": "everything"}]}, "rows.0.remove"),
         ({**value, "rows": [{**row, "loss": [0.0] * 10_000}]}, "rows.0.loss"),
+        ({**value, "rows": [{**row, "loss": [0.0] * 5}]}, "rows.0.*5 points of loss and 3 of loss_sd"),
+        ({**value, "rows": [{**row, "loss": [1e308, 0.0, -1e308]}]}, "rows.0.loss"),
     ):
         path.write_text(json.dumps(broken))
         with pytest.raises(ValueError, match=said):

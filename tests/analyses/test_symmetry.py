@@ -202,6 +202,9 @@ def test_a_kept_report_is_read_again_and_a_damaged_one_refused(report, standard,
         ({**value, "rows": [{**first, "changes": {"scaling": {**scaling, "mean": -1.0}}}]}, "rows.0.changes.scaling.mean"),
         ({**value, "rows": [{**first, "changes": {"shrinking": scaling}}]}, "rows.0.changes.shrinking"),
         ({**value, "extra": 1}, "extra"),
+        ({**value, "rows": []}, "rows"),
+        ({**value, "rows": [{**first, "exact": not first["exact"]}]}, "rows.0.*exact is true"),
+        ({**value, "rows": [{**first, "changes": {}, "exact": True}]}, "rows.0.*exact is true"),
         ({**value, "schema": "metazoo-symmetry-9"}, "schema"),
     ):
         path.write_text(json.dumps(broken))

@@ -19,7 +19,7 @@ def test_products_are_counted_as_by_hand():
 
 
 def test_convolutions_of_native_code_are_counted_too():
-    weights = torch.randn(2, 2500)
+    weights = torch.randn(3, 2500)
     assert multiply_adds(DMC(2500), weights) == multiply_adds(DMC(2500, plain=True), weights) > 2500 * 2 * 5
 
 
@@ -41,6 +41,22 @@ def test_what_takes_float32_alone_is_not_counted():
             return batch @ torch.ones(3, dtype=torch.float32)
 
     assert multiply_adds(Single(), torch.randn(4, 3)) is None
+
+
+def test_attention_is_counted_and_what_is_done_once_for_all_nets_is_not():
+    block = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    tokens, projections = 5, 5 * 8 * (3 * 8 + 8 + 2 * 16)
+    assert multiply_adds(nn.Sequential(block, nn.Flatten(0)), torch.randn(4, tokens, 8)) == projections + 2 * tokens**2 * 8
+
+    class Shared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.own = nn.Linear(3, 7), nn.Linear(7, 1)
+
+        def forward(self, batch):
+            return (self.own(batch) * self.first(torch.ones(100, 3, dtype=batch.dtype)).mean()).squeeze(1)
+
+    assert multiply_adds(Shared(), torch.randn(4, 7)) == 7
 
 
 def test_records_and_boards_have_it(standard, tmp_path):

@@ -537,7 +537,13 @@ def test_a_symmetry_report_that_was_kept_is_on_its_zoos_page(tmp_path):
     scaling, told = Change(mean=0.125, relative=0.75, share=0.5, largest=2.0), {"command": "metazoo symmetry ZOO"}
     about = {"moved_r2": 0.321, "worst_r2": -1.5, "exact": False, "version": 1, **told}
     rows = [
-        Certificate(metanet=EVIL, r2=0.5, changes={"permutation": Change(0.0, None, 0.0, 0.0), "scaling": scaling}, **told),
+        Certificate(
+            metanet=EVIL,
+            r2=0.5,
+            changes={"permutation": Change(0.0, None, 0.0, 0.0), "scaling": scaling},
+            exact=False,
+            **told,
+        ),
         Certificate(metanet="statnn", r2=0.75, changes={"scaling": scaling}, **about),
     ]
     keep(tmp_path, STANDARD, "test_accuracy", rows)
