@@ -51,6 +51,7 @@ def lines() -> Iterator[Line]:
     yield from _dimensions()
     yield from _discrete()
     yield _drift()
+    yield _published_teleport()
 
 
 def _net(name: str) -> tuple[Blueprint, Tensor]:
@@ -145,6 +146,44 @@ def _drift() -> Line:
         "5 or more",
         f"{found[0] / found[1]:.1f}",
     )
+
+
+def _published_teleport() -> Line:
+    """The action on perceptrons of Zhao et al. 2022 (arXiv 2205.10637), equation 8, and as their code has it, with I - T.
+
+    With h the states of few images, V becomes f^-1((I + T) f(V h)) h^+, and U, which reads them, U (I + T)^-1. The sizes
+    are those of the code: 4 images, layers of 5, 6, 7 and 8 units, LeakyReLU, squared error.
+    """
+    rng = stream("theory", "teleport")
+    sizes = [torch.rand(8, 4, generator=rng), *(torch.rand(i + 1, i, generator=rng) for i in (5, 6, 7))]
+    target, *weights = (part.double() for part in sizes)
+    seen = torch.rand(5, 4, generator=rng).double()
+    moves = [0.1 * torch.randn(i, i, generator=rng, dtype=torch.float64) for i in (6, 7)]
+    before, published, exact = (_squared_error(w, seen, target) for w in (weights, *_teleported(weights, seen, moves)))
+    found = f"{published / before - 1:.0%} ({abs(exact / before - 1):.0e})"
+    return Line("change of a perceptron's loss by the published code's teleport, in brackets by the paper's", "0 (0)", found)
+
+
+def _teleported(weights: list[Tensor], seen: Tensor, moves: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """The weights moved by the code's action, and by the paper's."""
+    ends = []
+    for linearised in (True, False):
+        moved, states = list(weights), seen
+        for i, move in enumerate(moves):
+            one = torch.eye(len(move), dtype=move.dtype)
+            after = F.leaky_relu((one + move) @ F.leaky_relu(moved[i] @ states, 0.1), 10)
+            moved[i] = after @ torch.linalg.pinv(states)
+            moved[i + 1] = moved[i + 1] @ (one - move if linearised else torch.linalg.inv(one + move))
+            states = F.leaky_relu(moved[i] @ states, 0.1)
+        ends.append(moved)
+    return ends[0], ends[1]
+
+
+def _squared_error(weights: list[Tensor], seen: Tensor, target: Tensor) -> float:
+    states = seen
+    for weight in weights[:-1]:
+        states = F.leaky_relu(weight @ states, 0.1)
+    return float((weights[-1] @ states - target).square().sum()) / 2
 
 
 def main() -> None:

@@ -36,6 +36,9 @@ def connect(
     zoo_folder: Folder,
     other: Annotated[Path | None, typer.Argument(help="A second zoo; pairs are then of one net each.")] = None,
     pairs: Annotated[int, typer.Option(min=1, help="How many pairs; each split has its share.")] = 200,
+    least_accuracy: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Only nets whose test accuracy is at least that.")
+    ] = None,
     points: PointsOption = 25,
     test_images: Annotated[int, typer.Option(min=1, help="Test images that all nets are measured on.")] = 1000,
     remove: Annotated[
@@ -66,14 +69,23 @@ def connect(
     left_out = [what for what in asked if what not in room.possible(group_of(made.blueprint), asked)]
     image_set = images_of(made, folder=images, download=download)
     with stoppable(), _progress(made.spec.name) as progress:
-        found = room.connect(made, image_set, other=second, pairs=pairs, remove=asked, settings=settings, progress=progress)
+        found = room.connect(
+            made,
+            image_set,
+            other=second,
+            pairs=pairs,
+            least=least_accuracy,
+            remove=asked,
+            settings=settings,
+            progress=progress,
+        )
     kept = room.keep(made, found, settings, command_line(), second)
     table = room.summary(found, made.spec.family)
     _show(table, f"{made.spec.name}{'' if second is None else f' to {second.spec.name}'}, barriers", as_json=as_json)
     if left_out and not as_json:
         console.print(f"{made.spec.family} nets have nothing to remove by {', '.join(left_out)}", soft_wrap=True)
     if (count := table["pairs"].max()) < pairs and not as_json:
-        console.print(f"{count} pairs, not {pairs}: a split of few nets has no more for its share", soft_wrap=True)
+        console.print(f"{count} pairs, not {pairs}: a split of few such nets has no more for its share", soft_wrap=True)
     _end(kept.path, len(kept.frame), as_json=as_json)
     if out is not None:
         from benchmark.analyses import connectivity

@@ -19,3 +19,9 @@ def test_the_script_prints_a_line_each(capsys, monkeypatch):
     monkeypatch.setattr(theory, "lines", lambda: iter([theory._convexity()]))
     theory.main()
     assert "1 - t^2" in capsys.readouterr().out
+
+
+def test_the_published_teleport_changes_the_loss_and_the_papers_does_not():
+    published, exact = theory._published_teleport().found.removesuffix(")").split("% (")
+    assert abs(float(published)) >= 1
+    assert float(exact) < 1e-12

@@ -61,6 +61,18 @@ def test_there_are_no_more_pairs_than_there_are_and_diverged_nets_are_in_none(ma
     assert (pairs[["i", "j"]] % 2 == 1).all(axis=None)
 
 
+def test_nets_below_the_least_accuracy_are_in_no_pair(made, image_set):
+    accuracy, least = made.columns["test_accuracy"], float(made.columns["test_accuracy"].median())
+    pairs = pairs_of(made, 10**6, least=least)
+    good = made.columns[(accuracy >= least) & ~made.columns["diverged"]]["split"].value_counts()
+    assert len(pairs) == sum(number * (number - 1) // 2 for number in good)
+    assert (accuracy[pairs[["i", "j"]].to_numpy().ravel()] >= least).all()
+    with pytest.raises(ValueError, match="no two nets of test accuracy 1 or more of one split"):
+        connect(replace(made, columns=made.columns.assign(test_accuracy=0.5)), image_set, least=1.0)
+    with pytest.raises(ValueError, match="no column test_accuracy"):
+        pairs_of(replace(made, columns=made.columns.drop(columns="test_accuracy")), 4, least=0.5)
+
+
 def test_each_removal_leaves_the_ends_as_they_are_and_orders_bring_nets_nearer(made, image_set):
     found = connect(made, image_set, pairs=6, settings=QUICK)
     assert list(found.frame) == COLUMNS

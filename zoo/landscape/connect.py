@@ -61,11 +61,12 @@ def connect(
     *,
     other: Zoo | None = None,
     pairs: int = 200,
+    least: float | None = None,
     remove: Sequence[str] = REMOVALS,
     settings: Settings = Settings(),
     progress: Progress = unseen,
 ) -> Connected:
-    """Connects pairs of nets (see `pairs_of`) by straight lines, and measures them on test images.
+    """Connects pairs of nets (see `pairs_of`, also for `least`) by straight lines, and measures them on test images.
 
     `remove` names what is removed before: `scale` puts both nets into canonical form, which settles scales, mixes and
     sizes; `permutation` aligns the second net to the first; `scale+permutation` does both. What nets of this family do
@@ -74,9 +75,10 @@ def connect(
     """
     check_points(settings.points)
     removals = possible(group_of(zoo.blueprint), remove)
-    chosen = pairs_of(zoo, pairs, settings.seed, other)
+    chosen = pairs_of(zoo, pairs, settings.seed, other, least)
     if chosen.empty:
-        raise ValueError(f"{zoo.folder}: no two nets of one split to connect")
+        which = "" if least is None else f" of test accuracy {least:g} or more"
+        raise ValueError(f"{zoo.folder}: no two nets{which} of one split to connect")
     if other is not None:
         check_alike(zoo, other)
     parts = [

@@ -11,30 +11,36 @@ from zoo.spec.columns import SPLITS
 AT_ONCE = 256  # draws
 
 
-def pairs_of(zoo: Zoo, count: int, seed: int = 0, other: Zoo | None = None) -> pd.DataFrame:
+def pairs_of(zoo: Zoo, count: int, seed: int = 0, other: Zoo | None = None, least: float | None = None) -> pd.DataFrame:
     """`count` pairs of nets of one split each: columns i, j and split; as many as there are, where there are fewer.
 
     Each split has its share of the pairs, as of the nets. No net is paired with itself, no pair comes twice, i < j, and
-    diverged nets are left out. The first pairs of a split are the same for any `count`. With `other`, j is one of its
-    nets, of the same split; then i and j are any.
+    nets are left out that diverged, or whose test accuracy is below `least`. The first pairs of a split are the same for
+    any `count`. With `other`, j is one of its nets, of the same split; then i and j are any. Raises ValueError where test
+    accuracies are asked for and not known.
     """
     frames = [
-        _drawn(split, _settled(zoo, split), _settled(other or zoo, split), number, seed, apart=other is not None)
-        for split, number in shared(zoo, count).items()
+        _drawn(split, _fit(zoo, split, least), _fit(other or zoo, split, least), number, seed, apart=other is not None)
+        for split, number in shared(zoo, count, least).items()
     ]
     return pd.concat(frames, ignore_index=True)
 
 
-def shared(zoo: Zoo, count: int) -> dict[str, int]:
-    """How many of `count` pairs each split has: its share of the nets that did not diverge."""
-    nets = np.array([len(_settled(zoo, split)) for split in SPLITS])
+def shared(zoo: Zoo, count: int, least: float | None = None) -> dict[str, int]:
+    """How many of `count` pairs each split has: its share of the nets that can be paired."""
+    nets = np.array([len(_fit(zoo, split, least)) for split in SPLITS])
     ends = np.cumsum([0, *nets]) / max(1, nets.sum())
     return dict(zip(SPLITS, np.diff(np.round(ends * count).astype(int)).tolist(), strict=True))
 
 
-def _settled(zoo: Zoo, split: str) -> np.ndarray:
-    """The indices of a split's nets that did not diverge."""
-    return zoo.columns.loc[(zoo.columns["split"] == split) & ~zoo.columns["diverged"], "index"].to_numpy()
+def _fit(zoo: Zoo, split: str, least: float | None) -> np.ndarray:
+    """The indices of a split's nets that did not diverge, and are as accurate as that."""
+    fit = (zoo.columns["split"] == split) & ~zoo.columns["diverged"]
+    if least is not None:
+        if "test_accuracy" not in zoo.columns:
+            raise ValueError(f"{zoo.folder}: no column test_accuracy that nets could be chosen by")
+        fit &= zoo.columns["test_accuracy"] >= least
+    return zoo.columns.loc[fit, "index"].to_numpy()
 
 
 def _drawn(split: str, first: np.ndarray, second: np.ndarray, count: int, seed: int, *, apart: bool) -> pd.DataFrame:
