@@ -30,8 +30,14 @@ def probes(nets: Nets) -> Float[Tensor, "net feature"]:
     """
     if nets.image is None:
         raise ValueError("these nets cannot be run, and probes read what nets answer: take a metanet that reads weights")
+    return answers_to(torch.cat(noise(nets.image)), nets)
+
+
+@torch.no_grad()
+def answers_to(images: Float[Tensor, "probe channel height width"], nets: Nets) -> Float[Tensor, "net feature"]:
+    """Statistics of each net's logits on these normalised images, PROBES of each kind, kind by kind, as `probes` has."""
     precise = torch.promote_types(nets.weights.dtype, torch.float32)
-    images = torch.cat(noise(nets.image)).to(nets.weights.device, precise)
+    images = images.to(nets.weights.device, precise)
     rows = [answers(one.logits(images)) for one in _singly(replace(nets, weights=nets.weights.to(precise)))]
     return torch.cat([*rows]).float() if rows else torch.empty(0, 0)
 
