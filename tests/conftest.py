@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 import zoo
 from benchmark.scoring.fit import Fits, Fitting, Given, Outcome
 from benchmark.scoring.fitter import Fitter
+from zoo.jobs import workers
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, as its children would
 torch.set_num_threads(1)  # small tensors: threads only get in each other's way
@@ -65,18 +66,26 @@ class FitsHere(Fits):
         pass
 
 
+def trains_here(folder: Path, *, workers: int, device: str = "cpu", report: Callable[[zoo.Status], None]) -> None:
+    """`zoo.jobs.workers.run` in the tests' own process, with one worker."""
+    zoo.work(folder, device=device)
+    report(zoo.status(folder))
+
+
 @pytest.fixture(scope="session", autouse=True)
-def fits_here() -> Iterator[None]:
-    """`score` fits in this process, unless a test asks for `processes`."""
+def all_here() -> Iterator[None]:
+    """`score` fits and `build` trains in this process, unless a test asks for `processes`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("benchmark.scoring.score.Fitter", FitsHere)
+        patch.setattr("zoo.jobs.build.run", trains_here)
         yield
 
 
 @pytest.fixture
 def processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`score` fits in processes of its own, as it does for users."""
+    """`score` fits and `build` trains in processes of their own, as they do for users."""
     monkeypatch.setattr("benchmark.scoring.score.Fitter", Fitter)
+    monkeypatch.setattr("zoo.jobs.build.run", workers.run)
 
 
 @pytest.fixture(params=["folder", "s3", "hub"])

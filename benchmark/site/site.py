@@ -9,6 +9,7 @@ import math
 import re
 import shlex
 import unicodedata
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -86,20 +87,21 @@ def site(results: Path, zoo_folders: list[Path]) -> dict[str, bytes]:
     names = [file for file, *_ in pages]
     if twice := [file for file in names if names.count(file) > 1]:
         raise ValueError(f"{twice[0]} would be two pages: two names have the same slug; remove the records of one")
-    environment = _environment(source)
+    labels = _zoo_pages(source)
     beside = [named for *_, page in pages for named in page.files]
-    rendered = [(file, _rendered(environment, template, root, page)) for file, template, root, page in pages]
+    rendered = [(file, _rendered(template, page, root=root, labels=labels)) for file, template, root, page in pages]
     assets = [(name, (TEMPLATES / name).read_bytes()) for name in ASSETS]
     downloads = [("cells.csv", to_csv(cells).encode(errors="replace")), ("cells.json", _json(cells))]
     return dict([*assets, *downloads, *beside, *rendered])
 
 
-def _rendered(environment: Environment, template: str, root: str, page: contents.Page) -> bytes:
-    return environment.get_template(template).render(root=root, **page.values).encode(errors="replace")
+def _rendered(template: str, page: contents.Page, **given: object) -> bytes:
+    return _environment().get_template(template).render(**given, **page.values).encode(errors="replace")
 
 
-def _environment(source: Source) -> Environment:
-    """What the templates are rendered with: everything escaped, and printable."""
+@cache
+def _environment() -> Environment:
+    """What the templates, compiled once, are rendered with: everything escaped, and printable."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -108,7 +110,6 @@ def _environment(source: Source) -> Environment:
     environment.globals |= {
         "generator": GENERATOR,
         "baseline_name": BASELINE,
-        "labels": _zoo_pages(source),
         "heads": HEADS,
         "certificates": CERTIFICATES,
     }

@@ -15,12 +15,13 @@ def r2(true: Values, predicted: Values) -> float:
     return float("nan") if total == 0 else float(1 - np.sum((true - predicted) ** 2) / total)
 
 
-def r2_of_rows(true: Values, predicted: Float[np.ndarray, "row net"]) -> Float[np.ndarray, " row"]:
-    """`r2` of each row of predictions, at once: the same numbers, many times as fast."""
-    total = np.sum((true - true.mean()) ** 2)
-    if total == 0:
-        return np.full(len(predicted), np.nan)
-    return 1 - np.sum((true - predicted) ** 2, axis=1) / total
+def r2_of_rows(
+    true: Float[np.ndarray, "... net"], predicted: Float[np.ndarray, "row ... net"]
+) -> Float[np.ndarray, "row ..."]:
+    """`r2` of each row of predictions, on each draw of nets, at once: the same numbers, many times as fast."""
+    total = np.sum((true - true.mean(axis=-1, keepdims=True)) ** 2, axis=-1)
+    errors = np.sum((true - predicted) ** 2, axis=-1)
+    return 1 - np.divide(errors, total, out=np.full_like(errors, np.nan), where=total != 0)
 
 
 def kendall_tau(true: Values, predicted: Values) -> float:

@@ -35,20 +35,27 @@ def own(standard, tmp_path_factory) -> Path:
     return shutil.copytree(standard, tmp_path_factory.mktemp("own") / "zoo")
 
 
-@pytest.fixture
-def material(own, results, tmp_path, monkeypatch) -> Material:
-    """What the verbs need, with a home and a working directory of the test's own."""
-    for name in ("home", "here", "folder", "nets"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "home/file").write_text("mine")
+@pytest.fixture(scope="module")
+def nets(tmp_path_factory) -> Path:
+    """Nets of others, to import; tests must not change them."""
+    folder = tmp_path_factory.mktemp("nets")
     for number in range(40):
         weights = {"w": np.full((2, 2), number, np.float32)}
-        safetensors.numpy.save_file(weights, tmp_path / f"nets/{number}.safetensors")
+        safetensors.numpy.save_file(weights, folder / f"{number}.safetensors")
     lines = [f"{number}.safetensors,{number / 40},0.1" for number in range(40)]
-    (tmp_path / "nets/nets.csv").write_text("\n".join(["file,test_accuracy,learning_rate", *lines]))
+    (folder / "nets.csv").write_text("\n".join(["file,test_accuracy,learning_rate", *lines]))
+    return folder
+
+
+@pytest.fixture
+def material(own, results, nets, tmp_path, monkeypatch) -> Material:
+    """What the verbs need, with a home and a working directory of the test's own."""
+    for name in ("home", "here", "folder"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "home/file").write_text("mine")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path / "here")
-    return Material(own, results, tmp_path / "nets", tmp_path / "folder")
+    return Material(own, results, nets, tmp_path / "folder")
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])

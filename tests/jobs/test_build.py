@@ -41,6 +41,7 @@ def start(folder: Path, nets: int = 64) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, script, folder, str(nets)], env=environment)
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_one_worker_and_two_give_the_same_bytes(tmp_path, monkeypatch, precision):
     monkeypatch.setattr("zoo.jobs.plan.NETS_A_UNIT", 16)
@@ -48,6 +49,7 @@ def test_one_worker_and_two_give_the_same_bytes(tmp_path, monkeypatch, precision
     assert content(one) == content(two)
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("moment", ["units/00000.json", "units/00000.*.h5", "data/train-00000-of-00001.h5", MANIFEST])
 def test_a_killed_build_goes_on_to_the_same_bytes(standard, tmp_path, moment):
     folder = tmp_path / "zoo"
@@ -201,6 +203,7 @@ def test_other_images_are_refused_when_a_build_goes_on(tmp_path, monkeypatch):
         zoo.build(small(nets=16), folder)
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_full_disk_is_a_clean_error_and_the_build_goes_on_after_it(standard, tmp_path):
     folder = tmp_path / "zoo"
     script = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\n" + BUILD.replace(

@@ -14,6 +14,7 @@ from zoo.spec.resolve import layout_of
 from zoo.untrusted.json import read_json
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_estimate_is_about_what_a_build_takes(tmp_path):
     spec = small(nets=256)
     found = estimate(spec, workers=1, seconds=1.0)
