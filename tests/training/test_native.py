@@ -18,6 +18,7 @@ from zoo.tasks.augment import Augmentation, augment, draw_augmentation
 from zoo.tasks.images import ImageSet
 from zoo.training import native
 from zoo.training.adamw import adamw, bias_corrections
+from zoo.training.data import Shown
 from zoo.training.train import train
 
 pytestmark = pytest.mark.skipif(native.missing() is not None, reason=f"no native engine: {native.missing()}")
@@ -126,10 +127,8 @@ def test_training_is_adamw_on_the_gradients_and_fixed_entries_stay(family):
             corrections=torch.tensor(bias_corrections(step)),
         )
         corrections = torch.tensor([[1 - 0.9 ** (step + 1), 1 - 0.999 ** (step + 1)]])
-        rates, change = torch.tensor([rate]), unchanged(batch)
-        trainer.train(
-            found, moments, shown, change, batch=batch, rates=rates, corrections=corrections, decay=decay, **options
-        )
+        rates, now = torch.tensor([rate]), Shown(shown, images.train_labels[shown], unchanged(batch))
+        trainer.train(found, moments, now, batch=batch, rates=rates, corrections=corrections, decay=decay, **options)
         torch.testing.assert_close(found, net.effective(expected)[0], rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(moments, torch.cat([first, second]), rtol=1e-5, atol=1e-7)
     assert torch.equal(found[~net.trained], start[~net.trained])
