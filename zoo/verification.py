@@ -12,7 +12,7 @@ from zoo.landscape import again
 from zoo.messages import plain
 from zoo.nets.blueprint import Blueprint
 from zoo.seeds import net_seed, stream
-from zoo.spec.draws import draw, split_of
+from zoo.spec.draws import draw, draw_hidden, split_of
 from zoo.spec.imported import Imported
 from zoo.spec.resolve import gates_of, layout_of
 from zoo.spec.spec import Spec
@@ -43,12 +43,12 @@ def verify(
 ) -> list[str]:
     """All that is wrong with a zoo, a line each; an empty list if nothing is.
 
-    Checks the files' SHA-256, shapes and types (by opening), finite weights, fixed entries, hyper-parameters, seeds
-    and splits against the spec, and measures the targets of `nets` random nets again. Images other than `digits` come
-    from `images_folder`. An imported zoo has no spec to check against, and is not measured again. Of moved copies, the
-    logits of `nets` random lineages are compared: with those of the `source` zoo's nets where it is given, else with each
-    other. Of each file of derived columns, `nets` random rows are computed again; `report` gets a line on each file of
-    which none could be. Raises as `open` does where there is no zoo, and ValueError where `source` is another zoo's.
+    Checks the files' SHA-256, shapes and types (by opening), finite weights, fixed entries, hyper-parameters, hidden
+    axes, seeds and splits against the spec, and measures the targets of `nets` random nets again. Images other than
+    `digits` come from `images_folder`. An imported zoo has no spec to check against, and is not measured again. Of moved
+    copies, the logits of `nets` random lineages are compared: with those of the `source` zoo's nets where it is given, else
+    with each other. Of each file of derived columns, `nets` random rows are computed again; `report` gets a line on each
+    file of which none could be. Raises as `open` does where there is no zoo, and ValueError where `source` is another zoo's.
     """
     folder = Path(folder).expanduser()
     not_a_zoo.check(folder)
@@ -96,7 +96,7 @@ def _columns(zoo: Zoo, spec: Spec) -> Iterator[str]:
         seed = net_seed(spec.seed, first)
         if row.seed != seed or row.split != split_of(spec, first):
             yield f"{zoo.folder}: net {row.index} has seed {row.seed} and split {row.split}, not those of its index"
-        for name, value in draw(spec.recipe, seed=seed).items():
+        for name, value in {**draw(spec.recipe, seed=seed), **draw_hidden(spec.recipe.hidden, seed=seed)}.items():
             if not np.isclose(getattr(row, name), value, rtol=1e-6, atol=0):
                 yield f"{zoo.folder}: net {row.index} has {name} {getattr(row, name)}, the spec draws {value}"
     finite = zoo.columns.loc[~zoo.columns["diverged"], ["test_accuracy", "train_accuracy"]]

@@ -13,11 +13,13 @@ import zoo.tasks.images
 from zoo.native import compile
 from zoo.nets import resnet
 from zoo.nets.layout import total, views
+from zoo.seeds import net_seed
 from zoo.spec.resolve import blueprint
 from zoo.tasks.augment import Augmentation, augment, draw_augmentation
 from zoo.tasks.images import ImageSet
 from zoo.training import native
 from zoo.training.adamw import adamw, bias_corrections
+from zoo.training.data import Shown
 from zoo.training.train import train
 
 pytestmark = pytest.mark.skipif(native.missing() is not None, reason=f"no native engine: {native.missing()}")
@@ -126,10 +128,8 @@ def test_training_is_adamw_on_the_gradients_and_fixed_entries_stay(family):
             corrections=torch.tensor(bias_corrections(step)),
         )
         corrections = torch.tensor([[1 - 0.9 ** (step + 1), 1 - 0.999 ** (step + 1)]])
-        rates, change = torch.tensor([rate]), unchanged(batch)
-        trainer.train(
-            found, moments, shown, change, batch=batch, rates=rates, corrections=corrections, decay=decay, **options
-        )
+        rates, now = torch.tensor([rate]), Shown(shown, images.train_labels[shown], unchanged(batch))
+        trainer.train(found, moments, now, batch=batch, rates=rates, corrections=corrections, decay=decay, **options)
         torch.testing.assert_close(found, net.effective(expected)[0], rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(moments, torch.cat([first, second]), rtol=1e-5, atol=1e-7)
     assert torch.equal(found[~net.trained], start[~net.trained])
@@ -153,6 +153,35 @@ def test_nets_do_not_depend_on_their_unit():
     together, alone = (train(spec, blueprint(spec), images, range(*ends)) for ends in ((0, 4), (2, 3)))
     assert torch.equal(together.weights[2:3], alone.weights)
     assert np.array_equal(together.trajectory[2:3].numpy(), alone.trajectory.numpy(), equal_nan=True)
+
+
+AXES = {
+    "wrong_labels": (0.6, 0.9),
+    "training_images": (32, 64),
+    "corrupted_images": (0.6, 0.9),
+}
+
+
+@pytest.mark.parametrize("axis", [*AXES, "imbalance"])
+def test_hidden_axes_are_those_that_pytorch_trains_with(axis):
+    """Nets of both engines are near each other, and far from those without the axis, or with another net's images."""
+    recipe = {"recipe__epochs": (1, 1), "recipe__learning_rate": (0.001, 0.001), "recipe__batch": 16}
+    axes = {axis: AXES.get(axis, (8.0, 9.0))}
+    images = zoo.tasks.images.load(small(images__train=900).images)
+    spec, plain = (small(precision="bfloat16", recipe__hidden=chosen, **recipe) for chosen in (axes, {}))
+    full, net = replace(spec, precision="float32"), blueprint(spec)
+    native_nets, plain_nets, torch_nets = (train(one, net, images, range(3)).weights for one in (spec, plain, full))
+    start = torch.stack([net.initial(net_seed(spec.seed, index)) for index in range(3)])
+    way = (torch_nets - start).norm(dim=1)
+    assert ((native_nets - torch_nets).norm(dim=1) / way).max() < 0.15
+    assert ((plain_nets - torch_nets).norm(dim=1) / way).min() > 0.3
+
+
+def test_nets_with_hidden_axes_do_not_depend_on_their_unit():
+    spec = small(precision="bfloat16", recipe__hidden=AXES)
+    images = zoo.tasks.images.load(spec.images)
+    together, alone = (train(spec, blueprint(spec), images, range(*ends)) for ends in ((0, 4), (2, 3)))
+    assert torch.equal(together.weights[2:3], alone.weights)
 
 
 def test_other_nets_and_precisions_are_left_to_pytorch(monkeypatch):

@@ -8,6 +8,7 @@ from zoo.dataset.derived import Derived
 from zoo.dataset.reader import Zoo
 from zoo.nets.layout import total
 from zoo.spec.columns import SPLITS
+from zoo.spec.hidden import Range
 from zoo.spec.imported import Imported
 
 QUANTILES = (0, 0.25, 0.5, 0.75, 1)
@@ -16,10 +17,10 @@ QUANTILES = (0, 0.25, 0.5, 0.75, 1)
 def summary(zoo: Zoo) -> dict[str, Any]:
     """Counts, the quantiles of each target and hyper-parameter over nets that did not diverge, and sizes.
 
-    `ranges` gives each hyper-parameter's range in the spec, beside its quantiles among the nets; none of imported ones.
+    `ranges` gives each hyper-parameter's and each hidden axis' range in the spec, beside its quantiles among the nets; none
+    of imported ones.
     """
     settled = zoo.columns[~zoo.columns["diverged"]]
-    recipe = None if isinstance(zoo.spec, Imported) else zoo.spec.recipe
     return {
         "zoo": zoo.spec.name,
         "folder": str(zoo.folder),
@@ -36,8 +37,15 @@ def summary(zoo: Zoo) -> dict[str, Any]:
         "quantiles": {name: quantiles(settled[name]) for name in zoo.targets},
         "derived": {name: {"of": one.of, **_told(one)} for name, one in zoo.derived.items()},
         "left_aside": list(zoo.left_aside),
-        "ranges": {name: list(getattr(recipe, name)) for name in (zoo.hyper_parameters if recipe else [])},
+        "ranges": {name: list(ends) for name, ends in _ranges(zoo).items()},
     }
+
+
+def _ranges(zoo: Zoo) -> dict[str, Range]:
+    if isinstance(zoo.spec, Imported):
+        return {}
+    recipe = zoo.spec.recipe
+    return {name: getattr(recipe, name) for name in zoo.hyper_parameters} | recipe.hidden.axes
 
 
 def _told(one: Derived) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from zoo.nets.blueprint import Blueprint
 from zoo.nets.families import FAMILIES
 from zoo.nets.layout import from_json, total
 from zoo.spec import imported, moved
-from zoo.spec.columns import HYPER_PARAMETERS, TARGETS
+from zoo.spec.columns import HYPER_PARAMETERS
 from zoo.spec.imported import Imported
 from zoo.spec.moved import LINEAGE, Moved
 from zoo.spec.spec import Spec, parse, to_json
@@ -30,13 +30,12 @@ from zoo.untrusted.json import read_json
 from zoo.untrusted.vetting.tensors import FIXED_BYTES
 
 FILE, FIXED = "zoo.json", "fixed.safetensors"
-BUILT = {  # columns of zoos that are built here
+DRAWN = {  # columns of zoos that are built here, before the targets
     "index": "number of the net in the zoo; net i of every family of a zoo has the same hyper-parameters and split",
     "seed": "the net's own seed, from (zoo seed, index)",
     **HYPER_PARAMETERS,
-    **TARGETS,
-    "diverged": "a weight or a loss is not finite; the targets are NaN then",
 }
+BUILT_DIVERGED = "a weight or a loss is not finite; the targets are NaN then"
 INDEX = "number of the net in this zoo"
 DIVERGED = "a weight is not finite, or the source says so; such nets are not scored"
 
@@ -76,7 +75,7 @@ class Description:
         points = TRAJECTORY_COLUMNS if self.spec.trajectory else {}
         if not isinstance(self.spec, Imported):
             lineage = {} if self.moved is None else {"lineage": LINEAGE}
-            return BUILT | lineage | points
+            return DRAWN | self.spec.targets | {"diverged": BUILT_DIVERGED} | lineage | points
         named = self.spec.hyper_parameters | self.spec.targets | self.spec.columns
         return {"index": INDEX, **named, "diverged": DIVERGED} | points
 

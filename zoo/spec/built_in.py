@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from zoo.spec.hidden import Range
+
 # Digits are learnt within a few steps. Few epochs, narrow nets and the same wide learning rates give both main
 # families an interquartile range of test accuracy over .25 with the same rows (measured; README).
 DIGITS: dict[str, Any] = {
@@ -57,15 +59,40 @@ DIGITS_LMC: dict[str, Any] = {
     "nets": 12,
 }
 
+
+def _hidden(base: dict[str, Any], *, learning_rate: float, **axes: Range) -> dict[str, Any]:
+    """One recipe for all nets, so that hyper-parameters say nothing, and what they differ in instead: see `Hidden`.
+
+    Weight decay is the middle of the paper's range, and without label smoothing the labels are what the axes make them.
+    """
+    recipe = {
+        **base["recipe"],
+        "learning_rate": (learning_rate, learning_rate),
+        "weight_decay": (0.001, 0.001),
+        "label_smoothing": (0.0, 0.0),
+        "epochs": (8, 8),
+    }
+    return {**base, "recipe": {**recipe, "hidden": axes} if axes else recipe, "nets": 512}
+
+
+CIFAR10_SMALL = _small("cifar10", flip=True)
+
 BASES: dict[str, dict[str, dict[str, Any]]] = {
     "resnet8": {
         "digits": DIGITS,
         "cifar10": PAPER,
-        "cifar10-16px": _small("cifar10", flip=True),
+        "cifar10-16px": CIFAR10_SMALL,
         "cifar100-16px": _small("cifar100", flip=True),
         "mnist-16px": _small("mnist", flip=False),
         "fashion_mnist-16px": _small("fashion_mnist", flip=True),
         "svhn-16px": _small("svhn", flip=False),
+        "digits-labels": _hidden(DIGITS, learning_rate=0.02, wrong_labels=(0.0, 0.9)),
+        "digits-size": _hidden(DIGITS, learning_rate=0.02, training_images=(64, 990)),
+        "digits-corrupt": _hidden(DIGITS, learning_rate=0.02, corrupted_images=(0.0, 1.0)),
+        "digits-imbalance": _hidden(DIGITS, learning_rate=0.02, imbalance=(1.0, 50.0)),
+        "digits-seed": _hidden(DIGITS, learning_rate=0.02),
+        "cifar10-16px-labels": _hidden(CIFAR10_SMALL, learning_rate=0.005, wrong_labels=(0.0, 0.9)),
+        "cifar10-16px-size": _hidden(CIFAR10_SMALL, learning_rate=0.005, training_images=(500, 9000)),
     },
     "mlp": {"digits": DIGITS_MLP, "digits-lmc": DIGITS_LMC},
 }

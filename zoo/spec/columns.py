@@ -17,4 +17,13 @@ TARGETS = {  # column -> what it is; measured on clean images, without label smo
     "generalisation_gap": "train_accuracy - test_accuracy",
 }
 
+HIDDEN = {  # column -> what it is; only of zoos whose recipe draws it. See `zoo.spec.hidden`
+    "wrong_labels": "share of the training images seen whose label is another class, in training only",
+    "training_images": "distinct training images that the net saw; the number of steps does not depend on it",
+    "corrupted_images": "share of the training images seen under Gaussian noise",
+    "imbalance": "training images seen of the most frequent class for one of the least, before rounding",
+}
+_ALL = "of all of them, seen or not, clean and with their true labels"
+BESIDE_HIDDEN = {name: f"{TARGETS[name]}; {_ALL}" for name in ("train_accuracy", "train_loss")}  # where an axis is drawn
+
 SPLITS = ("train", "validation", "test")

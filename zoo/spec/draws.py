@@ -1,4 +1,4 @@
-"""The random draws of each net, its split, and the learning rate's triangle."""
+"""The random draws of each net: its hyper-parameters, its hidden axes, and its split."""
 
 from math import exp, log
 
@@ -6,7 +6,10 @@ import torch
 
 from zoo.seeds import net_seed, stream
 from zoo.spec.columns import SPLITS
+from zoo.spec.hidden import Hidden, Range
 from zoo.spec.spec import Recipe, Spec
+
+LOGARITHMIC = ("training_images", "imbalance")  # axes that are drawn log-uniformly
 
 
 def draw(recipe: Recipe, *, seed: int) -> dict[str, float | int]:
@@ -21,11 +24,24 @@ def draw(recipe: Recipe, *, seed: int) -> dict[str, float | int]:
     }
 
 
-def _uniform(ends: tuple[float, float], at: float) -> float:
+def draw_hidden(hidden: Hidden, *, seed: int) -> dict[str, float | int]:
+    """Where the net with this seed lies on each hidden axis that there is; the same for every family.
+
+    Each axis has a stream of its own: one more changes neither the others nor the hyper-parameters.
+    """
+    found: dict[str, float | int] = {}
+    for axis, ends in hidden.axes.items():
+        at = torch.rand(1, generator=stream(seed, "hidden", axis), dtype=torch.float64).item()
+        value = (_log_uniform if axis in LOGARITHMIC else _uniform)(ends, at)
+        found[axis] = round(value) if axis == "training_images" else value
+    return found
+
+
+def _uniform(ends: Range, at: float) -> float:
     return ends[0] + (ends[1] - ends[0]) * at
 
 
-def _log_uniform(ends: tuple[float, float], at: float) -> float:
+def _log_uniform(ends: Range, at: float) -> float:
     found = exp(_uniform((log(ends[0]), log(ends[1])), at))
     return min(max(found, ends[0]), ends[1])  # where both ends are one number, rounding would leave it
 

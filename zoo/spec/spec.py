@@ -14,7 +14,8 @@ from zoo.nets.architectures import ARCHITECTURES
 from zoo.nets.asymmetric import MASKS
 from zoo.nets.families import FAMILIES
 from zoo.spec.built_in import BASES
-from zoo.spec.columns import HYPER_PARAMETERS, TARGETS
+from zoo.spec.columns import BESIDE_HIDDEN, HIDDEN, HYPER_PARAMETERS, TARGETS
+from zoo.spec.hidden import Hidden
 from zoo.tasks.images import Images
 from zoo.untrusted.texts import decoded
 
@@ -74,6 +75,7 @@ class Recipe:
     flip: bool = True  # left and right, half of the time
     shift: Annotated[int, Field(ge=0)] = 2  # pixels at most, in both directions
     cutout: Annotated[int, Field(ge=0)] = 4  # side in pixels of the square that is blanked
+    hidden: Hidden = Hidden()  # axes that are no hyper-parameters: columns and targets that no metanet is told
 
     @field_validator("learning_rate", "weight_decay", "label_smoothing", "epochs")
     @classmethod
@@ -128,8 +130,9 @@ class Spec:
 
     @property
     def targets(self) -> dict[str, str]:
-        """Column -> what it is, as measured."""
-        return TARGETS
+        """Column -> what it is, as measured; the hidden axes are among them."""
+        hidden = {axis: HIDDEN[axis] for axis in self.recipe.hidden.axes}
+        return TARGETS | BESIDE_HIDDEN | hidden if hidden else TARGETS
 
     @property
     def text(self) -> tuple[str, ...]:
@@ -175,7 +178,8 @@ def _chosen(part: Images | Net | Recipe) -> str:
     return ", ".join(f"{field.name} {getattr(part, field.name)}" for field in fields) or "the defaults"
 
 
-LATER = ("hidden", "norm")  # fields of Net that older zoos do not name, and newer ones only where they have a value
+LATER = ("hidden", "norm")  # fields of Net that older zoos do not name, and newer ones only where they have a value;
+# so it is with Recipe's hidden axes
 SPECS = {
     f"{base}-{kind}-{family}": (kind, base, family) for kind, bases in BASES.items() for base in bases for family in FAMILIES
 }
@@ -248,7 +252,8 @@ def _explain(problem: dict[str, Any]) -> str:
     where = [str(part) for part in problem["loc"]]
     field = ".".join(where)
     if problem["type"] == "unexpected_keyword_argument":
-        table: Any = {"images": Images, "net": Net, "recipe": Recipe}.get(where[0], Spec) if len(where) > 1 else Spec
+        tables = {"images": Images, "net": Net, "recipe": Recipe, "recipe.hidden": Hidden}
+        table: Any = tables.get(".".join(where[:-1]), Spec)
         return f"{field}: {unknown('field', where[-1], [f.name for f in dataclasses.fields(table)])}"
     return f"{field}: {problem['msg'].removeprefix('Value error, ')}; found {problem['input']!r}"
 
@@ -258,4 +263,7 @@ def to_json(spec: Any) -> dict[str, Any]:
     value = json.loads(json.dumps(dataclasses.asdict(spec)))
     if "net" in value:
         value["net"] = {name: found for name, found in value["net"].items() if name not in LATER or found is not None}
+    if "recipe" in value:
+        axes = {axis: ends for axis, ends in value["recipe"].pop("hidden").items() if ends is not None}
+        value["recipe"] |= {"hidden": axes} if axes else {}
     return value

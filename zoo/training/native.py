@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from zoo.native.compile import at, library
@@ -19,6 +19,7 @@ from zoo.nets import resnet
 from zoo.nets.blueprint import Blueprint
 from zoo.tasks.augment import Augmentation
 from zoo.tasks.images import ImageSet
+from zoo.training.data import Shown
 
 SOURCE = Path(__file__).with_name("resnet8.cpp")
 
@@ -59,10 +60,9 @@ class _Epoch(ctypes.Structure):
         ("smoothing", ctypes.c_float),
     ]
 
-    def __init__(
-        self, images: ImageSet, order: Tensor, change: Augmentation, *, cutout: int, batch: int, smoothing: float
-    ) -> None:
-        self.tensors = (images.train, images.train_labels, order, change.flip, change.shift, change.cut)
+    def __init__(self, images: Tensor, shown: Shown, *, cutout: int, batch: int, smoothing: float) -> None:
+        change = shown.change
+        self.tensors = (images, shown.labels, shown.order, change.flip, change.shift, change.cut)
         super().__init__(*(at(tensor) for tensor in self.tensors), cutout, batch, smoothing)
 
 
@@ -96,7 +96,8 @@ class Trainer:
         self, weights: Float[Tensor, " weight"], order: Tensor, change: Augmentation, *, cutout: int, smoothing: float
     ) -> Float[Tensor, " weight"]:
         """The gradient of the mean smoothed cross-entropy over the training images `order`, augmented."""
-        epoch = _Epoch(self.images, order, change, cutout=cutout, batch=len(order), smoothing=smoothing)
+        shown = Shown(order, self.images.train_labels[order], change)
+        epoch = _Epoch(self.images.train, shown, cutout=cutout, batch=len(order), smoothing=smoothing)
         self.library.net_gradient(self.net, at(weights), ctypes.byref(epoch), ctypes.c_int64(0), at(self.room))
         return self.room.clone()
 
@@ -104,8 +105,7 @@ class Trainer:
         self,
         weights: Float[Tensor, " weight"],
         moments: Float[Tensor, "2 weight"],
-        order: Int[Tensor, " image"],
-        change: Augmentation,
+        shown: Shown,
         *,
         cutout: int,
         batch: int,
@@ -115,7 +115,7 @@ class Trainer:
         decay: float,
     ) -> None:
         """One epoch of AdamW steps on effective weights and their two moments, in place; fixed entries stay."""
-        epoch = _Epoch(self.images, order, change, cutout=cutout, batch=batch, smoothing=smoothing)
+        epoch = _Epoch(self.images.train, shown, cutout=cutout, batch=batch, smoothing=smoothing)
         state = (at(weights), at(moments[0]), at(moments[1]), at(self.trained))
         steps = ctypes.c_int64(len(rates)), at(rates), at(corrections)
         self.library.net_train(self.net, *state, ctypes.byref(epoch), *steps, ctypes.c_float(decay), at(self.room))

@@ -587,10 +587,10 @@ void net_logits(Net* net, const float* w, const uint8_t* images, int64_t count, 
     }
 }
 
-// Images and labels, and the order in which an epoch shows them, each augmented by its change.
+// Images, and the order in which an epoch shows them, each with the label that it has there, augmented by its change.
 struct Epoch {
     const uint8_t* images;  // [image][channel][row][column]
-    const int64_t *labels, *order;
+    const int64_t *labels, *order;  // [image of the order]
     const bool* flip;
     const int64_t *shift, *cut;  // [image of the order][2]
     int64_t cutout, batch;
@@ -606,7 +606,7 @@ void net_gradient(Net* net, const float* w, const Epoch* epoch, int64_t step, fl
         const int64_t image = epoch->order[i], *shift = epoch->shift + 2 * i, *cut = epoch->cut + 2 * i;
         net->show(epoch->images + image * pixels, {epoch->flip[i], shift[0], shift[1], cut[0], cut[1], epoch->cutout});
         net->forward(w);
-        net->backward(w, epoch->labels[image], epoch->smoothing, epoch->batch);
+        net->backward(w, epoch->labels[i], epoch->smoothing, epoch->batch);
     }
     net->give(gradient);
 }

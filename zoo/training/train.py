@@ -8,39 +8,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zoo.nets.blueprint import Blueprint
-from zoo.seeds import net_seed, stream
+from zoo.seeds import net_seed
 from zoo.spec.draws import draw
-from zoo.spec.spec import Recipe, Spec
-from zoo.tasks.augment import Augmentation, augment, draw_augmentation, normalise
+from zoo.spec.spec import Spec
+from zoo.tasks.augment import Augmentation, augment, normalise
+from zoo.tasks.corrupt import doubled
 from zoo.tasks.images import ImageSet
 from zoo.training import native
 from zoo.training.adamw import adamw, bias_corrections
 from zoo.training.cuda_graph import Replayed
+from zoo.training.data import Data, check_trainable, smallest_class
 from zoo.training.schedule import smoothed_cross_entropy, triangle
-
-
-class _Data:
-    """One net's own order of the images and their changes, epoch by epoch."""
-
-    def __init__(self, recipe: Recipe, images: ImageSet, seed: int) -> None:
-        self.recipe, self.images, self.rng = recipe, images, stream(seed, "data")
-
-    def epoch(self) -> tuple[Tensor, Augmentation]:
-        """The indices of the images in the order of this epoch, and the change of each."""
-        recipe, count = self.recipe, len(self.images.train)
-        used = count // recipe.batch * recipe.batch
-        order = torch.randperm(count, generator=self.rng)[:used]
-        size = self.images.train.shape[-1]
-        change = draw_augmentation(used, flip=recipe.flip, shift=recipe.shift, cutout=recipe.cutout, size=size, rng=self.rng)
-        return order, change
-
-
-def check_trainable(recipe: Recipe, *, count: int, size: int) -> None:
-    """Raises ValueError where so many training images, of so many pixels a side, are too few or too small."""
-    if count < recipe.batch:
-        raise ValueError(f"recipe.batch: a batch of {recipe.batch} needs as many training images; there are {count}")
-    if max(recipe.cutout, recipe.shift) > size:
-        raise ValueError(f"recipe: cutout {recipe.cutout} and shift {recipe.shift} must fit into images of {size} pixels")
 
 
 @dataclass(frozen=True)
@@ -65,11 +43,11 @@ def train(
 ) -> Trained:
     """Trains the nets with these indices.
 
-    Each net has its own draws, order of images and number of epochs, so that it does not depend on its companions
+    Each net has its own draws, images, order of them and number of epochs, so that it does not depend on its companions
     (beyond rounding, where PyTorch trains them together). `after_epoch` gets the number of nets that just finished an
     epoch. Raises as `check_trainable` does.
     """
-    check_trainable(spec.recipe, count=len(images.train), size=images.train.shape[-1])
+    check_trainable(spec.recipe, count=len(images.train), size=images.train.shape[-1], smallest=smallest_class(images))
     seeds = [net_seed(spec.seed, index) for index in indices]
     blueprint = blueprint.to(images.train.device, dtype)
     alone = dtype == torch.float32 and native.serves(blueprint, spec.precision, images.train.device)
@@ -91,24 +69,21 @@ def _train_alone(
     spec: Spec, blueprint: Blueprint, images: ImageSet, seeds: list[int], after_epoch: Callable[[int], None]
 ) -> Trained:
     """One net after the other by the native engine."""
-    recipe, trainer = spec.recipe, native.Trainer(blueprint, images)
-    steps = len(images.train) // recipe.batch
+    recipe, trainer = spec.recipe, native.Trainer(blueprint, _pictures(spec, images))
     ended = _empty(spec, torch.empty(len(seeds), len(blueprint.trained)))
     for i, seed in enumerate(seeds):
-        drawn, data = draw(recipe, seed=seed), _Data(recipe, images, seed)
-        epochs = int(drawn["epochs"])
+        drawn, data = draw(recipe, seed=seed), Data(recipe, images, seed)
+        epochs, steps = int(drawn["epochs"]), data.steps
         weights = blueprint.effective(blueprint.initial(seed).unsqueeze(0))[0].contiguous()
         moments = torch.zeros(2, len(weights))
         _keep(ended, spec, [i], 0, weights.unsqueeze(0))
         for epoch in range(epochs):
-            order, change = data.epoch()
             now = range(epoch * steps, (epoch + 1) * steps)
             height = [triangle(step, steps=steps * epochs, peak=steps * recipe.peak_epoch) for step in now]
             trainer.train(
                 weights,
                 moments,
-                order,
-                change,
+                data.epoch(),
                 cutout=recipe.cutout,
                 batch=recipe.batch,
                 smoothing=drawn["label_smoothing"],
@@ -131,7 +106,8 @@ def _train_together(
     draws = [draw(recipe, seed=seed) for seed in seeds]
     order = sorted(range(len(seeds)), key=lambda i: -draws[i]["epochs"])  # longest first: the active nets are a prefix
     epochs = [int(draws[i]["epochs"]) for i in order]
-    data = [_Data(recipe, images, seeds[i]) for i in order]
+    data = [Data(recipe, images, seeds[i]) for i in order]
+    pictures = _pictures(spec, images).train
     weights = torch.stack([blueprint.initial(seeds[i]) for i in order]).to(device, dtype)
     first, second = torch.zeros_like(weights), torch.zeros_like(weights)
     ended = _empty(spec, weights)
@@ -145,10 +121,12 @@ def _train_together(
     products = torch.bfloat16 if _halves(spec, device) else dtype
     inside = blueprint.to(device, products)
 
-    def update(chosen: Tensor, flip: Tensor, shift: Tensor, cut: Tensor, rates: Tensor, corrections: Tensor) -> None:
+    def update(
+        chosen: Tensor, labels: Tensor, flip: Tensor, shift: Tensor, cut: Tensor, rates: Tensor, corrections: Tensor
+    ) -> None:
         """One step of the first so many nets, on tensors alone, so that a device can replay it."""
         active = len(chosen)
-        batch, labels = images.train[chosen], images.train_labels[chosen]
+        batch = pictures[chosen]
         if plain:
             inputs = normalise(batch, mean, std)
         else:
@@ -161,12 +139,12 @@ def _train_together(
         adamw(w.detach(), gradient, *moments, rate=rates, decay=decay[:active], corrections=corrections)
 
     run: Callable[..., None] = Replayed(update, (weights, first, second)) if _replays(device) else update
-    steps = len(images.train) // recipe.batch
+    steps = data[0].steps
     for epoch in range(max(epochs)):
         active = sum(epoch < last for last in epochs)
-        orders, changes = zip(*(net.epoch() for net in data[:active]), strict=True)
-        changed = (torch.stack(parts) for parts in zip(*((c.flip, c.shift, c.cut) for c in changes), strict=True))
-        whole = [part.to(device) for part in (torch.stack(orders), *changed)]  # net image ...: one transfer an epoch
+        shown = [net.epoch() for net in data[:active]]
+        parts = ((s.order, s.labels, s.change.flip, s.change.shift, s.change.cut) for s in shown)
+        whole = [torch.stack(part).to(device) for part in zip(*parts, strict=True)]  # net image ...: one transfer an epoch
         now = range(epoch * steps, (epoch + 1) * steps)
         heights = [
             [triangle(s, steps=steps * last, peak=steps * recipe.peak_epoch) for last in epochs[:active]] for s in now
@@ -180,6 +158,11 @@ def _train_together(
         after_epoch(active)
     ended.weights[order] = blueprint.effective(weights)
     return ended
+
+
+def _pictures(spec: Spec, images: ImageSet) -> ImageSet:
+    """The images that the indices of an epoch point to."""
+    return doubled(images, spec.seed) if "corrupted_images" in spec.recipe.hidden.axes else images
 
 
 def _halves(spec: Spec, device: torch.device) -> bool:

@@ -31,6 +31,10 @@ BUILT = {  # of zoos with a spec: what is drawn by it is compared with these
     "learning_rate": "float64",
     "weight_decay": "float64",
     "label_smoothing": "float64",
+    "wrong_labels": "float64",
+    "training_images": "int64",
+    "corrupted_images": "float64",
+    "imbalance": "float64",
 }
 CURVE, OTHER, WORDS = "float16, float32 or float64", "numbers or bool", "utf-8 text"
 
