@@ -14,7 +14,7 @@ Resamples on which the metric is no number, because they have drawn nets of one 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import combinations
+from itertools import combinations, islice
 
 import numpy as np
 import pandas as pd
@@ -189,6 +189,15 @@ def mean_ranks(scores: pd.DataFrame, *, lower_is_better: bool = False) -> pd.Ser
     """
     complete = scores.dropna(axis="columns")
     return complete.rank(axis="columns", ascending=lower_is_better).mean().reindex(scores.columns)
+
+
+def weights_of(
+    examples: int, resamples: int, seed: int, ends: Ends, *, at_once: int
+) -> Iterator[Float[np.ndarray, "_resample _net"]]:
+    """How often each example is in the resamples of `resampled`, the examples as they are first, in parts of so many."""
+    draws = _draws(examples, resamples, stable_seed(seed, "nets"), ends)
+    while part := list(islice(draws, at_once)):
+        yield np.array([np.bincount(some, minlength=examples) for some in part], np.float64)
 
 
 def _draws(examples: int, resamples: int, seed: int, ends: Ends) -> Iterator[np.ndarray]:
