@@ -1,4 +1,4 @@
-"""How much could be known at all: the largest tau, and the R² of a perfect predictor, where accuracies are counts of images."""
+"""How much could be known at all: the largest tau, and the R² of a perfect predictor of accuracies on few images."""
 
 from math import nan
 
@@ -27,10 +27,10 @@ def tau_without_ties(true: Values) -> float:
 
 
 def images_of(accuracies: Values) -> int | None:
-    """The least number of images of which all these accuracies are shares; None where it is over MOST_IMAGES or there is none.
+    """The least number of images of which all these accuracies are shares; None where there is none up to MOST_IMAGES.
 
-    It is the number of test images, told from the labels alone, unless all counts share a divisor: by chance once in 2 to the
-    number of nets, and then the number is a half or less, and the noise is taken for larger than it is.
+    It is the number of test images, told from the labels alone, unless all counts share a divisor: by chance about once in
+    2 to the number of nets, and then the number is a half or less, and the noise is taken for larger than it is.
     """
     if not ((accuracies >= 0) & (accuracies <= 1)).all() or is_constant(accuracies):
         return None
@@ -44,11 +44,11 @@ def images_of(accuracies: Values) -> int | None:
 def noise_ceiling(accuracies: Values, images: int) -> float:
     """The R² expected of a perfect predictor: of what each net's accuracy is on all images there could be, not on these few.
 
-    Of n images drawn for it, a net of true accuracy p gets a share a right that varies by p(1 - p) / n, which a(1 - a) / (n - 1)
-    estimates without bias: the ceiling is 1 - mean of that / variance of a. At most 1, below 0 where nets differ less than
-    the noise; NaN where accuracies are constant. All nets of a zoo meet the same images, and what these are harder or easier
-    for all of them, or for nets that are alike, can be learned: so a metanet may pass it, and by that shows that it knows
-    these very images. Raises ValueError for fewer than two images.
+    Of n images drawn for it, a net of true accuracy p gets a share a right that varies by p(1 - p) / n, which
+    a(1 - a) / (n - 1) estimates without bias: the ceiling is 1 - mean of that / variance of a. At most 1, below 0 where
+    nets differ less than the noise; NaN where accuracies are constant. All nets of a zoo meet the same images, and how much
+    harder these are for all of them, or for nets that are alike, can be learned: so a metanet may pass the ceiling, and by
+    that shows that it knows these very images. Raises ValueError for fewer than two images.
     """
     if images < 2:
         raise ValueError(f"{images} images tell no noise; expected 2 or more")
@@ -57,7 +57,7 @@ def noise_ceiling(accuracies: Values, images: int) -> float:
 
 
 def measured_again(accuracies: Values, again: Values) -> float:
-    """R² of a second measurement, on other images, as the predictor of the first; at most 1, NaN where the first is constant.
+    """R² of a second measurement, on other images, as the predictor of the first; NaN where the first is constant.
 
     The second has noise too: it is about 1 less twice what the ceiling lacks of 1, where both have as many images.
     """
