@@ -18,7 +18,8 @@ from benchmark.scoring.feature_cache import features
 from benchmark.scoring.find import find_metanet
 from benchmark.scoring.fit import named
 from benchmark.scoring.task import check_task, left_out
-from benchmark.statistics.metrics import scores
+from benchmark.statistics.attainable import images_of, measured_again, noise_ceiling
+from benchmark.statistics.metrics import is_constant, scores
 from metanets import Examples, Metanet, Training
 from metanets.inputs import batch
 from zoo import Zoo
@@ -78,6 +79,7 @@ class Audit:
     nets: int
     vectors: int
     labels: tuple[str, ...]
+    noise: tuple[str, ...]
     shuffled: tuple[Shuffled, ...]
     findings: tuple[Finding, ...]
 
@@ -87,6 +89,7 @@ class Audit:
         return [
             f"{self.zoo}: seeds of {self.nets} nets and {self.vectors} weight vectors compared, in order and out of it",
             f"labels checked: {', '.join(self.labels)}",
+            *self.noise,
             *shuffled,
             *(f"{finding.level}: {finding.check}: {finding.text}" for finding in self.findings),
             f"{len(self.findings)} finding(s)" if self.findings else "nothing found",
@@ -113,7 +116,26 @@ def audit(
     faulty = any(finding.level == "fault" for finding in findings)
     shuffled = () if faulty else tuple(r for name in shuffles for r in shuffle(zoo, target, name, shuffles[name], seed=seed))
     findings += [Finding("leak", "shuffled labels", result.line()) for result in shuffled if result.leaks]
-    return Audit(zoo.spec.name, target, len(zoo), len(sightings), labels, shuffled, tuple(findings))
+    return Audit(zoo.spec.name, target, len(zoo), len(sightings), labels, _noise(zoo), shuffled, tuple(findings))
+
+
+def _noise(zoo: Zoo) -> tuple[str, ...]:
+    """How noisy accuracies are: the R² of those on held-out images as predictor, and the ceiling of their number.
+
+    Of the nets of training and validation; empty where no images are held out.
+    """
+    both = ["test_accuracy", "validation_accuracy"]
+    if not set(both) <= set(zoo.targets):
+        return ()
+    known = zoo.columns[(zoo.columns["split"] != "test") & ~zoo.columns["diverged"]][both].dropna()
+    test, held_out = known.to_numpy(np.float64).T
+    if len(known) < 2 or is_constant(test) or (images := images_of(test)) is None:
+        return ()
+    again, ceiling = measured_again(test, held_out), noise_ceiling(test, images)
+    return (
+        f"noise: validation_accuracy predicts test_accuracy with R² {again:.3f}; "
+        f"a perfect prediction would have {ceiling:.3f}, given {images:,} test images",
+    )
 
 
 def shuffle(zoo: Zoo, target: str, name: str, fits: int, *, seed: int) -> list[Shuffled]:

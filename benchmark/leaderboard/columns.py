@@ -5,10 +5,24 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from benchmark.leaderboard.beyond import BEYOND, attainable_line
 from benchmark.leaderboard.leaderboard import BASELINE
 from benchmark.leaderboard.ranking import Ranking, ranked
 
-HEADS = {"r2": "R²", "tau": "tau", "gain": "gain", "exact": "exact", "moved_r2": "R² moved", "worst_r2": "R² worst"}
+HEADS = {
+    "r2": "R²",
+    "tau": "tau",
+    "gain": "gain",
+    "r2_beyond": "R² beyond recipe",
+    "tau_beyond": "tau beyond recipe",
+    "exact": "exact",
+    "moved_r2": "R² moved",
+    "worst_r2": "R² worst",
+}
+KNOWN_BEYOND = {  # what the columns of BEYOND say
+    "r2_beyond": f"R² beyond recipe: squared partial correlation given {BASELINE}, with its sign",
+    "tau_beyond": "tau beyond recipe: of what that baseline leaves, among nets it predicts alike",
+}
 CERTIFICATES = {  # what the columns of certificates say of validation nets
     "exact": "exact: no symmetry of permutation or scale moves a prediction",
     "moved_r2": "R² moved: of validation nets moved by all their symmetries",
@@ -34,10 +48,15 @@ def legend(cells: pd.DataFrame) -> str:
     parts = ["mean±standard deviation over seeds [95% interval over test nets and seeds]", gain]
     parts += [f"{note}: {BASELINE} predicts a constant" for note in sorted(set(cells["gain_note"]) - {""})]
     parts += [NOTE] * bool(cells["constant"].any())
-    parts += [text for kind, text in CERTIFICATES.items() if kind in shown(cells)]
+    parts += [text for kind, text in {**KNOWN_BEYOND, **CERTIFICATES}.items() if kind in shown(cells)]
     parts += [note for note in (ranked(cells).note(cells["zoo"].nunique()),) if note]
     parts += [f"{note}: submitted without its zoo" for note in sorted(set(cells["labels"]) - {""})]
     return "; ".join(parts)
+
+
+def attainable(cells: pd.DataFrame, shown_as: Callable[[str], str] = str) -> str:
+    """What could be known of a board's zoos, in a line."""
+    return attainable_line({zoo: shown_as(called) for zoo, called in families(cells).items()}, cells)
 
 
 def families(cells: pd.DataFrame) -> dict[str, str]:
@@ -75,7 +94,8 @@ def shown(cells: pd.DataFrame, zoo: str | None = None) -> list[str]:
     """What a board shows of a zoo, or of any: no gain where there is none, and no word on why; certificates it has."""
     own = cells if zoo is None else cells[cells["zoo"] == zoo]
     has_gain = cells["gain"].notna().any() or (cells["gain_note"] != "").any()
-    has = {"r2": True, "tau": True, "gain": has_gain, **{kind: _certified(own, kind) for kind in CERTIFICATES}}
+    has = {"r2": True, "tau": True, "gain": has_gain, **{kind: bool(cells[kind].notna().any()) for kind in BEYOND}}
+    has |= {kind: _certified(own, kind) for kind in CERTIFICATES}
     return [kind for kind in HEADS if has[kind]]
 
 
@@ -95,6 +115,11 @@ def certificate(row: pd.Series, kind: str) -> str:
     return "" if pd.isna(row[kind]) else number(round(row[kind], 3) + 0.0)
 
 
+def beyond(row: pd.Series, kind: str) -> str:
+    """A column of BEYOND in words, with its interval; empty where there is none."""
+    return "" if pd.isna(row[kind]) else f"{number(round(row[kind], 3) + 0.0)}{_bounds(row, kind, '.2f')}"
+
+
 def _rank(ranking: Ranking, name: str) -> str:
     return ranking.rank(name) if ranking.ranks or name in ranking.incomplete else ""
 
@@ -111,6 +136,8 @@ def _text(row: pd.Series | None, kind: str) -> str:
         if row["gain_note"] and row["metanet"] != BASELINE:
             return str(row["gain_note"])
         return "" if pd.isna(row["gain"]) else f"{number(row['gain'], '+.3f')}{_bounds(row, 'gain', '+.2f')}"
+    if kind in BEYOND:
+        return beyond(row, kind)
     if kind in CERTIFICATES:
         return certificate(row, kind)
     mean, std = row[f"{kind}_mean"], row[f"{kind}_std"]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analyses.certificates import Certificate, Kept, kept
+from benchmark.leaderboard.beyond import attainable, beyond, cells_of
 from benchmark.leaderboard.entries import Entry, Key, Sorted, sorted_out
 from benchmark.records import records
 from benchmark.records.readable import readable
@@ -73,8 +74,10 @@ class Leaderboard:
     `cells` has a row for each (task, zoo, metanet): the zoo it was fitted on and the one it was tested on, baseline,
     parameters, COSTS, seeds, nets; each metric's mean and std over seeds (unbiased; NaN for one seed); the 95% interval of
     R² over test nets and seeds, `r2_low` and `r2_high`; and the `gain` in R² over BASELINE on the same nets, with its
-    interval (NaN for BASELINE itself, where it has no record, and where `gain_note` says why there is none). Intervals are
-    NaN where a metanet has one seed, which says nothing of how much training differs. `exact` (yes or no), `moved_r2` and
+    interval (NaN for BASELINE itself, where it has no record, and where `gain_note` says why there is none); `r2_beyond` and
+    `tau_beyond`, what it knows beyond the mean of BASELINE's predictions, with intervals, and NaN where there is no gain.
+    `tau_without_ties`, `noise_ceiling` and `images` say how much could be known of the zoo (`attainable`). Intervals are NaN
+    where a metanet has one seed, which says nothing of how much training differs. `exact` (yes or no), `moved_r2` and
     `worst_r2` are those of its `Certificate`, on validation nets; empty and NaN where it has none. `own`: of the suite's own
     code. `labels`: says where nobody compared a submission's labels with the zoo's. `left_out`: a line on each record that
     could not be shown; `misstated`: on each that states other scores than its predictions give, shown with what these give.
@@ -165,7 +168,10 @@ def from_records(found: Sequence[Stored], unreadable: Sequence[str] = (), certif
     for group in _grouped(results).values():
         baseline = next((result for result in group if result.label == BASELINE), None)
         over = None if baseline is None else tables[baseline.key]
-        cells += [_cell(result, tables[result.key], baseline, over, _certificate(result, certificates)) for result in group]
+        known_beyond = _beyond(group, baseline)
+        for result in group:
+            about = _certificate(result, certificates)
+            cells.append(_cell(result, tables[result.key], baseline, over, known_beyond.get(result.key), about))
     return Leaderboard(results, pd.DataFrame(cells), (*unreadable, *known.left_out), known.misstated)
 
 
@@ -207,6 +213,15 @@ def _no_gain(baseline: Result | None) -> str:
     return NO_GAIN if baseline.records[0].task.nets["train"] >= 2 * min(LEAVES) else NO_TREES
 
 
+def _beyond(group: list[Result], baseline: Result | None) -> dict[Key, tuple[Table, ...]]:
+    """What the other results on a task and zoo know beyond the baseline; empty where there is no gain over it either."""
+    others = [result for result in group if result is not baseline]
+    if baseline is None or _no_gain(baseline) or not others:
+        return {}
+    found = beyond(baseline.target, [result.predicted for result in others], baseline.predicted, baseline.ends)
+    return {result.key: tables for result, tables in zip(others, found, strict=True)}
+
+
 def _cost(result: Result, name: str) -> float:
     """The mean over the seeds whose records say it."""
     said = [record.cost[name] for record in result.records if record.cost and name in record.cost]
@@ -222,7 +237,12 @@ def _certificate(result: Result, certificates: Kept) -> Certificate | None:
 
 
 def _cell(
-    result: Result, table: Table, baseline: Result | None, over: Table | None, certificate: Certificate | None
+    result: Result,
+    table: Table,
+    baseline: Result | None,
+    over: Table | None,
+    known_beyond: tuple[Table, ...] | None,
+    certificate: Certificate | None,
 ) -> dict[str, object]:
     task, metanet, name = result.records[0].task, result.records[0].metanet, result.key[0]
     scores = pd.DataFrame([found.test for found in result.scores])
@@ -256,6 +276,8 @@ def _cell(
         "gain_low": gain.low if gain and told else nan,
         "gain_high": gain.high if gain and told else nan,
         "gain_note": note,
+        **cells_of(known_beyond, told=told),
+        **attainable(task.target, result.target, pairs=result.ends is not None),
         "exact": "" if certificate is None or certificate.exact is None else ("no", "yes")[certificate.exact],
         "moved_r2": nan if certificate is None or certificate.moved_r2 is None else certificate.moved_r2,
         "worst_r2": nan if certificate is None or certificate.worst_r2 is None else certificate.worst_r2,

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchmark.analyses.certificates import kept
-from benchmark.leaderboard.columns import CERTIFICATES, Column, about, columns, legend
+from benchmark.leaderboard.columns import CERTIFICATES, Column, about, attainable, columns, legend
 from benchmark.leaderboard.leaderboard import from_records
 from benchmark.records.readable import readable
 from zoo.messages import plain
@@ -27,7 +27,7 @@ def to_table(cells: pd.DataFrame, *, width: int = WIDE) -> Table:
     first = ("rank", "metanet")
     kept, left = _fitting(sorted(found, key=lambda column: (*first, column.kind).index(column.kind)), width)
     note = f"\nleft out for width: {', '.join(left)}{WIDER}" if left else ""
-    table = Table(title=_literal(about(cells)), caption=escape(legend(cells)) + escape(note))
+    table = Table(title=_literal(about(cells)), caption=escape(f"{legend(cells)}\n{attainable(cells, plain)}{note}"))
     _add_columns(table, kept, width)
     for row in zip(*(column.texts for column in kept), strict=True):
         table.add_row(*map(escape, row), style="dim" if any(text.endswith("(baseline)") for text in row) else None)
@@ -71,24 +71,26 @@ def _without(*kinds: str) -> Callable[[list[Column]], list[Column]]:
     return lambda found: [column for column in found if column.kind not in kinds]
 
 
-def _cut(mark: str) -> Callable[[list[Column]], list[Column]]:
-    """Scores without what begins at the mark; that a prediction is constant stays."""
-    scores = ("r2", "tau")
+def _cut(mark: str, *kinds: str) -> Callable[[list[Column]], list[Column]]:
+    """Columns of these kinds without what begins at the mark; that a prediction is constant stays."""
 
     def cut(text: str) -> str:
         return text.partition(mark)[0] + " *" * text.endswith(" *") if mark in text else text
 
     return lambda found: [
-        replace(column, texts=[*map(cut, column.texts)]) if column.kind in scores else column for column in found
+        replace(column, texts=[*map(cut, column.texts)]) if column.kind in kinds else column for column in found
     ]
 
 
 LESS: dict[str, Callable[[list[Column]], list[Column]]] = {  # what is left out first, and how
     "certificates": _without(*CERTIFICATES),
     "gain": _without("gain"),
+    "tau beyond recipe": _without("tau_beyond"),
     "seeds": _without("seeds"),
-    "intervals": _cut(" ["),
-    "standard deviations": _cut("±"),
+    "intervals of R²": _cut(" [", "r2"),
+    "standard deviations": _cut("±", "r2", "tau"),
+    "intervals": _cut(" [", "r2_beyond"),
+    "R² beyond recipe": _without("r2_beyond"),
 }
 
 
@@ -128,7 +130,9 @@ def to_markdown(cells: pd.DataFrame) -> str:
     heads, rows = [column.head for column in found], list(zip(*(column.texts for column in found), strict=True))
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
     table = "\n".join("| " + " | ".join(map(_escaped, line)) + " |" for line in lines)
-    return f"{_escaped(_inert(about(cells)))}: {_escaped(legend(cells))}\n\n{table}\n"
+    return (
+        f"{_escaped(_inert(about(cells)))}: {_escaped(legend(cells))}\n\n{table}\n\n{_escaped(attainable(cells, _inert))}\n"
+    )
 
 
 def markdown_of(folder: Path, manifests: Collection[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.leaderboard.columns import about, families, legend, shown
+from benchmark.leaderboard.columns import about, attainable, families, legend, shown
 from benchmark.leaderboard.ranking import Ranking, ranked
 from benchmark.records.records import Record
 from benchmark.scoring.task import reference
@@ -98,6 +98,7 @@ def _board(cells: pd.DataFrame, source: Source) -> dict[str, Any]:
         "title": title,
         "board": cells["board"].iloc[0],
         "legend": legend(cells),
+        "attainable": attainable(cells),
         "labels": labels,
         "shown": [(zoo, shown(cells, zoo)) for zoo in labels],
         "ranked": bool(ranking.ranks or ranking.incomplete),

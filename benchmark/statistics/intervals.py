@@ -201,6 +201,15 @@ def mean_ranks(scores: pd.DataFrame, *, lower_is_better: bool = False) -> pd.Ser
     return complete.rank(axis="columns", ascending=lower_is_better).mean().reindex(scores.columns)
 
 
+def weights_of(
+    examples: int, resamples: int, seed: int, ends: Ends, *, at_once: int
+) -> Iterator[Float[np.ndarray, "_resample _net"]]:
+    """How often each example is in the resamples of `resampled`, the examples as they are first, in parts of so many."""
+    draws = _draws(examples, resamples, stable_seed(seed, "nets"), ends)
+    while part := list(islice(draws, at_once)):
+        yield np.array([np.bincount(some, minlength=examples) for some in part], np.float64)
+
+
 def _draws(examples: int, resamples: int, seed: int, ends: Ends) -> Iterator[np.ndarray]:
     """All examples in order, then `resamples` draws with replacement: the same for all metanets on a zoo."""
     generator = np.random.default_rng(seed)

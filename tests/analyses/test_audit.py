@@ -14,6 +14,7 @@ import zoo
 from benchmark.analyses.audit import SHUFFLES, Finding, audit, shuffle
 from benchmark.analyses.fingerprints import fingerprints
 from benchmark.cli import main
+from benchmark.statistics.attainable import measured_again
 from metanets import Fitted, Metanet
 from metanets.table import METANETS
 from zoo import Nets, Zoo
@@ -203,3 +204,12 @@ def test_the_command_prints_the_numbers_and_fails_on_findings(standard, copy, mo
     found = json.loads(out)
     assert (code, found["target"], found["findings"][0]["level"]) == (1, "test_loss", "leak")
     assert found["shuffled"][0]["mean"] == shuffle(zoo.open(standard), "test_loss", "ridge", 20, seed=3)[0].mean
+
+
+def test_how_noisy_accuracies_are_is_told_of_nets_that_no_test_is_on(standard):
+    made = zoo.open(standard)
+    known = made.columns[made.columns["split"] != "test"]
+    again = measured_again(*known[["test_accuracy", "validation_accuracy"]].to_numpy(np.float64).T)
+    (line,) = audit(standard, shuffles={}).noise
+    assert f"predicts test_accuracy with R² {again:.3f}; " in line
+    assert line.endswith("given 200 test images")

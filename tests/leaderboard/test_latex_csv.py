@@ -44,23 +44,25 @@ def test_a_latex_table_has_the_papers_layout(board):
     (cells,) = board.boards()
     text = to_latex(cells)
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
-    assert {line.count("&") for line in rows[1:]} == {4}
-    assert rows[0] == r" & \multicolumn{2}{c}{standard} & \multicolumn{2}{c}{w\_asymmetric} \\"
-    assert r"\cmidrule(lr){2-3} \cmidrule(lr){4-5}" in text
+    assert {line.count("&") for line in rows[1:]} == {8}
+    assert rows[0] == r" & \multicolumn{4}{c}{standard} & \multicolumn{4}{c}{w\_asymmetric} \\"
+    assert r"\cmidrule(lr){2-5} \cmidrule(lr){6-9}" in text
     above, below = text.split(r"\midrule")[1:]
     assert above.strip().startswith("statnn & $")
     assert above.count(r"\\") == 1
     assert r"trees\_hyper\_parameters & $" in below
     row = cells.set_index(["family", "metanet"]).loc[("w_asymmetric", "statnn")]
-    assert rf"${row['tau_mean']:.3f} \pm {row['tau_std']:.3f}$ \\" in above
+    assert rf"${row['tau_mean']:.3f} \pm {row['tau_std']:.3f}$ & " in above
     assert r"^{*}$" in below
+    assert rf"& {row['r2_beyond']:.3f} {{[}}{row['r2_beyond_low']:.2f}, ".replace("-", "$-$") in above
+    assert text.count("Attainable by a perfect prediction: standard ") == 1
 
 
 def test_a_latex_table_leaves_room_where_a_metanet_was_not_scored(board):
     (cells,) = board.boards()
     missing = cells[(cells["family"] == "standard") | (cells["metanet"] != "statnn")].assign(r2_std=np.nan)
     line = next(line for line in to_latex(missing).splitlines() if line.startswith("statnn"))
-    assert line.endswith(r"& -- & -- \\")
+    assert line.endswith(r"& -- & -- & -- & -- \\")
     assert r"\pm" not in line.split("&")[1]
 
 

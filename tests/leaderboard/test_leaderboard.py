@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 import pytest
-from conftest import ROOT
+from conftest import ROOT, SMALL
 from markdown_it import MarkdownIt
 from rich.console import Console
 
@@ -22,6 +22,8 @@ from benchmark.records import records
 from benchmark.records.corrections import SUBMISSION
 from benchmark.records.records import json_schema
 from benchmark.scoring.score import score
+from benchmark.statistics.attainable import noise_ceiling
+from benchmark.statistics.beyond import r2_beyond, tau_beyond
 from benchmark.statistics.intervals import difference, interval
 from benchmark.statistics.metrics import r2
 from metanets import Training
@@ -56,6 +58,15 @@ def test_cells_are_what_the_records_and_their_predictions_say(scored):
     gain = difference(at["statnn"].target, at["statnn"].predicted, at[BASELINE].predicted, r2)
     assert cells.loc["statnn", "gain"] == gain.value
     assert np.isnan(cells.loc[BASELINE, "gain"])
+    yardstick = at[BASELINE].predicted.mean(axis=0)
+    for name, metric in (("r2_beyond", r2_beyond), ("tau_beyond", tau_beyond)):
+        one = at["statnn"]
+        assert cells.loc["statnn", name] == pytest.approx(np.mean([metric(one.target, x, yardstick) for x in one.predicted]))
+        assert cells.loc["statnn", f"{name}_low"] <= cells.loc["statnn", name] <= cells.loc["statnn", f"{name}_high"]
+        assert cells.loc["mean", name] == 0
+        assert np.isnan(cells.loc[BASELINE, name])
+    assert (cells["images"] == SMALL["images.test"]).all()
+    assert cells["noise_ceiling"].tolist() == [noise_ceiling(at["statnn"].target, SMALL["images.test"])] * 3
 
 
 def test_tables_have_metanets_before_baselines_and_a_line_each(scored):
@@ -102,7 +113,11 @@ def test_a_markdown_table_of_any_names_is_one_table_of_text(nasty_board):
     tokens = MarkdownIt("commonmark").enable("table").parse(to_markdown(nasty_board))
     kinds = [token.type for token in tokens]
     assert (kinds.count("table_open"), kinds.count("tr_open"), kinds.count("th_open")) == (1, 2, kinds.count("td_open"))
-    assert [token.type for token in tokens if token.level == 0 and token.nesting >= 0] == ["paragraph_open", "table_open"]
+    assert [token.type for token in tokens if token.level == 0 and token.nesting >= 0] == [
+        "paragraph_open",
+        "table_open",
+        "paragraph_open",
+    ]
     inner = [token for line in tokens for token in line.children or []]
     assert {token.type for token in inner} <= {"text", "text_special", "softbreak"}
     assert all(token.content.isprintable() for token in inner)

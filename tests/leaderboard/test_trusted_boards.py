@@ -1,11 +1,13 @@
 import io
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 from made_records import ASYMMETRIC, NETS, STANDARD, THIRD, frame_of, put, suite
 from rich.console import Console
 
+from benchmark.leaderboard.beyond import BEYOND
 from benchmark.leaderboard.columns import columns, number
 from benchmark.leaderboard.compare import compare
 from benchmark.leaderboard.entries import sorted_out
@@ -105,6 +107,31 @@ def test_a_baseline_is_the_suites_own_and_gains_are_over_it_alone(tmp_path):
     cells = leaderboard(tmp_path).cells.set_index("metanet")
     assert not cells["baseline"].any()
     assert cells["gain"].isna().all()
+    assert cells[[*BEYOND, "r2_beyond_low", "tau_beyond_high"]].isna().all(axis=None)
+    assert "beyond recipe" not in to_markdown(leaderboard(tmp_path).boards()[0])
+
+
+def test_what_is_beyond_the_recipe_is_told_for_every_metanet_but_the_baseline_and_bounded_from_two_seeds_on(tmp_path):
+    put(suite(tmp_path), "mlp", seeds=(0,))
+    board = leaderboard(tmp_path)
+    assert (board.cells[[*BEYOND]].isna().all(axis=1) == (board.cells["metanet"] == BASELINE)).all()
+    cells = board.cells.set_index("metanet")
+    assert np.isnan(cells.loc["mlp", "r2_beyond_low"])
+    assert (cells.loc["statnn", "r2_beyond_low"] > 0).all()
+    (shown,) = board.boards()
+    text = to_markdown(shown)
+    assert text.count("standard R² beyond recipe |") == text.count("standard tau beyond recipe |") == 1
+    assert text.endswith(
+        "standard tau 1 (1.000 without ties); w_asymmetric tau 1 (1.000 without ties)\n"
+    )  # no counts of images
+
+
+def test_a_baseline_that_is_perfect_leaves_nothing_to_know(tmp_path):
+    put(tmp_path, "statnn")
+    put(tmp_path, BASELINE, noise=0)
+    cells = leaderboard(tmp_path).cells.set_index("metanet")
+    assert cells[[*BEYOND]].isna().all(axis=None)
+    assert cells.loc["statnn", "gain"] < 0
 
 
 def test_a_gain_over_nothing_is_said_in_words_in_every_format(tmp_path):
@@ -112,7 +139,7 @@ def test_a_gain_over_nothing_is_said_in_words_in_every_format(tmp_path):
     flat = {seed: frame_of("x", seed, 0).assign(prediction=0.5) for seed in range(5)}
     put(tmp_path, BASELINE, frames=flat)
     (cells,) = leaderboard(tmp_path).boards()
-    assert cells["gain"].isna().all()
+    assert cells[["gain", *BEYOND]].isna().all(axis=None)
     assert NO_GAIN in to_markdown(cells)
     assert f"{NO_GAIN[0].upper()}{NO_GAIN[1:]}" in to_latex(cells)
     assert f",{NO_GAIN}," in to_csv(cells)
@@ -150,6 +177,7 @@ def test_a_board_fits_any_terminal_and_names_what_it_leaves_out(tmp_path, width,
     assert max(map(len, text.splitlines())) <= width
     best = cells[(cells["metanet"] == "statnn") & (cells["zoo"] == zoos[0].label())].iloc[0]
     assert number(best["r2_mean"]) in text
+    assert "attainable by a perfect prediction: " in " ".join(text.split())
     heads = {column.kind for column in columns(cells)}
     left = " ".join(text.replace("│", " ").split()).partition("left out for width: ")[2]
     assert bool(left) == ("gain" not in text.partition("statnn")[0])

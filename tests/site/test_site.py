@@ -221,17 +221,20 @@ def test_numbers_of_the_tables_are_those_of_the_leaderboard(made, cells):
             value = attributes["data-v"]
             found.setdefault((task, row, attributes["data-kind"]), []).append(float(value) if value else None)
     assert sum(map(len, found.values())) == sum(
-        len(part) * (3 if part["gain"].notna().any() else 2) for _, part in cells.groupby(["task", "board"])
+        len(part) * (5 if part["gain"].notna().any() else 2) for _, part in cells.groupby(["task", "board"])
     )
     for (task, board), part in cells.groupby(["task", "board"]):
         table = f"table-{slug(f'{task} of {board} nets')}"
         for name, rows in part.groupby("metanet"):
-            for kind, column in (("r2", "r2_mean"), ("tau", "tau_mean"), ("gain", "gain")):
+            for kind in ("r2", "tau", "gain", "r2_beyond", "tau_beyond"):
+                column = f"{kind}_mean" if kind in ("r2", "tau") else kind
                 wanted = [None if pd.isna(value) else value for value in rows[column]]
                 assert found.get((table, name, kind), [None] * len(wanted)) == wanted
     plain = cells[(cells["metanet"] == "statnn") & (cells["task"] == "test_accuracy")].iloc[0]
     text = Page((made / "index.html").read_text()).text()
     assert f"{plain['r2_mean']:.3f}±{plain['r2_std']:.3f} [{plain['r2_low']:.2f}, {plain['r2_high']:.2f}]" in text
+    assert f"{plain['r2_beyond']:.3f} [{plain['r2_beyond_low']:.2f}, {plain['r2_beyond_high']:.2f}]" in text
+    assert f"tau 1 ({plain['tau_without_ties']:.3f} without ties)" in text
 
 
 def test_no_page_is_written_over_another(tmp_path, monkeypatch):
