@@ -129,7 +129,8 @@ def test_a_terminal_shows_any_names_as_text(nasty_board):
     console.print(frame_table(pd.DataFrame({NASTY: [NASTY]}, index=[NASTY]), NASTY, width=1000))
     text = console.file.getvalue()
     assert all(letter.isprintable() or letter == "\n" for letter in text)
-    assert text.count("[/red] [bold]") == 8  # a title, a name and two heads; a title, a head, a name and a cell
+    # a title, a name, two heads and a zoo of which is said what is attainable; a title, a head, a name and a cell
+    assert text.count("[/red] [bold]") == 9
 
 
 def test_records_with_other_test_nets_do_not_mix(scored, tmp_path):
