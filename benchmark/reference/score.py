@@ -7,8 +7,8 @@ from pathlib import Path
 from benchmark.reference.elsewhere import left_out
 from benchmark.reference.reference import Reference, Task
 from benchmark.reference.status import zoo_status
-from benchmark.scoring.score import score as scored
 from benchmark.scoring.find import find_metanet, names_of
+from benchmark.scoring.score import score as scored
 from metanets import METANETS, Training
 from metanets.inputs.canonical import split
 from metanets.table import of_the_suite

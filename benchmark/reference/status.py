@@ -109,8 +109,8 @@ def status(
     """Looks at a size's zoos in `folder`, and at the records under `results` of these metanets, by their names in records.
 
     Without `metanets` they are all that have a record of one of the tasks. With `final` the final zoos are looked at too.
-    Raises ValueError on an unknown size, FileNotFoundError where the folder is not there or no record under `results` is of
-    one of the tasks.
+    Raises ValueError on an unknown size, FileNotFoundError where the folder is not there, or all zoos are whole and no record
+    under `results` is of one of the tasks.
     """
     folder = Path(folder).expanduser()
     entries, tasks = reference.of_size(size, final=final), reference.tasks_of(size, final=final)
@@ -123,7 +123,7 @@ def status(
     made = _all(results)
     have = {task.name: _counts(task, found, made) for task in tasks}
     names = list(dict.fromkeys([*metanets, *sorted({name for counts in have.values() for name in counts})]))
-    if not names:
+    if not names and all(one.state == "whole" for one in found.values()):
         what = f"no record of a task of {reference.name} {size}"
         raise FileNotFoundError(f"{results}: {what}; `metazoo reference-score {size} --out {results}` makes them")
     return ReferenceStatus([*found.values()], [_task_status(task, found, have[task.name], names) for task in tasks])
