@@ -109,8 +109,8 @@ def status(
     """Looks at a size's zoos in `folder`, and at the records under `results` of these metanets, by their names in records.
 
     Without `metanets` they are all that have a record of one of the tasks. With `final` the final zoos are looked at too.
-    Raises ValueError on an unknown size, FileNotFoundError where the folder is not there, or all zoos are whole and no record
-    under `results` is of one of the tasks.
+    Raises ValueError on an unknown size, FileNotFoundError where the folder is not there, or where all zoos are whole and no
+    record under `results` is of one of the tasks.
     """
     folder = Path(folder).expanduser()
     entries, tasks = reference.of_size(size, final=final), reference.tasks_of(size, final=final)
