@@ -49,7 +49,7 @@ def build(
     for entry in entries:
         one = found[entry.name]
         if one.state != "whole":
-            report(f"{entry.name}: {one.line()}; {entry.nets} nets are trained")
+            report(f"{entry.name}: {one.line()}; building {entry.nets} nets")
             images = images_folder if entry.images else None
             zoos.build(
                 entry.loaded(),
