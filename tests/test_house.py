@@ -33,6 +33,7 @@ ROOMS = (  # from the ground up: a room imports only rooms before it, and itself
     "benchmark/statistics",
     "benchmark/scoring",
     "benchmark/analyses",
+    "benchmark/reference",
     "benchmark/submissions",
     "benchmark/leaderboard",
     "benchmark/site",
@@ -162,7 +163,7 @@ def test_every_file_that_computes_is_imported_by_a_test():
     public |= {"benchmark.records.version_2", "benchmark.records.readable", "benchmark.submissions.record_checks"}
     public |= {
         f"benchmark.cli.{name}"
-        for name in ("terminal", "zoos", "symmetries", "landscape", "charges", "scores", "leaderboards", "hub")
+        for name in ("terminal", "zoos", "symmetries", "landscape", "charges", "scores", "references", "leaderboards", "hub")
     }
     public |= {f"zoo.symmetry.{name}" for name in ("element", "canonical", "align")}
     public |= {"benchmark.scoring.job", "benchmark.scoring.channel"}

@@ -13,6 +13,7 @@ import safetensors.torch
 import torch
 from conftest import small
 from plain_resnet8 import PlainResNet8
+from small_reference import of_a_small_zoo
 
 import zoo
 from benchmark.cli import main
@@ -23,6 +24,8 @@ from zoo.storage.files import cache
 SECRET = b"token = hf_very_secret\n"
 SCORE = ("--metanet", "mean", "--seeds", "1", "--workers", "1", "--epochs", "1", "--learning-rate", "0.001", "--batch", "8")
 SUBMIT = ("--code", "https://a.org/b", "--commit", "0" * 40, "--contact", "me", "--citation", "mine")
+REFERENCE = ("tiny", "--folder", "LAID", "--reference", "SMALL.toml")
+REFERENCE_OF_ZOO = ("tiny", "--folder", "ZOOS", "--reference", "SMALL.toml")
 WITHOUT = {  # verbs that take no folder that another may have laid, or do what another verb here does
     "specs": "prints",
     "plan": "writes nothing",
@@ -67,6 +70,17 @@ CASES: dict[str, Case] = {
         "results", ("connect", "ZOO", "--pairs", "2", "--points", "3", "--remove", "none", "--out", "LAID")
     ),
     "symmetry --out": Case("results", ("symmetry", "ZOO", "--metanet", "statnn", "--epochs", "1", "--out", "LAID")),
+    "reference-build": Case(
+        "reference", ("reference-build", *REFERENCE, "--workers", "1"), ("digits-resnet8-standard/cache",)
+    ),
+    "reference-score": Case(
+        "reference", ("reference-score", *REFERENCE, "--metanet", "mean", "--out", "NEW", "--workers", "1")
+    ),
+    "reference-score --out": Case(
+        "results", ("reference-score", *REFERENCE_OF_ZOO, "--metanet", "mean", "--out", "LAID", "--workers", "1")
+    ),
+    "reference-status": Case("reference", ("reference-status", *REFERENCE), ("digits-resnet8-standard/derived",)),
+    "reference-status --results": Case("results", ("reference-status", *REFERENCE_OF_ZOO, "--results", "LAID")),
     "leaderboard": Case("results", ("leaderboard", "LAID")),
     "compare": Case("results", ("compare", "mean", "mean", "--results", "LAID")),
     "curve": Case("results", ("curve", "LAID", "--out", "NEW.png")),
@@ -116,6 +130,8 @@ def places(standard, tmp_path_factory) -> dict[str, Path]:
         state = dict(PlainResNet8(width=0.125, channels=1).state_dict())
         safetensors.torch.save_file(state, found["states"] / f"{index}.safetensors")
         torch.save((in_official_names(state), 90.0), found["paper"] / f"{index}.pt")
+    found["reference"] = home / "reference"
+    shutil.copytree(standard, found["reference"] / "digits-resnet8-standard")
     return {**found, "zoo": shutil.copytree(standard, home / "zoo")}  # a copy: some verbs write beside it
 
 
@@ -162,16 +178,19 @@ def test_nothing_behind_a_link_is_read_written_or_deleted(places, tmp_path, monk
     assert cache().is_relative_to(tmp_path)
     laid, spec = CASES[case].laid, tmp_path / "spec.json"
     spec.write_text(json.dumps(to_json(small(nets=16 if laid == "begun" else 64))))
-    looked = within(places[laid], CASES[case].also)
+    looked, toml = within(places[laid], CASES[case].also), of_a_small_zoo(tmp_path / "small.toml")
     if laid == "zoo" and case not in ("info", "score"):  # all open zoos as `info` does
         looked = ["data", "zoo.json", "units", *CASES[case].also]
+    if laid == "reference":
+        name = "digits-resnet8-standard"
+        looked = [name, f"{name}/zoo.json", f"{name}/MANIFEST.sha256", f"{name}/data", *CASES[case].also]
     for number, place in enumerate(looked):
         at = tmp_path / f"{number}"
         folder, home = shutil.copytree(places[laid], at / "laid"), at / "home"
         linked(folder, place, home)
         before = contents(home)
         named: dict[str, object] = {"LAID": folder, "NEW": at / "new", "NEW.png": at / "new.png", "SPEC": spec}
-        named |= {"ZOO": places["zoo"], "RESULTS": places["results"]}
+        named |= {"ZOO": places["zoo"], "RESULTS": places["results"], "ZOOS": places["reference"], "SMALL.toml": toml}
         metazoo(monkeypatch, *(named.get(word, word) for word in CASES[case].words))
         said = "".join(capfd.readouterr())
         assert "very_secret" not in said, place

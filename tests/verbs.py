@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+from small_reference import of_a_small_zoo
 from typer.models import ArgumentInfo, OptionInfo
 
 from benchmark.cli import main
@@ -109,6 +110,7 @@ class Material:
             "source": self.zoo,
             "kind": "state-dicts",
             "path": self.nets,
+            "size": "tiny",
         }
         extra = {"plan": {"seconds": 0.1, "workers": 1}, "export": {"net": 0}, "score": {"seeds": 1, "workers": 1}}
         quick: dict[str, dict[str, object]] = {
@@ -119,6 +121,10 @@ class Material:
         if verb in ("connect", "interpolate"):  # they write beside the zoo
             values["zoo_folder"] = shutil.copytree(self.zoo, self.folder.parent / "copy", dirs_exist_ok=True)
             quick |= {"connect": {"pairs": 2, "points": 3, "test_images": 20}, "interpolate": {"nets": 2, "points": 3}}
+        if verb.startswith("reference-"):  # a reference of the zoo alone
+            values["folder"] = place = self.folder.parent / "reference"
+            shutil.copytree(self.zoo, place / "digits-resnet8-standard", dirs_exist_ok=True)
+            quick |= {verb: {"reference": of_a_small_zoo(self.folder.parent / "small.toml")}}
         required = [parameter.name for parameter in parameters(verb) if parameter.required or parameter.name == "results"]
         return {name: values[name] for name in required} | quick.get(verb, {})
 

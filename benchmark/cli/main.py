@@ -8,9 +8,21 @@ from rich.console import Console
 
 from benchmark.cli.terminal import app, console
 
-from benchmark.cli import zoos, symmetries, landscape, charges, scores, leaderboards, hub  # isort: skip (the order of the help)
+from benchmark.cli import zoos, symmetries, landscape, charges, scores, references, leaderboards, hub  # isort: skip (the order of the help)
 
-__all__ = ["app", "charges", "console", "hub", "landscape", "leaderboards", "main", "scores", "symmetries", "zoos"]
+__all__ = [
+    "app",
+    "charges",
+    "console",
+    "hub",
+    "landscape",
+    "leaderboards",
+    "main",
+    "references",
+    "scores",
+    "symmetries",
+    "zoos",
+]
 
 
 def main() -> None:

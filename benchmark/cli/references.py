@@ -1,0 +1,153 @@
+"""The verbs of the reference: zoos and tasks that are the same for everyone."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from benchmark.cli.terminal import (
+    Bar,
+    DeviceOption,
+    DownloadOption,
+    ImagesOption,
+    WorkersOption,
+    command,
+    command_line,
+    console,
+    print_board,
+    stoppable,
+    workers_of,
+)
+
+if TYPE_CHECKING:
+    from benchmark.reference.status import ReferenceStatus
+
+SizeArgument = Annotated[str, typer.Argument(help="Which zoos and tasks: tiny, small or full.", metavar="SIZE")]
+FolderOption = Annotated[Path, typer.Option(help="Where the zoos are, each in a folder of its name.")]
+FinalOption = Annotated[bool, typer.Option("--final", help="Open the final zoos too: for the final table, and only then.")]
+ReferenceOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A reference of your own in TOML; default: reference-v1.")
+]
+
+
+@command("Reference", "reference-build")
+def reference_build(
+    size: SizeArgument,
+    folder: FolderOption,
+    only: Annotated[list[str] | None, typer.Option(help="This zoo; may be repeated. Default: all of the size.")] = None,
+    final: FinalOption = False,
+    images: ImagesOption = None,
+    download: DownloadOption = False,
+    workers: WorkersOption = None,
+    device: DeviceOption = "cpu",
+    reference: ReferenceOption = None,
+) -> None:
+    """Build the zoos of a size; whole ones are kept, stopped ones go on."""
+    from benchmark.reference.build import build
+    from benchmark.reference.reference import V1, read
+
+    with stoppable(), Bar() as bar:
+        made = build(
+            read(reference or V1),
+            size,
+            folder,
+            only=only or [],
+            final=final,
+            images_folder=images,
+            download=download,
+            workers=workers_of(workers, device),
+            device=device,
+            command=command_line(),
+            progress=bar.show,
+            report=_say,
+        )
+    console.print(f"{len(made)} zoos under {folder}", markup=False, highlight=False, soft_wrap=True)
+
+
+@command("Reference", "reference-score")
+def reference_score(
+    size: SizeArgument,
+    folder: FolderOption,
+    metanet: Annotated[
+        list[str], typer.Option(help="A name, package.module:NAME, path/to/file.py:NAME, or all; may be repeated.")
+    ],
+    out: Annotated[Path, typer.Option(help="Where the records go.")],
+    only: Annotated[list[str] | None, typer.Option(help="This task; may be repeated. Default: all of the size.")] = None,
+    final: FinalOption = False,
+    workers: WorkersOption = None,
+    device: DeviceOption = "cpu",
+    reference: ReferenceOption = None,
+) -> None:
+    """Score metanets on every task of a size; records that are there are kept."""
+    from benchmark.leaderboard.leaderboard import from_paths
+    from benchmark.reference.reference import V1, read
+    from benchmark.reference.score import score
+
+    with stoppable():
+        paths = score(
+            read(reference or V1),
+            size,
+            folder,
+            metanet,
+            out=out,
+            only=only or [],
+            final=final,
+            workers=workers_of(workers, device),
+            device=device,
+            command=command_line(),
+            report=_say,
+        )
+    if paths:
+        print_board(from_paths(paths), "terminal")
+    console.print(f"{len(paths)} records under {out}", markup=False, highlight=False, soft_wrap=True)
+
+
+@command("Reference", "reference-status")
+def reference_status(
+    size: SizeArgument,
+    folder: FolderOption,
+    results: Annotated[Path | None, typer.Option(help="A folder of records, to say which tasks are done.")] = None,
+    metanet: Annotated[
+        list[str] | None, typer.Option(help="One that is to have records; may be repeated. Default: all that have some.")
+    ] = None,
+    final: FinalOption = False,
+    reference: ReferenceOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Say which zoos of a size are whole, and which metanets have all records of its tasks; exit code 1 where some lack."""
+    from benchmark.reference.reference import V1, read
+    from benchmark.reference.status import status
+
+    chosen = read(reference or V1)
+    found = status(chosen, size, folder, results=results, metanets=metanet or [], final=final)
+    if as_json:
+        print(json.dumps(found.to_json(), indent=1))
+    else:
+        _show(found, f"{chosen.name}, {size}")
+    if found.missing:
+        raise ValueError(f"{folder}: not whole: {', '.join(found.missing)}")
+
+
+def _say(line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _show(found: "ReferenceStatus", title: str) -> None:
+    zoos = Table("zoo", "role", "state", "bytes", title=escape(title))
+    for one in found.zoos:
+        zoos.add_row(one.entry.name, one.entry.role, escape(one.line()), one.bytes)
+    console.print(zoos)
+    if found.tasks is None:
+        return
+    tasks = Table("task", "track", "all records", "some lack", "cannot do it")
+    for task in found.tasks:
+        lacking = ", ".join(f"{name} ({count} of {task.records})" for name, count in task.lacking.items())
+        tasks.add_row(
+            *(task.task.name, task.task.track, escape(", ".join(task.whole))),
+            escape(lacking),
+            escape(", ".join(task.unable)),
+        )
+    console.print(tasks)

@@ -1,0 +1,108 @@
+"""Scoring metanets on every task of a size, by the function that `metazoo score` calls."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from benchmark.reference.elsewhere import left_out
+from benchmark.reference.reference import Reference, Task
+from benchmark.reference.status import zoo_status
+from benchmark.scoring.find import find_metanet, names_of
+from benchmark.scoring.score import score as scored
+from metanets import METANETS, Training
+from metanets.inputs.canonical import split
+from metanets.table import of_the_suite
+from zoo.jobs.main_guard import end_if_starting
+from zoo.messages import choose
+
+
+def score(
+    reference: Reference,
+    size: str,
+    folder: Path | str,
+    metanets: Sequence[str],
+    *,
+    out: Path | str,
+    only: Sequence[str] = (),
+    final: bool = False,
+    workers: int = 1,
+    device: str = "cpu",
+    command: str = "",
+    report: Callable[[str], None] = lambda line: None,
+) -> list[Path]:
+    """Scores these metanets on a size's tasks, whose zoos are in `folder`; returns the paths of the records.
+
+    `metanets` are as `benchmark.scoring.score.score` takes them; `only` names some tasks, which may be on final zoos where
+    `final` says so. What cannot do a task is left out there, and reported. Metanets with a recipe keep it, all others are
+    trained as the size says. Records that are there are kept. Raises ValueError on unknown names, on a task on final zoos
+    without `final`, and, at the end, where a user's own metanet failed on a task; FileNotFoundError, before anything is
+    trained, where a zoo is not whole.
+    """
+    end_if_starting()
+    tasks = chosen(reference, size, only, final=final)
+    _check_zoos(reference, size, tasks, Path(folder).expanduser())
+    closed = [
+        task.name for task in reference.tasks_of(size, final=True) if task not in reference.tasks_of(size, final=False)
+    ]
+    if closed and not final and not only:
+        report(f"not opened without --final: {', '.join(closed)}")
+    paths, failed = dict[Path, None](), list[str]()
+    for task in tasks:
+        folders = [Path(folder).expanduser() / name for name in task.zoos]
+        names = _names(metanets, task)
+        left = left_out(task, folders, names)
+        for name, why in left.items():
+            report(f"{task.name}: {name} is left out: {why}")
+        able, own = [name for name in names if name not in left and ":" not in name], [n for n in names if ":" in n]
+        run = partial(scored, folders, **task.options(), out=out, workers=workers, command=command, report=report)
+        trained, kept = reference.sizes[size].training.training(device), Training(device=device)
+        with_recipe = [name for name in able if find_metanet(name).recipe]
+        for group, training in ((with_recipe, kept), ([name for name in able if name not in with_recipe], trained)):
+            paths |= dict.fromkeys(run(metanets=group, training=training) if group else [])
+        for name in own:
+            try:
+                paths |= dict.fromkeys(run(metanets=[name], training=trained))
+            except ValueError as error:  # its own mistake, or nets that it cannot read: other tasks go on
+                failed.append(f"{task.name}: {error}")
+                report(f"{task.name}: {name} is left out: {error}")
+    if failed:
+        raise ValueError("\n  ".join([f"{len(failed)} task(s) could not be done:", *failed]))
+    return sorted(paths)
+
+
+def chosen(reference: Reference, size: str, only: Sequence[str], *, final: bool) -> list[Task]:
+    """The tasks of a size, or `only` these. Raises ValueError on names of no such task, or of final ones without `final`."""
+    known = {task.name: task for task in reference.tasks_of(size, final=True)}
+    tasks = [choose(known, name, f"task of {size}") for name in dict.fromkeys(only)]
+    if closed := [task.name for task in tasks if not final and reference.entries_of(task)[0].role == "final"]:
+        raise ValueError(
+            f"{', '.join(closed)}: on final zoos, opened for the final table only; say --final where this is it"
+        )
+    return tasks or reference.tasks_of(size, final=final)
+
+
+def _check_zoos(reference: Reference, size: str, tasks: Sequence[Task], folder: Path) -> None:
+    """Raises FileNotFoundError where a zoo of these tasks is not whole."""
+    entries = {entry.name: entry for task in tasks for entry in reference.entries_of(task)}
+    states = [zoo_status(entry, folder) for entry in entries.values()]
+    if lacking := [one for one in states if one.state != "whole"]:
+        told = "; ".join(f"{one.entry.name} is {one.line()}" for one in lacking)
+        names = {one.entry.name for one in lacking}
+        others = " ".join(f"--only {task.name}" for task in tasks if not names & {*task.zoos})
+        advice = f"`metazoo reference-build {size} --folder {folder}` makes them" + f"; without them: {others}" * bool(
+            others
+        )
+        raise FileNotFoundError(f"{folder}: {told}; {advice}")
+
+
+def _names(metanets: Sequence[str], task: Task) -> list[str]:
+    """The metanets that these names mean for a task, each once. Raises ValueError on a name of the suite that is none."""
+    found = list[str]()
+    for given in metanets:
+        if split(given)[0] == "all":
+            found += names_of([given], pairs=task.pairs is not None)
+        elif ":" not in given and of_the_suite(given) is None:
+            choose({**METANETS, "all": None}, given, "metanet")
+        else:
+            found.append(given)
+    return list(dict.fromkeys(found))

@@ -1,0 +1,202 @@
+"""How far a reference is here: its zoos in a folder, and the records of its tasks."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+import zoo as zoos
+from benchmark.records import records
+from benchmark.reference.elsewhere import left_out
+from benchmark.reference.reference import Entry, Reference, Task
+from benchmark.scoring.pairs import UNTOUCHED
+from zoo import Spec
+from zoo.dataset import zoo_json
+from zoo.dataset.derived import WORDS
+from zoo.jobs.plan import PLAN
+from zoo.landscape.pairs import pairs_of
+from zoo.spec import to_json
+from zoo.storage.manifest import MANIFEST, held
+from zoo.untrusted.files import sha256
+
+State = Literal["missing", "partly built", "whole", "of another spec"]
+
+
+@dataclass(frozen=True)
+class ZooStatus:
+    """A zoo in a folder: `nets` of it are trained. `bytes` compares the manifest with the frozen one, of a whole zoo."""
+
+    entry: Entry
+    folder: Path
+    state: State
+    nets: int = 0
+    manifest_sha256: str | None = None
+    note: str = ""
+
+    @property
+    def bytes(self) -> str:
+        """`as frozen`, `other bytes` or `not frozen`; empty of a zoo that is not whole."""
+        if self.manifest_sha256 is None:
+            return ""
+        frozen = self.entry.manifest_sha256
+        return "not frozen" if frozen is None else "as frozen" if frozen == self.manifest_sha256 else "other bytes"
+
+    def line(self) -> str:
+        """The state in words."""
+        count = f" ({self.nets} of {self.entry.nets} nets)" * (self.state == "partly built")
+        return f"{self.state}{count}" + f": {self.note}" * bool(self.note)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields, as JSON values."""
+        return {
+            "zoo": self.entry.name,
+            "role": self.entry.role,
+            "state": self.state,
+            "nets": self.nets,
+            "of": self.entry.nets,
+            "bytes": self.bytes or None,
+            "manifest_sha256": self.manifest_sha256,
+            "note": self.note,
+        }
+
+
+@dataclass(frozen=True)
+class TaskStatus:
+    """The records of a task: which metanets have all, of which some lack (how many there are), and which cannot read it."""
+
+    task: Task
+    records: int  # for each metanet
+    whole: list[str] = field(default_factory=list)
+    lacking: dict[str, int] = field(default_factory=dict)
+    unable: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields, as JSON values."""
+        told = {"task": self.task.name, "track": self.task.track, "records": self.records}
+        return {**told, "whole": self.whole, "lacking": self.lacking, "unable": self.unable}
+
+
+@dataclass(frozen=True)
+class ReferenceStatus:
+    """All of a size. `tasks` is None where no results were asked for."""
+
+    zoos: list[ZooStatus]
+    tasks: list[TaskStatus] | None
+
+    @property
+    def missing(self) -> list[str]:
+        """What is not whole, by name: zoos, then tasks."""
+        tasks = [one.task.name for one in self.tasks or [] if one.lacking or not one.whole]
+        return [one.entry.name for one in self.zoos if one.state != "whole"] + tasks
+
+    def to_json(self) -> dict[str, Any]:
+        """The parts, as JSON values."""
+        tasks = None if self.tasks is None else [one.to_json() for one in self.tasks]
+        return {"zoos": [one.to_json() for one in self.zoos], "tasks": tasks, "missing": self.missing}
+
+
+def status(
+    reference: Reference,
+    size: str,
+    folder: Path | str,
+    *,
+    results: Path | str | None = None,
+    metanets: Iterable[str] = (),
+    final: bool = False,
+) -> ReferenceStatus:
+    """Looks at a size's zoos in `folder`, and at the records under `results` of these metanets, by their names in records.
+
+    Without `metanets` they are all that have a record of one of the tasks. With `final` the final zoos are looked at too.
+    Raises ValueError on an unknown size, FileNotFoundError where the folder is not there, or where all zoos are whole and no
+    record under `results` is of one of the tasks.
+    """
+    folder = Path(folder).expanduser()
+    entries, tasks = reference.of_size(size, final=final), reference.tasks_of(size, final=final)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder; `metazoo reference-build {size} --folder {folder}` makes it")
+    found = {entry.name: zoo_status(entry, folder) for entry in entries}
+    if results is None:
+        return ReferenceStatus([*found.values()], None)
+    results = Path(results).expanduser()
+    made = _all(results)
+    have = {task.name: _counts(task, found, made) for task in tasks}
+    names = list(dict.fromkeys([*metanets, *sorted({name for counts in have.values() for name in counts})]))
+    if not names and all(one.state == "whole" for one in found.values()):
+        what = f"no record of a task of {reference.name} {size}"
+        raise FileNotFoundError(f"{results}: {what}; `metazoo reference-score {size} --out {results}` makes them")
+    return ReferenceStatus([*found.values()], [_task_status(task, found, have[task.name], names) for task in tasks])
+
+
+def zoo_status(entry: Entry, folder: Path) -> ZooStatus:
+    """How far one zoo is in the reference's folder. Raises ValueError where it is damaged, or a link."""
+    place, spec = folder / entry.name, entry.loaded()
+    if place.is_symlink():
+        raise ValueError(f"{place} is a link, which is not followed; put the zoo itself there")
+    if not (place / zoo_json.FILE).is_file():
+        return ZooStatus(entry, place, "missing")
+    if differing := _differing(place, spec):
+        return ZooStatus(entry, place, "of another spec", note=differing)
+    nets = held(place)
+    if nets > spec.nets:
+        return ZooStatus(entry, place, "of another spec", nets, note=f"{nets} nets there, {spec.nets} expected")
+    if nets < spec.nets:
+        done = zoos.status(place).nets if (place / PLAN).is_file() else 0  # a build that was stopped before it had a plan
+        return ZooStatus(entry, place, "partly built", nets + done)
+    if not connected(place, entry):
+        return ZooStatus(entry, place, "partly built", nets, note="its pairs are not connected")
+    return ZooStatus(entry, place, "whole", nets, sha256(place / MANIFEST, place))
+
+
+def connected(place: Path, entry: Entry) -> bool:
+    """Whether the pairs of a whole zoo are connected as its entry says, or it names none."""
+    if entry.connect is None:
+        return True
+    made, settings = zoos.open(place), entry.connect.settings()
+    there = made.derived.get("connect")
+    if there is None or there.note.settings != asdict(settings):
+        return False
+    plain = there.frame[there.frame[WORDS] == UNTOUCHED] if WORDS in there.frame else there.frame
+    return len(plain) >= len(pairs_of(made, entry.connect.pairs, settings.seed))
+
+
+def _differing(place: Path, spec: Spec) -> str:
+    """The parts of the spec that differ from those of the zoo in the folder; empty where none does."""
+    found, wanted = to_json(zoo_json.read(place, nets=spec.nets).spec), to_json(spec)
+    return ", ".join(name for name in wanted if found.get(name) != wanted[name])
+
+
+def _keys(task: Task, found: dict[str, ZooStatus]) -> set[tuple[str | None, str | None, int | None]]:
+    """(zoo fitted on, zoo tested on, training nets) of each record of one seed; zoos by their manifests' hashes."""
+    hashes = [found[name].manifest_sha256 for name in task.zoos]
+    pairs = product(hashes, hashes) if task.transfer else zip(hashes, hashes, strict=True)
+    return {(*pair, number) for pair in pairs for number in (task.train_nets or (None,))}
+
+
+def _counts(task: Task, found: dict[str, ZooStatus], made: Iterable[records.Record]) -> dict[str, int]:
+    """Metanet -> how many of a task's records are there. None are while a zoo is not whole."""
+    keys, counts = _keys(task, found), Counter[str]()
+    for record in made:
+        on = record.task
+        key = (on.zoo.manifest_sha256, on.test_zoo.manifest_sha256, on.train_nets)
+        options = (on.target, on.inputs, on.shift, on.pairs)
+        same = key in keys and options == (task.target, task.inputs, task.shift, task.pairs)
+        counts[record.metanet.name] += same and record.seed < task.seeds
+    return {name: count for name, count in counts.items() if count}
+
+
+def _all(results: Path) -> list[records.Record]:
+    try:
+        return [one.record for one in records.load(results)]
+    except FileNotFoundError:
+        return []
+
+
+def _task_status(task: Task, found: dict[str, ZooStatus], counts: dict[str, int], names: list[str]) -> TaskStatus:
+    number = len(_keys(task, found)) * task.seeds
+    whole = [name for name in names if counts.get(name, 0) == number]
+    others = [name for name in names if name not in whole]
+    built = all(found[name].state == "whole" for name in task.zoos)
+    unable = left_out(task, [found[name].folder for name in task.zoos], others) if built else {}
+    return TaskStatus(task, number, whole, {name: counts.get(name, 0) for name in others if name not in unable}, unable)

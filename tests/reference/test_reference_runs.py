@@ -1,0 +1,249 @@
+"""A reference is built, stopped, built on, scored, and says at every moment how far it is."""
+
+import json
+import shutil
+
+import pytest
+from small_reference import NETS, entry, reference, task, written
+from verbs import run
+
+import zoo
+from benchmark.records import records
+from benchmark.reference.build import build
+from benchmark.reference.elsewhere import left_out
+from benchmark.reference.reference import read
+from benchmark.reference.score import score
+from benchmark.reference.status import status
+from zoo.jobs import plan
+
+PAIRS = {"pairs": NETS, "points": 3, "images": 20}
+ZOOS = [
+    entry("standard", connect=PAIRS),
+    entry("fixed", spec="digits-resnet8-w_asymmetric"),
+    entry("wider", set={"net.width": 0.25}),
+    entry("opened-last", role="final", seed=2),
+]
+TASKS = [
+    task("in-zoo", "in zoo", "standard", "fixed", seeds=2),
+    task("transfer", "transfer", "standard", "fixed", transfer=True, inputs="all"),
+    task("width", "width", "standard", "wider", transfer=True),
+    task("few-nets", "few nets", "standard", train_nets=[8, 12]),
+    task("pairs", "pairs", "standard", pairs=NETS, target="log_barrier_mid"),
+    task("last", "in zoo", "opened-last"),
+]
+NAMES = ["mean", "ridge"]  # ridge reads a vector, and so nets of one width alone
+
+OWN = """
+class Mine:
+    reads = "statistics"
+    def fit(self, x, y):
+        if len(y) == 8:
+            raise KeyError("few")
+        return self
+    def predict(self, x):
+        return x[:, 0]
+"""
+
+
+class StoppedError(Exception):
+    pass
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    return written(tmp_path_factory.mktemp("reference") / "small.toml", reference(ZOOS, TASKS))
+
+
+@pytest.fixture(scope="module")
+def built(file, tmp_path_factory):
+    """The zoos, all of them; tests must not change them."""
+    folder = tmp_path_factory.mktemp("reference") / "zoos"
+    with pytest.MonkeyPatch.context() as patch:  # in this process: one of its own takes seconds to start
+        patch.setattr("zoo.jobs.build.run", lambda place, **options: zoo.work(place))
+        assert {one.state for one in build(read(file), "tiny", folder, final=True)} == {"whole"}
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scored(file, built, tmp_path_factory):
+    """Records of NAMES, and what was said of them."""
+    out, said = tmp_path_factory.mktemp("reference") / "results", list[str]()
+    score(read(file), "tiny", built, NAMES, out=out, report=said.append)
+    return out, said
+
+
+def test_a_build_that_was_stopped_says_how_far_it_is_and_goes_on(file, tmp_path, monkeypatch, built):
+    monkeypatch.setattr(plan, "NETS_A_UNIT", 10)
+
+    def stop(name, progress):
+        if progress.done:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        build(read(file), "tiny", tmp_path / "zoos", only=["standard"], progress=stop)
+    (one, *others) = status(read(file), "tiny", tmp_path / "zoos").zoos
+    assert one.state == "partly built"
+    assert 0 < one.nets < NETS
+    assert one.nets % 10 == 0
+    assert f"({one.nets} of {NETS} nets)" in one.line()
+    assert [other.state for other in others] == ["missing", "missing"]
+    with pytest.raises(FileNotFoundError, match=rf"standard is partly built \({one.nets} of {NETS} nets\).*reference-build"):
+        score(read(file), "tiny", tmp_path / "zoos", ["mean"], out=tmp_path / "out", only=["few-nets"])
+    assert [made.state for made in build(read(file), "tiny", tmp_path / "zoos", only=["standard"])] == ["whole"]
+    found, whole = zoo.open(tmp_path / "zoos/standard"), zoo.open(built / "standard")
+    assert found.nets("test").weights.equal(whole.nets("test").weights)
+    assert set(found.derived) == {"connect"}
+
+
+def test_whole_zoos_are_kept_and_those_of_another_spec_refused(file, built, tmp_path):
+    before = {path: path.stat().st_mtime_ns for path in built.rglob("*") if path.is_file()}
+    build(read(file), "tiny", built, final=True, progress=lambda name, progress: pytest.fail(name))
+    assert before == {path: path.stat().st_mtime_ns for path in built.rglob("*") if path.is_file()}
+    other = read(written(tmp_path / "other.toml", reference([entry("standard", seed=7)], [])))
+    with pytest.raises(FileExistsError, match=r"standard \(seed\)"):
+        build(other, "tiny", built)
+    (one,) = status(other, "tiny", built).zoos
+    assert (one.state, one.note) == ("of another spec", "seed")
+    fewer = read(written(tmp_path / "fewer.toml", reference([entry("standard", nets=24)], [])))
+    assert status(fewer, "tiny", built).zoos[0].note == f"{NETS} nets there, 24 expected"
+
+
+def test_a_link_in_the_folder_is_not_followed(file, built, tmp_path):
+    (tmp_path / "zoos").mkdir()
+    (tmp_path / "zoos/standard").symlink_to(built / "standard")
+    for one in (build, status):
+        with pytest.raises(ValueError, match="is a link, which is not followed"):
+            one(read(file), "tiny", tmp_path / "zoos")
+
+
+def test_bytes_are_compared_with_the_frozen_ones_and_others_are_no_error(built, tmp_path):
+    digest = zoo.open(built / "wider").manifest_sha256
+    for frozen, told in ((digest, "as frozen"), ("0" * 64, "other bytes")):
+        own = entry("wider", set={"net.width": 0.25}, manifest_sha256=frozen)
+        chosen = read(written(tmp_path / "frozen.toml", reference([own], [task("in-zoo", "in zoo", "wider")])))
+        said = list[str]()
+        assert [one.bytes for one in build(chosen, "tiny", built, report=said.append)] == [told]
+        assert said == [f"wider: whole, {told}"]
+        assert score(chosen, "tiny", built, ["mean"], out=tmp_path / "out")
+
+
+def test_pairs_that_are_gone_are_connected_again(file, built, tmp_path):
+    shutil.copytree(built / "standard", tmp_path / "standard")
+    shutil.rmtree(tmp_path / "standard/derived")
+    (one, *_) = status(read(file), "tiny", tmp_path).zoos
+    assert (one.state, one.note) == ("partly built", "its pairs are not connected")
+    assert build(read(file), "tiny", tmp_path, only=["standard"])[0].state == "whole"
+
+
+def test_every_task_is_scored_and_what_cannot_do_one_is_left_out_by_name(file, built, scored):
+    out, said = scored
+    found = status(read(file), "tiny", built, results=out)
+    assert not found.missing
+    done = {one.task.name: one for one in found.tasks}
+    assert {name: one.records for name, one in done.items()} == {
+        **{"in-zoo": 4, "transfer": 4, "width": 4, "few-nets": 2, "pairs": 1},
+    }
+    assert done.pop("width").unable.keys() == {"ridge"}
+    assert all(one.whole == NAMES for one in done.values())
+    assert any(line.startswith("width: ridge is left out: fitted on standard, tested on wider: ") for line in said)
+    assert "not opened without --final: last" in said
+    assert len(records.load(out)) == 2 * (4 + 4 + 2 + 1) + 3  # and of width what is new, of mean alone
+
+
+def test_records_that_are_there_are_kept_and_those_that_lack_are_made(file, built, scored, tmp_path):
+    out = shutil.copytree(scored[0], tmp_path / "results")
+    gone = next(out.glob("standard-*/test_accuracy/ridge/seed-1.json"))
+    gone.unlink()
+    found = {one.task.name: one for one in status(read(file), "tiny", built, results=out).tasks}
+    assert found["in-zoo"].lacking == {"ridge": 3}
+    assert found["in-zoo"].whole == ["mean"]
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.json")}
+    assert gone in score(read(file), "tiny", built, NAMES, out=out, only=["in-zoo"])
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    assert not status(read(file), "tiny", built, results=out).missing
+
+
+def test_the_records_are_those_of_score(file, built, scored):
+    (path,) = scored[0].glob("standard-*/test_accuracy,nets=12/ridge/seed-0.json")
+    record = records.read(path)
+    assert (record.task.nets["train"], record.task.zoo.name) == (12, "standard")
+    assert record.enforced is not None
+
+
+def test_final_zoos_are_opened_only_where_that_is_said(file, built, tmp_path):
+    for one, name in ((build, "opened-last"), (score, "last")):
+        options = {"metanets": ["mean"], "out": tmp_path / "out"} if one is score else {}
+        with pytest.raises(ValueError, match=f"{name}: .*final table only; say --final"):
+            one(read(file), "tiny", built, only=[name], **options)
+    assert not (tmp_path / "out").exists()
+    assert score(read(file), "tiny", built, ["mean"], out=tmp_path / "out", only=["last"], final=True)
+    assert "opened-last" not in [one.entry.name for one in status(read(file), "tiny", built).zoos]
+    assert "opened-last" in [one.entry.name for one in status(read(file), "tiny", built, final=True).zoos]
+
+
+def test_every_metanet_that_reads_both_widths_is_told_from_those_that_do_not(file, built):
+    (width,) = (one for one in read(file).tasks if one.track == "width")
+    names = ["mlp", "ridge", "statnn", "scale_gmn", "mean", "trees_distance", "mine.py:Own"]
+    found = left_out(width, [built / name for name in width.zoos], names)
+    assert found.keys() == {"mlp", "ridge", "trees_distance"}
+    assert found["trees_distance"] == "it reads pairs of nets"
+
+
+def test_a_mistake_in_an_own_metanet_ends_no_other_task(file, built, tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    name, said = f"{tmp_path / 'own.py'}:Mine", list[str]()
+    with pytest.raises(ValueError, match=r"1 task\(s\) could not be done:\s+few-nets: .*few"):
+        score(read(file), "tiny", built, [name], out=tmp_path / "out", only=["few-nets", "in-zoo"], report=said.append)
+    assert len([*(tmp_path / "out").glob("*/test_accuracy/own.Mine/seed-*.json")]) == 4
+
+
+def test_unknown_names_are_refused_before_anything_is_done(file, built, tmp_path):
+    with pytest.raises(ValueError, match="unknown size 'tny'; did you mean tiny"):
+        build(read(file), "tny", tmp_path / "zoos")
+    with pytest.raises(ValueError, match="unknown zoo of tiny 'standrad'; did you mean standard"):
+        build(read(file), "tiny", tmp_path / "zoos", only=["standrad"])
+    with pytest.raises(ValueError, match="unknown task of tiny 'inzoo'; did you mean in-zoo"):
+        score(read(file), "tiny", built, ["mean"], out=tmp_path / "out", only=["inzoo"])
+    with pytest.raises(ValueError, match="unknown metanet 'maen'; did you mean mean"):
+        score(read(file), "tiny", built, ["maen"], out=tmp_path / "out")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_images_are_asked_for_where_a_zoo_needs_them_and_nowhere_else(file, tmp_path):
+    needs = entry("cifar", spec="cifar10-16px-resnet8-standard", images="cifar10", set={"images.train": 256})
+    both = read(written(tmp_path / "both.toml", reference([entry("standard"), needs], [])))
+    with pytest.raises(FileNotFoundError, match=r"cifar: no images of cifar10; .*without: --only standard"):
+        build(both, "tiny", tmp_path / "zoos")
+    with pytest.raises(FileNotFoundError, match="no such folder of images"):
+        build(both, "tiny", tmp_path / "zoos", images_folder=tmp_path / "none")
+    with pytest.raises(ValueError, match="leave --images away"):
+        build(read(file), "tiny", tmp_path / "zoos", images_folder=tmp_path)
+    assert not (tmp_path / "zoos").exists()
+
+
+def test_the_verbs_print_what_is_there_and_end_with_1_where_something_lacks(file, built, tmp_path, monkeypatch, capsys):
+    given = (f"--folder={built}", f"--reference={file}")
+    code, out, err = run(monkeypatch, capsys, "reference-status", "tiny", *given)
+    assert (code, err) == (0, "")
+    assert "not frozen" in out
+    code, out, err = run(monkeypatch, capsys, "reference-status", "tiny", *given, f"--results={tmp_path / 'none'}")
+    assert code == 1
+    assert "no record of a task of reference-small tiny" in err
+    score_few = (
+        "reference-score",
+        "tiny",
+        *given,
+        f"--out={tmp_path / 'out'}",
+        "--metanet=mean",
+        "--only=few-nets",
+        "--workers=1",
+    )
+    code, out, err = run(monkeypatch, capsys, *score_few)
+    assert (code, "2 records under" in out) == (0, True), err
+    code, out, err = run(monkeypatch, capsys, "reference-status", "tiny", *given, f"--results={tmp_path / 'out'}", "--json")
+    found = json.loads(out)
+    assert code == 1
+    assert found["missing"] == ["in-zoo", "transfer", "width", "pairs"]
+    assert {one["task"]: one["lacking"] for one in found["tasks"]}["in-zoo"] == {"mean": 0}
+    code, out, err = run(monkeypatch, capsys, "reference-build", "tiny", *given, "--workers=1")
+    assert (code, "3 zoos under" in out) == (0, True), err
