@@ -72,6 +72,7 @@ def scored(file, built, tmp_path_factory):
     return out, said
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_build_that_was_stopped_says_how_far_it_is_and_goes_on(file, tmp_path, monkeypatch, built):
     monkeypatch.setattr(plan, "NETS_A_UNIT", 10)
 
