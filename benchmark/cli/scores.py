@@ -170,16 +170,32 @@ def leaderboard(
         Literal["terminal", "markdown", "latex", "csv", "json"], typer.Option("--format", help="How to print it.")
     ] = "terminal",
     pairs: Annotated[bool, typer.Option("--pairs", help="Compare all pairs of metanets instead, Holm-corrected.")] = False,
+    by_track: Annotated[
+        bool, typer.Option("--tracks", help="A row a metanet instead: its mean over tracks of tasks, and its score in each.")
+    ] = False,
 ) -> None:
     """Print the leaderboard of all records in a folder."""
     from benchmark.leaderboard.latex_csv import to_csv
     from benchmark.leaderboard.leaderboard import leaderboard
     from benchmark.leaderboard.tables import frame_table
+    from benchmark.leaderboard.tracks import in_words, tracks
 
+    if pairs and by_track:
+        raise typer.BadParameter("--pairs and --tracks are two tables; take one of them")
     if pairs and kind == "latex":
         raise typer.BadParameter("--pairs has no LaTeX; take --format csv or json")
+    if by_track and kind in ("latex", "markdown"):
+        raise typer.BadParameter(f"--tracks has no format {kind}; take csv or json")
     board = leaderboard(results)
-    if not pairs:
+    if by_track:
+        found = tracks(board.cells)
+        if kind == "terminal":
+            title = "R² by track (rank); below 0 counts as 0; -: no records on all its tasks"
+            console.print(frame_table(in_words(found), title, width=console.width))
+        else:
+            rows = found.reset_index()
+            print(rows.to_json(orient="records", indent=1) if kind == "json" else to_csv(rows), end="")
+    elif not pairs:
         print_board(board, kind)
     elif kind == "json":
         print(board.pairs().to_json(orient="records", indent=1))
@@ -192,7 +208,7 @@ def leaderboard(
         for (task, zoo), found in rows.groupby(["task", "zoo"], sort=False):
             frame = found.drop(columns=["task", "zoo"]).set_index("one")
             console.print(frame_table(frame, f"{task}, {zoo}: differences in R², 95% intervals", width=console.width))
-    if pairs:
+    if pairs or by_track:
         print_remarks(board.remarks(), to_errors=kind != "terminal")
 
 

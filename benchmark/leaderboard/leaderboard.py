@@ -12,6 +12,7 @@ import pandas as pd
 from benchmark.analyses.certificates import Certificate, Kept, kept
 from benchmark.leaderboard.beyond import attainable, beyond, cells_of
 from benchmark.leaderboard.entries import Entry, Key, Sorted, sorted_out
+from benchmark.leaderboard.tracks import track_of
 from benchmark.records import records
 from benchmark.records.readable import readable
 from benchmark.records.records import Record, Stored
@@ -71,7 +72,7 @@ class Result:
 class Leaderboard:
     """What all records say, derived from their predictions; nothing is taken from a score that a record states.
 
-    `cells` has a row for each (task, zoo, metanet): the zoo it was fitted on and the one it was tested on, baseline,
+    `cells` has a row for each (task, zoo, metanet): track, the zoo it was fitted on and the one it was tested on, baseline,
     parameters, COSTS, seeds, nets; each metric's mean and std over seeds (unbiased; NaN for one seed); the 95% interval of
     R² over test nets and seeds, `r2_low` and `r2_high`; and the `gain` in R² over BASELINE on the same nets, with its
     interval (NaN for BASELINE itself, where it has no record, and where `gain_note` says why there is none); `r2_beyond` and
@@ -256,6 +257,7 @@ def _cell(
         "task": name,
         "plain_task": name.split(",from=")[0],
         "target": task.target,
+        "track": track_of(task, one_recipe=note == NO_GAIN),
         "board": task.test_zoo.name.removesuffix(f"-{task.test_zoo.family}"),
         "fitted_on": task.zoo.label(),
         "zoo": task.test_zoo.label(),
