@@ -74,7 +74,8 @@ def test_the_readmes_commands_and_code_run_as_they_stand(name, folder):
 
 @pytest.mark.parametrize("name", READMES)
 def test_every_room_has_a_readme_that_is_short(name):
-    assert len(READMES[name].read_text().splitlines()) <= (160 if name == "." else 90)
+    lines = [line for line in READMES[name].read_text().splitlines() if not line.startswith("|")]  # boards are of records
+    assert len(lines) <= (150 if name == "." else 90)
 
 
 def files_of(room: str) -> list[str]:
