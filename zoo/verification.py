@@ -12,7 +12,7 @@ from zoo.landscape import again
 from zoo.messages import plain
 from zoo.nets.blueprint import Blueprint
 from zoo.seeds import net_seed, stream
-from zoo.spec.draws import draw, draw_hidden, split_of
+from zoo.spec.draws import drawn, split_of
 from zoo.spec.imported import Imported
 from zoo.spec.resolve import gates_of, layout_of
 from zoo.spec.spec import Spec
@@ -96,7 +96,7 @@ def _columns(zoo: Zoo, spec: Spec) -> Iterator[str]:
         seed = net_seed(spec.seed, first)
         if row.seed != seed or row.split != split_of(spec, first):
             yield f"{zoo.folder}: net {row.index} has seed {row.seed} and split {row.split}, not those of its index"
-        for name, value in {**draw(spec.recipe, seed=seed), **draw_hidden(spec.recipe.hidden, seed=seed)}.items():
+        for name, value in drawn(spec.recipe, seed=seed).items():
             if not np.isclose(getattr(row, name), value, rtol=1e-6, atol=0):
                 yield f"{zoo.folder}: net {row.index} has {name} {getattr(row, name)}, the spec draws {value}"
     finite = zoo.columns.loc[~zoo.columns["diverged"], ["test_accuracy", "train_accuracy"]]

@@ -43,8 +43,7 @@ def ceiling(zoo: Zoo, images: ImageSet, *, target: str = "test_accuracy", seeds:
 
 def _examples(zoo: Zoo, split: str, images: Float[Tensor, "image channel height width"], target: str) -> Examples:
     nets = zoo.nets(split, inputs="all")
-    values = zoo.columns.set_index("index").loc[nets.index, target].to_numpy(np.float64)
-    return Examples(answers_to(images, nets), values)
+    return Examples(answers_to(images, nets), zoo.columns[target].to_numpy(np.float64)[nets.index])
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Certificates: how far a metanet's predictions move when weights move and the functions do not, kept beside records."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -62,8 +62,8 @@ class Certificate:
     @model_validator(mode="after")
     def _consistent(self) -> "Certificate":
         """What is said of exactness must follow from the changes, where their largest are known."""
-        free = [change.largest for kind, change in self.changes.items() if kind in ("permutation", "scaling")]
-        if None not in free and self.exact != exactness(free):
+        free = _free(self.changes)
+        if None not in free and self.exact != exactness(self.changes):
             raise ValueError(f"exact is {self.exact}, and the largest changes under permutation and scaling {free}")
         return self
 
@@ -78,9 +78,15 @@ class Report:
     rows: Annotated[list[Certificate], Field(min_length=1)]
 
 
-def exactness(largest: Sequence[float | None]) -> bool | None:
-    """Whether none of these largest changes, under permutations and scales, is above EXACT; None without any."""
-    return all(one is not None and one <= EXACT for one in largest) if largest else None
+def exactness(changes: Mapping[Kind, Change]) -> bool | None:
+    """Whether no change under permutations and scales is above EXACT; None where these nets have neither."""
+    free = _free(changes)
+    return all(one is not None and one <= EXACT for one in free) if free else None
+
+
+def _free(changes: Mapping[Kind, Change]) -> list[float | None]:
+    """The largest changes of the kinds that exactness is about."""
+    return [change.largest for kind, change in changes.items() if kind in ("permutation", "scaling")]
 
 
 _REPORT = TypeAdapter(Report).validate_json

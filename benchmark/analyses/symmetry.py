@@ -107,14 +107,13 @@ def _certificate(
     if group.scales:
         worst = worst_case(fitted.module, metanet, predicted, nets, true, group, seed=seed)
         changes["worst"] = _change(before, worst[None], true)
-    free = [change.largest for kind, change in changes.items() if kind in ("permutation", "scaling")]
     return Certificate(
         **about,
         r2=r2(true, before),
         changes=changes,
         moved_r2=float(np.mean([r2(true, after) for after in moved["together"]])),
         worst_r2=None if worst is None else r2(true, worst),
-        exact=exactness(free),
+        exact=exactness(changes),
     )
 
 

@@ -6,11 +6,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli.terminal import Folder, Folders, command, console, stoppable
-
-
-def _say(line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+from benchmark.cli.terminal import Folder, Folders, command, say, stoppable
 
 
 @command("Travel")
@@ -43,7 +39,7 @@ def publish(
     opened = [zoo.open(folder) for folder in zoo_folders]
     for one in opened:
         for line in one.left_aside:
-            _say(f"{one.folder}: derived columns that are not published: {line}")
+            say(f"{one.folder}: derived columns that are not published: {line}")
     made = release(
         zoo_folders,
         name=name or to.rstrip("/").split("/")[-1].split("@")[0],
@@ -53,10 +49,10 @@ def publish(
         scores=markdown_of(results, {one.manifest_sha256 for one in opened}),
     )
     with stoppable():
-        done = publish(made, to, tag=tag, dry_run=dry_run, private=private, report=_say)
+        done = publish(made, to, tag=tag, dry_run=dry_run, private=private, report=say)
     if not dry_run:
-        _say(f"{len(done.uploaded)} files sent ({sum(done.uploaded.values()):,} bytes), {len(done.skipped)} were there")
-        _say(f"{done.where}" + f", commit {done.revision}" * bool(done.revision) + f", tag {done.tag}" * bool(done.tag))
+        say(f"{len(done.uploaded)} files sent ({sum(done.uploaded.values()):,} bytes), {len(done.skipped)} were there")
+        say(f"{done.where}" + f", commit {done.revision}" * bool(done.revision) + f", tag {done.tag}" * bool(done.tag))
 
 
 @command("Travel")
@@ -74,8 +70,8 @@ def fetch(
     from zoo.hub.fetch import fetch
 
     with stoppable():
-        folder = fetch(source, out, config=config, revision=revision, report=_say)
-    _say(f"{folder}: {len(zoo.open(folder))} nets")
+        folder = fetch(source, out, config=config, revision=revision, report=say)
+    say(f"{folder}: {len(zoo.open(folder))} nets")
 
 
 @command("Travel", name="import")
@@ -102,8 +98,8 @@ def import_(
         import_zoo(kind, path, out, options=options)
     made = zoo.open(out)
     for line in lines_of(made.spec) if isinstance(made.spec, Imported) else ():
-        _say(line)
-    _say(f"{out}: {len(made)} nets of {made.blueprint.trained.numel():,} weights")
+        say(line)
+    say(f"{out}: {len(made)} nets of {made.blueprint.trained.numel():,} weights")
 
 
 @command("Travel")
@@ -111,7 +107,7 @@ def vet(zoo_folder: Folder) -> None:
     """Look through a zoo from others before anything reads it, and refuse what a zoo does not need."""
     from zoo.dataset.vet import report
 
-    _say(report(zoo_folder))
+    say(report(zoo_folder))
 
 
 @command("Travel")
@@ -127,6 +123,6 @@ def doctor(
         print(json.dumps(found.to_json(), indent=1))
     else:
         for line in found.lines():
-            _say(line)
+            say(line)
     if not found.healthy:
         raise typer.Exit(1)

@@ -18,6 +18,7 @@ from benchmark.cli.terminal import (
     command,
     console,
     overrides,
+    say,
     workers_of,
 )
 
@@ -54,7 +55,7 @@ def submit(
     )
     folder, written = submit(paths, about, to=to, zoo_folders=zoo_folders or ())
     labels = "labels checked" if zoo_folders else "labels not checked: no --zoo"
-    console.print(f"{folder}: {len(written)} files, {labels}", markup=False, highlight=False, soft_wrap=True)
+    say(f"{folder}: {len(written)} files, {labels}")
 
 
 @command("Leaderboards")
@@ -67,7 +68,7 @@ def check(
 
     found = check(results, zoo_folders or ())
     for line in found.problems:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(line)
     console.print(f"{found.records} records, the labels of {found.labelled} checked; {len(found.problems)} problem(s)")
     if found.problems:
         raise typer.Exit(1)

@@ -18,6 +18,7 @@ from benchmark.cli.terminal import (
     command_line,
     console,
     print_board,
+    say,
     stoppable,
     workers_of,
 )
@@ -62,9 +63,9 @@ def reference_build(
             device=device,
             command=command_line(),
             progress=bar.show,
-            report=_say,
+            report=say,
         )
-    console.print(f"{len(made)} zoos under {folder}", markup=False, highlight=False, soft_wrap=True)
+    say(f"{len(made)} zoos under {folder}")
 
 
 @command("Reference", "reference-score")
@@ -98,11 +99,11 @@ def reference_score(
             workers=workers_of(workers, device),
             device=device,
             command=command_line(),
-            report=_say,
+            report=say,
         )
     if paths:
         print_board(from_paths(paths), "terminal")
-    console.print(f"{len(paths)} records under {out}", markup=False, highlight=False, soft_wrap=True)
+    say(f"{len(paths)} records under {out}")
 
 
 @command("Reference", "reference-status")
@@ -129,10 +130,6 @@ def reference_status(
         _show(found, f"{chosen.name}, {size}")
     if found.missing:
         raise ValueError(f"{folder}: not whole: {', '.join(found.missing)}")
-
-
-def _say(line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _show(found: "ReferenceStatus", title: str) -> None:

@@ -184,6 +184,11 @@ def print_board(board: Any, kind: str) -> None:
     print_remarks(board.remarks(), to_errors=kind != "terminal")
 
 
+def say(line: str) -> None:
+    """Prints a line as it is, however wide the terminal."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def print_remarks(remarks: list[str], *, to_errors: bool = False) -> None:
     """Prints some of what is to be said of records, and how many more there are; a format that is read on has it apart."""
     from zoo.messages import plain

@@ -27,6 +27,7 @@ from benchmark.cli.terminal import (
     command,
     console,
     overrides,
+    say,
     stoppable,
     workers_of,
 )
@@ -184,18 +185,14 @@ def info(zoo_folder: Folder, as_json: Annotated[bool, typer.Option("--json", hel
         text = ", ".join(f"{key} {_plain(item)}" for key, item in value.items()) if isinstance(value, dict) else value
         console.print(f"{name:16} {text}", highlight=False, soft_wrap=True)
     for one in opened.derived.values():
-        console.print(f"{'derived':16} {one} ({plain(one.note.command)})", markup=False, highlight=False, soft_wrap=True)
+        say(f"{'derived':16} {one} ({plain(one.note.command)})")
     for line in opened.left_aside:
-        console.print(f"{'left aside':16} {line}", markup=False, highlight=False, soft_wrap=True)
+        say(f"{'left aside':16} {line}")
     table = Table("column", *(f"q{quantile:g}" for quantile in QUANTILES), "range in the spec")
     for name, values in found["quantiles"].items():
         given = found["ranges"].get(name)
         table.add_row(name, *(f"{value:.4g}" for value in values), f"{given[0]:g} to {given[1]:g}" if given else "")
     console.print(table)
-
-
-def _say(line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _plain(item: Any) -> str:
@@ -218,7 +215,7 @@ def verify(
     from zoo.spec.imported import Imported
 
     problems = zoo.verify(
-        zoo_folder, nets=nets, images_folder=images, download=download, seed=seed, source=source, report=_say
+        zoo_folder, nets=nets, images_folder=images, download=download, seed=seed, source=source, report=say
     )
     if problems:
         raise ValueError("\n  ".join([f"{len(problems)} problem(s)", *problems]))
@@ -251,7 +248,7 @@ def audit(
     if as_json:
         print(json.dumps(found.to_json(), indent=1))
     else:
-        console.print("\n".join(found.lines()), markup=False, highlight=False, soft_wrap=True)
+        say("\n".join(found.lines()))
     if found.findings:
         raise typer.Exit(1)
 

@@ -48,10 +48,15 @@ def legend(cells: pd.DataFrame) -> str:
     parts = ["mean±standard deviation over seeds [95% interval over test nets and seeds]", gain]
     parts += [f"{note}: {BASELINE} predicts a constant" for note in sorted(set(cells["gain_note"]) - {""})]
     parts += [NOTE] * bool(cells["constant"].any())
-    parts += [text for kind, text in {**KNOWN_BEYOND, **CERTIFICATES}.items() if kind in shown(cells)]
+    parts += explained(cells)
     parts += [note for note in (ranked(cells).note(cells["zoo"].nunique()),) if note]
     parts += [f"{note}: submitted without its zoo" for note in sorted(set(cells["labels"]) - {""})]
     return "; ".join(parts)
+
+
+def explained(cells: pd.DataFrame) -> list[str]:
+    """What the columns say that a board has beside the scores."""
+    return [text for kind, text in {**KNOWN_BEYOND, **CERTIFICATES}.items() if kind in shown(cells)]
 
 
 def attainable(cells: pd.DataFrame, shown_as: Callable[[str], str] = str) -> str:

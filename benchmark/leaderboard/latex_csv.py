@@ -9,11 +9,11 @@ from benchmark.leaderboard.beyond import BEYOND
 from benchmark.leaderboard.columns import (
     CERTIFICATES,
     HEADS,
-    KNOWN_BEYOND,
     about,
     attainable,
     beyond,
     certificate,
+    explained,
     families,
     number,
     shown,
@@ -94,7 +94,7 @@ def _caption(cells: pd.DataFrame) -> str:
     baselines = " Below the rule: baselines." if cells["baseline"].any() and not cells["baseline"].all() else ""
     note = r" ${}^{*}$: the prediction is constant and ranks nothing; $\tau$ is set to 0." if cells["constant"].any() else ""
     said = [f"{text} on some of the zoos" for text in sorted(set(cells["gain_note"]) - {""})]
-    said += [text for kind, text in {**KNOWN_BEYOND, **CERTIFICATES}.items() if kind in shown(cells)]
+    said += explained(cells)
     said += [text for text in (ranked(cells).note(cells["zoo"].nunique()), *sorted(set(cells["labels"]) - {""})) if text]
     said.append(attainable(cells))
     note += "".join(f" {escape_latex(text[0].upper() + text[1:])}." for text in said)

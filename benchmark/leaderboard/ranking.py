@@ -34,16 +34,21 @@ class Ranking:
         return "; ".join(parts)
 
 
-def ranked(cells: pd.DataFrame) -> Ranking:
-    """The ranking of a board.
+def that_count(table: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table of scores (a column a metanet of `cells`, NaN where there is no record) that count.
 
-    A zoo counts where at least half of the suite's own metanets and baselines, or of all where there is none of these, have
-    records: records on another zoo, which anybody can bring, must not make all the others incomplete.
+    A row counts where at least half of the suite's own metanets and baselines, or of all where there is none of these, have
+    records: records on another zoo or task, which anybody can bring, must not make all the others incomplete.
     """
-    table = cells.pivot(index="zoo", columns="metanet", values="r2_mean")
     own = cells.loc[cells["own"], "metanet"].unique()
     present = (table[own] if len(own) else table).notna().mean(axis="columns")
-    counting = table[present >= min(0.5, present.max())]
+    return table[present >= min(0.5, present.max())]
+
+
+def ranked(cells: pd.DataFrame) -> Ranking:
+    """The ranking of a board, over the zoos `that_count`."""
+    table = cells.pivot(index="zoo", columns="metanet", values="r2_mean")
+    counting = that_count(table, cells)
     whole = counting.columns[counting.notna().all()]
     baseline = cells.groupby("metanet")["baseline"].first()
     order = pd.DataFrame({"baseline": baseline, "lacking": ~baseline.index.isin(whole), "r2": counting.mean()})

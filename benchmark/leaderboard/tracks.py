@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from benchmark.leaderboard.ranking import that_count
 from benchmark.records.records import Task
 
 # Track -> its question, in the order of a table's columns.
@@ -33,17 +34,13 @@ def tracks(cells: pd.DataFrame) -> pd.DataFrame:
     """A row a metanet, best first: its `mean` over tracks, `rank` by it, and for each track its score and rank there.
 
     The score of a track is the mean of R² over its tasks and zoos, where R² below 0 counts as 0: one prediction far off, as
-    on another zoo, would else decide the whole. A task on a zoo counts where at least half of the suite's own metanets and
-    baselines have records of it, so that nobody's records on a task of his own make all the others incomplete. Who lacks one
-    that counts has no score in that track, no mean and no rank, which are NaN, and stands below. Ranks are from 1.
+    on another zoo, would else decide the whole. Who lacks a task on a zoo among those `that_count` has no score in that
+    track, no mean and no rank, which are NaN, and stands below. Ranks are from 1.
     """
     table = cells.assign(r2=cells["r2_mean"].clip(lower=0)).pivot(
         index=["track", "task", "zoo"], columns="metanet", values="r2"
     )
-    own = cells.loc[cells["own"], "metanet"].unique()
-    present = (table[own] if len(own) else table).notna().mean(axis="columns")
-    counting = table[present >= min(0.5, present.max())]
-    scores = counting.groupby(level="track").agg(lambda of_track: of_track.mean(skipna=False))
+    scores = that_count(table, cells).groupby(level="track").agg(lambda of_track: of_track.mean(skipna=False))
     scores = scores.reindex([track for track in TRACKS if track in scores.index])
     found = pd.DataFrame({MEAN: scores.mean(skipna=False)})
     found["rank"] = found[MEAN].rank(ascending=False)

@@ -11,7 +11,6 @@ from zoo.jobs.main_guard import end_if_starting
 from zoo.jobs.status import Status
 from zoo.landscape import connect as room
 from zoo.landscape.material import images_of
-from zoo.messages import choose
 
 
 def build(
@@ -38,7 +37,7 @@ def build(
     """
     end_if_starting()
     folder = Path(folder).expanduser()
-    entries = chosen(reference, size, only, final=final)
+    entries = reference.zoos_named(size, only, final=final)
     _check_images(entries, size, images_folder, download=download)
     found = {entry.name: zoo_status(entry, folder) for entry in entries}
     if others := [one for one in found.values() if one.state == "of another spec"]:
@@ -64,15 +63,6 @@ def build(
             found[entry.name] = one = zoo_status(entry, folder)
         report(f"{entry.name}: {one.line()}, {one.bytes}")
     return list(found.values())
-
-
-def chosen(reference: Reference, size: str, only: Sequence[str], *, final: bool) -> list[Entry]:
-    """The zoos of a size, or `only` these. Raises ValueError on names of no such zoo, or of final ones without `final`."""
-    known = {entry.name: entry for entry in reference.of_size(size, final=True)}
-    entries = [choose(known, name, f"zoo of {size}") for name in dict.fromkeys(only)]
-    if closed := [entry.name for entry in entries if entry.role == "final" and not final]:
-        raise ValueError(f"{', '.join(closed)}: final, opened for the final table only; say --final where this is for it")
-    return entries or reference.of_size(size, final=final)
 
 
 def _check_images(entries: Sequence[Entry], size: str, folder: Path | str | None, *, download: bool) -> None:

@@ -3,11 +3,11 @@
 import json
 import tomllib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
@@ -125,6 +125,9 @@ class Task:
         }
 
 
+_Named = TypeVar("_Named", Entry, Task)
+
+
 @dataclass(frozen=True, config=STRICT)
 class Reference:
     """A whole file: sizes by name, zoos, and tasks on them. All zoos of a task are of one size and one role: the task's."""
@@ -149,9 +152,25 @@ class Reference:
         names = {entry.name for entry in self.of_size(size, final=final)}
         return [task for task in self.tasks if names.issuperset(task.zoos)]
 
+    def zoos_named(self, size: str, only: Sequence[str], *, final: bool) -> list[Entry]:
+        """The zoos of a size, or `only` these. Raises ValueError on an unknown name, or a final one's without `final`."""
+        return _only(only, self.of_size(size, final=True), self.of_size(size, final=final), f"zoo of {size}")
+
+    def tasks_named(self, size: str, only: Sequence[str], *, final: bool) -> list[Task]:
+        """The tasks of a size, or `only` these. Raises as `zoos_named` does."""
+        return _only(only, self.tasks_of(size, final=True), self.tasks_of(size, final=final), f"task of {size}")
+
     def entries_of(self, task: Task) -> list[Entry]:
         """The zoos of a task."""
         return [self.by_name[name] for name in task.zoos]
+
+
+def _only(names: Sequence[str], every: Sequence[_Named], opened: list[_Named], what: str) -> list[_Named]:
+    known = {one.name: one for one in every}
+    found = [choose(known, name, what) for name in dict.fromkeys(names)]
+    if closed := [one.name for one in found if one not in opened]:
+        raise ValueError(f"{', '.join(closed)}: final, opened for the final table only; say --final where this is for it")
+    return found or opened
 
 
 _ADAPTER = TypeAdapter(Reference)

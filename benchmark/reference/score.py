@@ -39,7 +39,7 @@ def score(
     trained, where a zoo is not whole.
     """
     end_if_starting()
-    tasks = chosen(reference, size, only, final=final)
+    tasks = reference.tasks_named(size, only, final=final)
     _check_zoos(reference, size, tasks, Path(folder).expanduser())
     closed = [
         task.name for task in reference.tasks_of(size, final=True) if task not in reference.tasks_of(size, final=False)
@@ -68,17 +68,6 @@ def score(
     if failed:
         raise ValueError("\n  ".join([f"{len(failed)} task(s) could not be done:", *failed]))
     return sorted(paths)
-
-
-def chosen(reference: Reference, size: str, only: Sequence[str], *, final: bool) -> list[Task]:
-    """The tasks of a size, or `only` these. Raises ValueError on names of no such task, or of final ones without `final`."""
-    known = {task.name: task for task in reference.tasks_of(size, final=True)}
-    tasks = [choose(known, name, f"task of {size}") for name in dict.fromkeys(only)]
-    if closed := [task.name for task in tasks if not final and reference.entries_of(task)[0].role == "final"]:
-        raise ValueError(
-            f"{', '.join(closed)}: on final zoos, opened for the final table only; say --final where this is it"
-        )
-    return tasks or reference.tasks_of(size, final=final)
 
 
 def _check_zoos(reference: Reference, size: str, tasks: Sequence[Task], folder: Path) -> None:

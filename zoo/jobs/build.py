@@ -39,7 +39,7 @@ from zoo.storage import files, shards
 from zoo.storage.manifest import MANIFEST, held, read_manifest, write_manifest
 from zoo.tasks import images
 from zoo.training import machine, native
-from zoo.training.data import check_trainable, smallest_class
+from zoo.training.data import check_images
 from zoo.untrusted.files import remove
 
 TEMPORARY = (files.TEMPORARY, f"*/{files.TEMPORARY}")
@@ -110,8 +110,7 @@ def _prepared(
 ) -> Description:
     """Writes all that a worker needs, and clears away what earlier workers left."""
     image_set = images.load(spec.images, path=images_folder, download=download)
-    count, size = len(image_set.train), image_set.train.shape[-1]
-    check_trainable(spec.recipe, count=count, size=size, smallest=smallest_class(image_set))
+    check_images(spec.recipe, image_set)
     about = Description(spec, shared, image_set.digest())
     _begin(folder, about)
     plan.extend(folder, spec, shared.layout, device)

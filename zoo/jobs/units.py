@@ -16,7 +16,7 @@ from jaxtyping import Float
 from zoo.dataset import zoo_json
 from zoo.nets.blueprint import Blueprint
 from zoo.seeds import net_seed
-from zoo.spec.draws import draw, draw_hidden
+from zoo.spec.draws import drawn
 from zoo.spec.spec import Spec
 from zoo.storage import files, shards
 from zoo.tasks.images import ImageSet
@@ -133,7 +133,7 @@ class Workshop:
         trained = train(spec, blueprint, self.images, unit.nets, after_epoch=after_epoch)
         stored, targets = measured(spec, blueprint, trained.weights, self.images)
         seeds = [net_seed(spec.seed, index) for index in unit.nets]
-        draws = [{**draw(spec.recipe, seed=seed), **draw_hidden(spec.recipe.hidden, seed=seed)} for seed in seeds]
+        draws = [drawn(spec.recipe, seed=seed) for seed in seeds]
         columns = {
             "index": np.array(unit.nets, np.int64),
             "seed": np.array(seeds, np.int64),

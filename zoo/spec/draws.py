@@ -24,6 +24,11 @@ def draw(recipe: Recipe, *, seed: int) -> dict[str, float | int]:
     }
 
 
+def drawn(recipe: Recipe, *, seed: int) -> dict[str, float | int]:
+    """All that is drawn for the net with this seed and stands in its columns: `draw` and `draw_hidden`."""
+    return {**draw(recipe, seed=seed), **draw_hidden(recipe.hidden, seed=seed)}
+
+
 def draw_hidden(hidden: Hidden, *, seed: int) -> dict[str, float | int]:
     """Where the net with this seed lies on each hidden axis that there is; the same for every family.
 

@@ -76,17 +76,14 @@ def long_tail(labels: Int[Tensor, " image"], classes: int, *, ratio: float, rng:
     smallest class. Which classes are frequent is drawn: were it always the same ones, a bias of the last layer would tell
     the ratio, and how hard the rare classes are would be part of it.
     """
-    most, rank = int(labels.bincount(minlength=classes).min()), torch.randperm(classes, generator=rng)
+    most, rank = _smallest_class(labels, classes), torch.randperm(classes, generator=rng)
     shuffled = torch.randperm(len(labels), generator=rng)
     counts = (most * ratio ** (-rank.double() / (classes - 1))).round().int().tolist()
     return torch.cat([shuffled[labels[shuffled] == label][:count] for label, count in enumerate(counts)])
 
 
-def check_trainable(recipe: Recipe, *, count: int, size: int, smallest: int | None = None) -> None:
-    """Raises ValueError where so many training images, of so many pixels a side, are too few or too small.
-
-    `smallest` is how many of them the smallest class has; None: not known, and not looked at.
-    """
+def check_trainable(recipe: Recipe, *, count: int, size: int) -> None:
+    """Raises ValueError where so many training images, of so many pixels a side, are too few or too small."""
     if count < recipe.batch:
         raise ValueError(f"recipe.batch: a batch of {recipe.batch} needs as many training images; there are {count}")
     if max(recipe.cutout, recipe.shift) > size:
@@ -96,12 +93,19 @@ def check_trainable(recipe: Recipe, *, count: int, size: int, smallest: int | No
         raise ValueError(
             f"recipe.hidden.training_images: up to {most} are to be seen; there are {count}, held-out ones apart"
         )
-    if smallest is not None and "imbalance" in axes and (ratio := axes["imbalance"][1]) > smallest:
+
+
+def check_images(recipe: Recipe, images: ImageSet) -> None:
+    """Raises as `check_trainable` does of these images, and where a class has too few of them for the imbalance."""
+    check_trainable(recipe, count=len(images.train), size=images.train.shape[-1])
+    if "imbalance" not in recipe.hidden.axes:
+        return
+    smallest, ratio = _smallest_class(images.train_labels, int(images.classes)), recipe.hidden.axes["imbalance"][1]
+    if ratio > smallest:
         raise ValueError(
             f"recipe.hidden.imbalance: a ratio of {ratio:g} needs as many images of each class; the smallest has {smallest}"
         )
 
 
-def smallest_class(images: ImageSet) -> int:
-    """How many training images the smallest class has."""
-    return int(images.train_labels.bincount(minlength=int(images.classes)).min())
+def _smallest_class(labels: Int[Tensor, " image"], classes: int) -> int:
+    return int(labels.bincount(minlength=classes).min())

@@ -17,7 +17,7 @@ from zoo.tasks.images import ImageSet
 from zoo.training import native
 from zoo.training.adamw import adamw, bias_corrections
 from zoo.training.cuda_graph import Replayed
-from zoo.training.data import Data, check_trainable, smallest_class
+from zoo.training.data import Data, check_images
 from zoo.training.schedule import smoothed_cross_entropy, triangle
 
 
@@ -45,9 +45,9 @@ def train(
 
     Each net has its own draws, images, order of them and number of epochs, so that it does not depend on its companions
     (beyond rounding, where PyTorch trains them together). `after_epoch` gets the number of nets that just finished an
-    epoch. Raises as `check_trainable` does.
+    epoch. Raises as `check_images` does.
     """
-    check_trainable(spec.recipe, count=len(images.train), size=images.train.shape[-1], smallest=smallest_class(images))
+    check_images(spec.recipe, images)
     seeds = [net_seed(spec.seed, index) for index in indices]
     blueprint = blueprint.to(images.train.device, dtype)
     alone = dtype == torch.float32 and native.serves(blueprint, spec.precision, images.train.device)
