@@ -102,7 +102,6 @@ class Material:
             "one": "mean",
             "other": "ridge",
             "code": "https://example.org/code",
-            "commit": "0" * 40,
             "contact": "me",
             "citation": "none",
             "to": self.folder / "to",
@@ -117,6 +116,7 @@ class Material:
             **extra,
             "build": {"nets": 1, "workers": 1},
             "fresh": {"nets": 8, "workers": 1},
+            "submit": {"commit": "0" * 40},
         }
         if verb in ("connect", "interpolate"):  # they write beside the zoo
             values["zoo_folder"] = shutil.copytree(self.zoo, self.folder.parent / "copy", dirs_exist_ok=True)

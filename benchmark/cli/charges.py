@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zoo.landscape.orbits.drift import Drift
 
 
-@command("Zoos")
+@command("Zoos", example="charges zoos/standard")
 def charges(
     zoo_folder: Folder,
     picture: Annotated[

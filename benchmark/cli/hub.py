@@ -1,5 +1,6 @@
 """The verbs by which zoos travel: publish, fetch, import, vet; and whether this machine is fit."""
 
+import inspect
 import json
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ import typer
 from benchmark.cli.terminal import Folder, Folders, command, say, stoppable
 
 
-@command("Travel")
+@command("Travel", example="publish zoos/standard zoos/w_asymmetric --to hf://datasets/ME/digits --dry-run")
 def publish(
     zoo_folders: Folders,
     to: Annotated[str, typer.Option(help="hf://datasets/USER/NAME, s3://BUCKET/PREFIX, or a folder.")],
@@ -55,7 +56,7 @@ def publish(
         say(f"{done.where}" + f", commit {done.revision}" * bool(done.revision) + f", tag {done.tag}" * bool(done.tag))
 
 
-@command("Travel")
+@command("Travel", example="fetch hf://datasets/ME/digits --config digits-resnet8-standard --out zoos/fetched")
 def fetch(
     source: Annotated[
         str,
@@ -74,13 +75,27 @@ def fetch(
     say(f"{folder}: {len(zoo.open(folder))} nets")
 
 
-@command("Travel", name="import")
+def _of_the_format(kind: str) -> str:
+    """What an importer says of its format and options. Raises ValueError where there is none of that name."""
+    from zoo.importers.import_zoo import IMPORTERS
+    from zoo.messages import choose
+
+    importer = choose(IMPORTERS, kind, "kind of zoo")
+    options = [one for one in inspect.signature(importer).parameters.values() if one.kind is one.KEYWORD_ONLY]
+    told = ", ".join(f"{one.name}={one.default}" if one.default else one.name for one in options)
+    return f"--set for {kind}, with defaults: {told}\n\n{inspect.getdoc(importer)}"
+
+
+@command("Travel", name="import", example="import state-dicts nets --out zoos/mine", more_help=_of_the_format)
 def import_(
     kind: Annotated[str, typer.Argument(help="small-cnn-zoo, modelzoos, asymmetric-networks or state-dicts.")],
     path: Annotated[Path, typer.Argument(help="A folder or an archive, as it was published.")],
     out: Annotated[Path, typer.Option(help="The zoo's folder, a new one.")],
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="NAME=VALUE, an option of this kind (README); may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--set", help="NAME=VALUE, an option of this kind, which `metazoo import KIND --help` tells; may be repeated."
+        ),
     ] = None,
 ) -> None:
     """Bring a zoo that others trained, or a folder of your own nets, into this format."""
@@ -102,7 +117,7 @@ def import_(
     say(f"{out}: {len(made)} nets of {made.blueprint.trained.numel():,} weights")
 
 
-@command("Travel")
+@command("Travel", example="vet zoos/fetched")
 def vet(zoo_folder: Folder) -> None:
     """Look through a zoo from others before anything reads it, and refuse what a zoo does not need."""
     from zoo.dataset.vet import report
@@ -110,7 +125,7 @@ def vet(zoo_folder: Folder) -> None:
     say(report(zoo_folder))
 
 
-@command("Travel")
+@command("Travel", example="doctor --offline")
 def doctor(
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask whether the hub can be reached.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,

@@ -31,7 +31,7 @@ PictureOption = Annotated[Path | None, typer.Option(help="Draw the curves into t
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 
-@command("Landscape")
+@command("Landscape", example="connect zoos/standard --pairs 8 --points 5")
 def connect(
     zoo_folder: Folder,
     other: Annotated[Path | None, typer.Argument(help="A second zoo; pairs are then of one net each.")] = None,
@@ -99,7 +99,7 @@ def connect(
         plots.save(of_pairs(found, made.spec.name), picture)
 
 
-@command("Landscape")
+@command("Landscape", example="interpolate zoos/standard --nets 16 --picture starts.png")
 def interpolate(
     zoo_folder: Folder,
     nets: Annotated[int | None, typer.Option(min=1, help="How many nets, by a stable hash; default: all.")] = None,

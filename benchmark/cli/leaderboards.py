@@ -1,5 +1,6 @@
 """The verbs of a public leaderboard: submissions, checks, pages, files for others."""
 
+import subprocess
 from pathlib import Path
 from typing import Annotated
 
@@ -23,15 +24,20 @@ from benchmark.cli.terminal import (
 )
 
 
-@command("Leaderboards")
+@command(
+    "Leaderboards", example='submit results --code https://example.org/me/code --contact me@example.org --citation "Me 2026"'
+)
 def submit(
     paths: Annotated[
-        list[Path], typer.Argument(help="Records, or folders of them: one metanet on one task.", metavar="RECORDS")
+        list[Path], typer.Argument(help="Records, folders of them, or the folder that `score` wrote.", metavar="RECORDS")
     ],
     code: Annotated[str, typer.Option(help="Address of the code, http or https.")],
-    commit: Annotated[str, typer.Option(help="The code's commit, 40 hexadecimal digits.")],
     contact: Annotated[str, typer.Option(help="Whom to ask.")],
     citation: Annotated[str, typer.Option(help="How to cite it: text or BibTeX.")],
+    commit: Annotated[
+        str | None,
+        typer.Option(help="The code's commit, 40 hexadecimal digits; default: HEAD of the repository that you are in."),
+    ] = None,
     to: Annotated[Path, typer.Option(help="The leaderboard's folder of records.")] = Path("data/results"),
     zoo_folders: ZoosOption = None,
     hardware: Annotated[str, typer.Option(help="What it ran on.")] = "not given",
@@ -46,19 +52,32 @@ def submit(
 
     about = submission(
         code_url=code,
-        commit=commit,
+        commit=commit or _head(),
         contact=contact,
         citation=citation,
         hardware=hardware,
         external_data=external_data or False,
         supersedes=supersedes,
     )
-    folder, written = submit(paths, about, to=to, zoo_folders=zoo_folders or ())
+    written = submit(paths, about, to=to, zoo_folders=zoo_folders or (), report=say)
     labels = "labels checked" if zoo_folders else "labels not checked: no --zoo"
-    say(f"{folder}: {len(written)} files, {labels}")
+    for folder, names in written.items():
+        say(f"{folder}: {len(names)} files, {labels}; commit {about.commit[:8]}")
 
 
-@command("Leaderboards")
+def _head() -> str:
+    """The commit that the working directory's repository is at. Raises ValueError where there is none, or changes to it."""
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        changed = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ValueError("the working directory is in no git repository with a commit; give --commit") from error
+    if changed.stdout:
+        raise ValueError(f"there are changes that commit {commit[:8]} does not have; commit them, or give --commit")
+    return commit
+
+
+@command("Leaderboards", example="check results --zoo zoos/standard")
 def check(
     results: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("data/results"),
     zoo_folders: ZoosOption = None,
@@ -74,7 +93,7 @@ def check(
         raise typer.Exit(1)
 
 
-@command("Leaderboards")
+@command("Leaderboards", example="fresh digits-resnet8-standard --out zoos/fresh")
 def fresh(
     spec: SpecArgument,
     out: Annotated[Path, typer.Option(help="The zoo's folder, a new one.")],
@@ -95,7 +114,7 @@ def fresh(
     console.print(f"{out}: {len(zoo.open(out))} nets from seed {seed}", soft_wrap=True)
 
 
-@command("Leaderboards")
+@command("Leaderboards", example="page results --out site --zoo zoos/standard")
 def page(
     results: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("data/results"),
     out: Annotated[Path, typer.Option(help="The site's folder.")] = Path("site"),
@@ -110,7 +129,7 @@ def page(
     print(write(results, out, zoo_folders=zoo_folders, overwrite=overwrite))
 
 
-@command("Leaderboards")
+@command("Leaderboards", example="emit results --out emitted --namespace ME")
 def emit(
     results: Annotated[Path, typer.Argument(help="A folder of records.")],
     out: Annotated[Path, typer.Option(help="Where the files go.")],

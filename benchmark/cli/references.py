@@ -13,6 +13,7 @@ from benchmark.cli.terminal import (
     DeviceOption,
     DownloadOption,
     ImagesOption,
+    MetanetsOption,
     WorkersOption,
     command,
     command_line,
@@ -34,7 +35,7 @@ ReferenceOption = Annotated[
 ]
 
 
-@command("Reference", "reference-build")
+@command("Reference", "reference-build", example="reference-build tiny --folder reference")
 def reference_build(
     size: SizeArgument,
     folder: FolderOption,
@@ -68,13 +69,13 @@ def reference_build(
     say(f"{len(made)} zoos under {folder}")
 
 
-@command("Reference", "reference-score")
+@command(
+    "Reference", "reference-score", example="reference-score tiny --folder reference --metanet mine.py:Mine --out results"
+)
 def reference_score(
     size: SizeArgument,
     folder: FolderOption,
-    metanet: Annotated[
-        list[str], typer.Option(help="A name, package.module:NAME, path/to/file.py:NAME, or all; may be repeated.")
-    ],
+    metanet: MetanetsOption,
     out: Annotated[Path, typer.Option(help="Where the records go.")],
     only: Annotated[list[str] | None, typer.Option(help="This task; may be repeated. Default: all of the size.")] = None,
     final: FinalOption = False,
@@ -106,7 +107,7 @@ def reference_score(
     say(f"{len(paths)} records under {out}")
 
 
-@command("Reference", "reference-status")
+@command("Reference", "reference-status", example="reference-status tiny --folder reference --results results")
 def reference_status(
     size: SizeArgument,
     folder: FolderOption,

@@ -16,6 +16,7 @@ from benchmark.cli.terminal import (
     DeviceOption,
     Folder,
     Folders,
+    MetanetsOption,
     OverwriteOption,
     TargetOption,
     WorkersOption,
@@ -25,6 +26,7 @@ from benchmark.cli.terminal import (
     print_board,
     print_remarks,
     stoppable,
+    target_of,
     workers_of,
 )
 
@@ -40,13 +42,11 @@ RatesOption = Annotated[
 ]
 
 
-@command("Scores")
+@command("Scores", example="score zoos/standard --metanet statnn --metanet trees_hyper_parameters --seeds 2 --out results")
 def score(
     zoo_folders: Folders,
-    metanet: Annotated[
-        list[str], typer.Option(help="A name, package.module:NAME, path/to/file.py:NAME, or all; may be repeated.")
-    ],
-    target: TargetOption = "test_accuracy",
+    metanet: MetanetsOption,
+    target: TargetOption = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 5,
     out: Annotated[Path, typer.Option(help="Where the records go.")] = Path("data/results"),
     inputs: Annotated[Literal["trained", "all"], typer.Option(help="Trained entries only, or fixed ones too.")] = "trained",
@@ -87,7 +87,7 @@ def score(
         paths = score(
             zoo_folders,
             metanet,
-            target,
+            target_of(target, zoo_folders[0]),
             out=out,
             seeds=seeds,
             training=training,
@@ -107,13 +107,11 @@ def score(
     console.print(f"{len(paths)} records under {out}")
 
 
-@command("Scores")
+@command("Scores", example="symmetry zoos/standard --metanet statnn --metanet ridge --out results")
 def symmetry(
     zoo_folder: Folder,
-    metanet: Annotated[
-        list[str], typer.Option(help="A name, package.module:NAME, path/to/file.py:NAME, or all; may be repeated.")
-    ],
-    target: TargetOption = "test_accuracy",
+    metanet: MetanetsOption,
+    target: TargetOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the metanets and of the symmetries.")] = 0,
     out: Annotated[Path | None, typer.Option(help="A folder of records, to keep the report for `metazoo page`.")] = None,
     epochs: EpochsOption = None,
@@ -126,6 +124,8 @@ def symmetry(
     from benchmark.analyses.certificates import KINDS, Certificate, keep
     from benchmark.analyses.symmetry import symmetry
     from benchmark.scoring.task import reference
+
+    target = target_of(target, zoo_folder)
 
     def done(certificate: Certificate) -> None:  # each is kept when it is there
         if out is not None:
@@ -154,6 +154,18 @@ def symmetry(
     console.print(table)
 
 
+@command("Scores", example="metanets")
+def metanets() -> None:
+    """List the metanets and baselines: what they read, how they are fitted."""
+    from metanets import METANETS
+
+    table = Table("metanet", "reads", "fitted", "kind")
+    for name, metanet in METANETS.items():
+        kind = "baseline" if metanet.baseline else "runs nets" if metanet.reads_function else "reads weights"
+        table.add_row(name, str(metanet.reads), "by gradient" if metanet.trained_by_gradient else "at once", kind)
+    console.print(table)
+
+
 def _training(epochs: int | None, batch: int | None, rates: list[float] | None, **settings: Any) -> "Training":
     """With these settings, of which None is not given; those that are hold whatever a metanet's recipe says."""
     from metanets.metanet import Training
@@ -163,7 +175,7 @@ def _training(epochs: int | None, batch: int | None, rates: list[float] | None, 
     return Training(**held, **settings, given=tuple(held))
 
 
-@command("Scores")
+@command("Scores", example="leaderboard results --format markdown")
 def leaderboard(
     results: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("data/results"),
     kind: Annotated[
@@ -212,7 +224,7 @@ def leaderboard(
         print_remarks(board.remarks(), to_errors=kind != "terminal")
 
 
-@command("Scores")
+@command("Scores", example="compare statnn trees_hyper_parameters --results results")
 def compare(
     one: Annotated[str, typer.Argument(help="A metanet with records.", metavar="A")],
     other: Annotated[str, typer.Argument(help="Another.", metavar="B")],
@@ -233,7 +245,7 @@ def compare(
         console.print(plain(comparison.sentence()), markup=False, highlight=False, soft_wrap=True)
 
 
-@command("Scores")
+@command("Scores", example="curve results --out curve.png")
 def curve(
     results: Annotated[Path, typer.Argument(help="A folder of records of `score --train-nets`.")],
     out: Annotated[Path, typer.Option(help="The picture, .png or .svg.")],
@@ -246,7 +258,7 @@ def curve(
     print(save(sample_efficiency(leaderboard(results).cells), out))
 
 
-@command("Scores")
+@command("Scores", example="demo --nets 100")
 def demo(
     out: Annotated[Path, typer.Option(help="Where everything goes; what is there is kept.")] = Path("data/demo"),
     nets: Annotated[int | None, typer.Option(min=100, help="Nets a family.")] = None,

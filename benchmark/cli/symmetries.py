@@ -12,7 +12,7 @@ from rich.table import Table
 from benchmark.cli.terminal import Folder, command, console, stoppable
 
 
-@command("Zoos")
+@command("Zoos", example="group digits-resnet8-standard")
 def group(
     of: Annotated[
         str, typer.Argument(help="A zoo's folder, a built-in spec's name, or a TOML or JSON file.", metavar="ZOO|SPEC")
@@ -48,7 +48,7 @@ def group(
     console.print(table)
 
 
-@command("Zoos")
+@command("Zoos", example="move zoos/standard --copies 4 --out zoos/moved")
 def move(
     zoo_folder: Folder,
     out: Annotated[Path, typer.Option(help="The folder of the new zoo.")],

@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+
+from benchmark.cli import completion
+from benchmark.cli.verb import MORE_HELP, Verb
 
 if TYPE_CHECKING:
     from zoo.jobs.status import Status
@@ -20,16 +24,24 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Zoos of trained networks, and metanetworks scored on them.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 console = Console(width=None if sys.stdout.isatty() else 150)  # no terminal: wide enough for the tables
 MOST_REMARKS = 20  # lines on records that are left out, or state other scores than theirs
-Verb = TypeVar("Verb", bound=Callable[..., None])
+Function = TypeVar("Function", bound=Callable[..., None])
 SAY_EVERY = 10  # seconds between lines of progress where the output is no terminal
 
-Folder = Annotated[Path, typer.Argument(help="A zoo's folder.")]
-Folders = Annotated[list[Path], typer.Argument(help="Zoos' folders.")]
+Folder = Annotated[Path, typer.Argument(help="A zoo's folder.", autocompletion=completion.zoos)]
+Folders = Annotated[list[Path], typer.Argument(help="Zoos' folders.", autocompletion=completion.zoos)]
+MetanetsOption = Annotated[
+    list[str],
+    typer.Option(
+        "--metanet",
+        help="A name (`metazoo metanets` lists them), package.module:NAME, path/to/file.py:NAME, or all; may be repeated.",
+        autocompletion=completion.metanets,
+    ),
+]
 ImagesOption = Annotated[Path | None, typer.Option("--images", help="Folder of Parquet files in the hub's layout.")]
 DownloadOption = Annotated[bool, typer.Option("--download", help="Fetch the images from the hub, into data/images.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
@@ -37,7 +49,12 @@ WorkersOption = Annotated[
     int | None, typer.Option(min=1, help="Processes of one thread each; default: physical cores, or GPUs.")
 ]
 SpecArgument = Annotated[
-    str, typer.Argument(help="A built-in spec's name (see `metazoo specs`), or a TOML or JSON file.", metavar="SPEC")
+    str,
+    typer.Argument(
+        help="A built-in spec's name (`metazoo specs` lists them), or a TOML or JSON file.",
+        metavar="SPEC",
+        autocompletion=completion.specs,
+    ),
 ]
 NetsOption = Annotated[int | None, typer.Option(help="How many nets.")]
 SeedOption = Annotated[int | None, typer.Option(min=0, help="The zoo's seed.")]
@@ -46,9 +63,13 @@ SettingsOption = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option(help="Where to train: cpu, cuda (all GPUs of the machine), or cuda:1 and so on.")]
 ZoosOption = Annotated[
-    list[Path] | None, typer.Option("--zoo", help="A zoo's folder, to compare labels with; may be repeated.")
+    list[Path] | None,
+    typer.Option("--zoo", help="A zoo's folder, to compare labels with; may be repeated.", autocompletion=completion.zoos),
 ]
-TargetOption = Annotated[str, typer.Option(help="A target, or a hyper-parameter.")]
+TargetOption = Annotated[
+    str | None,
+    typer.Option(help="A target, or a hyper-parameter; default: test_accuracy, or the first target that was measured."),
+]
 
 
 def _print_version(wanted: bool) -> bool:
@@ -60,19 +81,23 @@ def _print_version(wanted: bool) -> bool:
     return wanted
 
 
-def command(panel: str, name: str | None = None) -> Callable[[Verb], Verb]:
-    """Makes a function a verb of the command line, under that heading of the help.
+def command(
+    panel: str, name: str | None = None, *, example: str, more_help: Callable[[str], str] | None = None
+) -> Callable[[Function], Function]:
+    """Makes a function a verb of the command line, under that heading of the help, which ends with an example of it.
 
+    `more_help` gives what the help of the verb says beside, where a word is given before `--help`.
     Every path that it is given begins with the home folder where the user wrote `~`: the shell expands it in front only,
     and not in `--out=~/x`.
     """
 
-    def made(verb: Verb) -> Verb:
+    def made(verb: Function) -> Function:
         @wraps(verb)
         def run(**given: Any) -> None:
             verb(**{parameter: _from_home(value) for parameter, value in given.items()})
 
-        app.command(name, rich_help_panel=panel)(run)
+        setattr(run, MORE_HELP, more_help)
+        app.command(name, cls=Verb, rich_help_panel=panel, epilog=escape(f"Example: metazoo {example}"))(run)
         return verb
 
     return made
@@ -162,6 +187,16 @@ class Bar:
             self.said = now
             left = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
             console.print(f"{name}: {units}, {status.epochs / status.all_epochs:.0%}{left}")
+
+
+def target_of(given: str | None, zoo_folder: Path) -> str:
+    """The target that was given, or the zoo's headline. Raises ValueError where nothing was measured."""
+    import zoo
+
+    found = given or zoo.open(zoo_folder).headline
+    if found is None:
+        raise ValueError(f"{zoo_folder}: no target was measured; give --target, such as a hyper-parameter")
+    return found
 
 
 def print_board(board: Any, kind: str) -> None:

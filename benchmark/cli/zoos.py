@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from benchmark.cli import completion
 from benchmark.cli.terminal import (
     Bar,
     DeviceOption,
@@ -29,12 +30,17 @@ from benchmark.cli.terminal import (
     overrides,
     say,
     stoppable,
+    target_of,
     workers_of,
 )
 
 
-@command("Zoos")
-def specs(name: Annotated[str | None, typer.Argument(help="Print this spec as JSON, to edit.")] = None) -> None:
+@command("Zoos", example="specs digits-resnet8-standard")
+def specs(
+    name: Annotated[
+        str | None, typer.Argument(help="Print this spec as JSON, to edit.", autocompletion=completion.specs)
+    ] = None,
+) -> None:
     """List the built-in specs, or print one."""
     from zoo.spec.spec import SPECS, load, to_json
 
@@ -44,7 +50,7 @@ def specs(name: Annotated[str | None, typer.Argument(help="Print this spec as JS
         print(json.dumps(to_json(load(name)), indent=1))
 
 
-@command("Zoos")
+@command("Zoos", example="plan cifar10-resnet8-standard --nets 10000 --machines 4")
 def plan(
     spec: SpecArgument,
     nets: NetsOption = None,
@@ -68,7 +74,7 @@ def plan(
     console.print("\n".join(found.lines()), highlight=False, soft_wrap=True)
 
 
-@command("Zoos")
+@command("Zoos", example="build digits-resnet8-standard --nets 64 --out zoos/standard")
 def build(
     spec: SpecArgument,
     out: Annotated[Path, typer.Option(help="The zoo's folder; an unfinished or smaller zoo of this spec goes on.")],
@@ -118,7 +124,7 @@ def build(
     console.print(f"{out}: {len(zoo.open(out))} nets, {time.monotonic() - begun:.0f} s")
 
 
-@command("Zoos")
+@command("Zoos", example="work zoos/standard")
 def work(zoo_folder: Folder, device: DeviceOption = "cpu") -> None:
     """Train units of a zoo that is being built, beside any other workers, until none is left."""
     import zoo
@@ -130,7 +136,7 @@ def work(zoo_folder: Folder, device: DeviceOption = "cpu") -> None:
     console.print(f"{zoo_folder}: no unit is left; `metazoo build` with the zoo's spec writes the shards")
 
 
-@command("Zoos")
+@command("Zoos", example="status zoos/standard")
 def status(zoo_folder: Folder, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
     """Show how far a build is: units done, running and failed, nets an hour, the time left."""
     import zoo
@@ -144,7 +150,7 @@ def status(zoo_folder: Folder, as_json: Annotated[bool, typer.Option("--json", h
         raise typer.Exit(1)
 
 
-@command("Zoos")
+@command("Zoos", example="watch zoos/standard")
 def watch(
     zoo_folder: Folder,
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between looks.")] = 2,
@@ -168,7 +174,7 @@ def watch(
         raise typer.Exit(1)
 
 
-@command("Zoos")
+@command("Zoos", example="info zoos/standard")
 def info(zoo_folder: Folder, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
     """Count a zoo's nets and show how its targets and hyper-parameters are distributed."""
     import zoo
@@ -199,7 +205,7 @@ def _plain(item: Any) -> str:
     return f"{item['nets']} ({item['diverged']} diverged)" if isinstance(item, dict) else f"{item}"
 
 
-@command("Zoos")
+@command("Zoos", example="verify zoos/standard --nets 16")
 def verify(
     zoo_folder: Folder,
     nets: Annotated[int, typer.Option(min=0, help="How many random nets to measure again.")] = 4,
@@ -226,10 +232,10 @@ def verify(
     console.print(f"{zoo_folder}: nothing wrong{again}", soft_wrap=True)
 
 
-@command("Zoos")
+@command("Zoos", example="audit zoos/standard")
 def audit(
     zoo_folder: Folder,
-    target: TargetOption = "test_accuracy",
+    target: TargetOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Shuffles the labels; moves the nets.")] = 0,
     of_distribution: Annotated[
         bool, typer.Option("--distribution", help="Instead, tell nets from nets moved by their symmetries.")
@@ -244,7 +250,7 @@ def audit(
         moved = distribution(zoo_folder, seed=seed)
         print(json.dumps(moved.to_json(), indent=1) if as_json else "\n".join(moved.lines()))
         return
-    found = audit(zoo_folder, target, seed=seed)
+    found = audit(zoo_folder, target_of(target, zoo_folder), seed=seed)
     if as_json:
         print(json.dumps(found.to_json(), indent=1))
     else:
@@ -253,17 +259,18 @@ def audit(
         raise typer.Exit(1)
 
 
-@command("Zoos")
+@command("Zoos", example="plot zoos/standard zoos/w_asymmetric --out pictures")
 def plot(
     zoo_folders: Folders,
     out: Annotated[Path, typer.Option(help="Where the pictures go.")],
-    target: TargetOption = "test_accuracy",
+    target: TargetOption = None,
     kind: Annotated[Literal["png", "svg"], typer.Option(help="The pictures' format.")] = "png",
 ) -> None:
     """Draw a target's histograms by family, and the target against each hyper-parameter."""
     import zoo
     from zoo.dataset import plots
 
+    target = target_of(target, zoo_folders[0])
     opened = [zoo.open(folder) for folder in zoo_folders]
     for one in opened:
         one.check_target(target)
@@ -271,7 +278,7 @@ def plot(
     print(plots.save(plots.against_hyper_parameters(opened, target), out / f"{target}-hyper_parameters.{kind}"))
 
 
-@command("Zoos")
+@command("Zoos", example="export zoos/standard --net 3 --out net.safetensors")
 def export(
     zoo_folder: Folder,
     out: Annotated[Path, typer.Option(help="The file to write; of kind official, the folder.")],

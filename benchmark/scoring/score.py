@@ -1,5 +1,6 @@
 """Scoring: metanets are fitted on zoos' train and validation nets, then read the test nets once, and leave records."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from metanets.inputs.canonical import split
 from zoo import Zoo
 from zoo.dataset.nets import Inputs
 from zoo.jobs.main_guard import end_if_starting
+from zoo.messages import duration
 from zoo.symmetry import group_of
 from zoo.training import machine
 
@@ -151,7 +153,10 @@ def _check_names(names: dict[str, None], fitters: Fitters) -> None:
 
 
 def _run_all(jobs: list[Job], fitters: Fitters, workers: int, report: Callable[[str], None]) -> list[Path]:
-    """Runs the jobs, so many at a time, and says what came of each; at the first error the others are ended."""
+    """Runs the jobs, so many at a time, and says what came of each and how long the rest will take, by those that are done.
+
+    At the first error the others are ended.
+    """
     places, paths = SimpleQueue[str](), list[Path]()
     for place in machine.spread(jobs[0].training.device, workers):
         places.put(place)
@@ -167,13 +172,15 @@ def _run_all(jobs: list[Job], fitters: Fitters, workers: int, report: Callable[[
     with ThreadPoolExecutor(workers) as pool:
         pending = [pool.submit(run_one, job) for job in jobs]
         try:
-            for future in as_completed(pending):
+            begun = time.monotonic()
+            for done, future in enumerate(as_completed(pending), 1):
                 paths += future.result()
                 last = records.stored(paths[-1], below=jobs[0].out)
                 task, test = last.record.task, derived(last.frame).test
-                report(
-                    f"{task.zoo.name}, {task.name()}, {last.record.metanet.name}: R² {test['r2']:.3f}, tau {test['tau']:.3f}"
-                )
+                scores = f"{last.record.metanet.name}: R² {test['r2']:.3f}, tau {test['tau']:.3f}"
+                left = duration((time.monotonic() - begun) / done * (len(pending) - done))
+                rest = f" ({done} of {len(pending)}; about {left} left)" if done < len(pending) else ""
+                report(f"{task.zoo.name}, {task.name()}, {scores}{rest}")
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             fitters.close()

@@ -4,7 +4,7 @@ Everything here may come from a stranger. A submission is never changed: a corre
 and what maintainers found when they ran it again stands elsewhere (see `benchmark.submissions.verification`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -19,41 +19,69 @@ from benchmark.scoring.task import opened
 from benchmark.submissions.cross_checks import at_odds, other_nets, together
 from benchmark.submissions.record_checks import bad_rows, examined, is_known
 from benchmark.submissions.submission import Submission
+from metanets.table import of_the_suite
 from zoo.messages import plain
 from zoo.storage import files
 from zoo.untrusted.files import read_bytes, remove
 
+SEEDS = "seed-*.json"  # the records in a folder of one metanet on one task
+
 
 def submit(
-    paths: Sequence[Path], about: Submission, *, to: Path, zoo_folders: Sequence[Path] = ()
-) -> tuple[Path, tuple[Path, ...]]:
-    """Checks records, files or folders of them, and copies them with `about` to where they belong under `to`.
+    paths: Sequence[Path],
+    about: Submission,
+    *,
+    to: Path,
+    zoo_folders: Sequence[Path] = (),
+    report: Callable[[str], None] = lambda line: None,
+) -> dict[Path, tuple[Path, ...]]:
+    """Checks records and copies them with `about` to where they belong under `to`: a submission a metanet and task.
 
-    Returns the new folder and the files in it, the last of them `submission.json`, without which a stopped copy counts
-    for nothing and the same call goes on. Nothing is overwritten: records that `score` has put there already stay, if
-    they are these. With zoos every record must be of one of them; with or without, labels must be those of the records that
-    are under `to` already. Raises ValueError listing all that is wrong, and
-    FileExistsError where something else is in the way.
+    `paths` are records, folders of them, or whatever folder `score` wrote; of one with folders in it, what the suite
+    itself has is left aside, and reported. All is checked before anything is copied. Returns each new folder and the files
+    in it, the last of them `submission.json`, without which a stopped copy counts for nothing and the same call goes on.
+    Nothing is overwritten: records that `score` has put there already stay, if they are these. With zoos every record
+    must be of one of them; with or without, labels must be those of the records that are under `to` already. Raises
+    ValueError listing all that is wrong, and FileExistsError where something else is in the way.
     """
-    known = opened(zoo_folders)
-    found, problems = examined(_expanded(paths), known)
-    problems += together(found, submitted=True) + _disagreeing(found, to)
+    known, groups, problems, found = opened(zoo_folders), _groups(paths, report), list[str](), list[list[Stored]]()
+    if about.supersedes is not None and len(groups) > 1:
+        told = f"expected one metanet on one task, found {len(groups)} folders of records"
+        raise ValueError(f"--supersedes {about.supersedes} corrects one folder: {told}")
+    for group in groups:
+        read, wrong = examined(group, known)
+        found.append(read)
+        problems += [*wrong, *together(read, submitted=True)]
+    every = [one for group in found for one in group]
+    problems += _disagreeing(every, to)
     if known:
-        lacking = [one for one in found if not is_known(one.record, known)]
+        lacking = [one for one in every if not is_known(one.record, known)]
         problems += [f"{one.path}: fitted or tested on a zoo that is not among those given by --zoo" for one in lacking]
     if problems:
         raise ValueError("\n  ".join([f"refused, {len(problems)} problem(s):", *map(plain, problems)]))
-    folder = _destination(to, found[0].record, about.supersedes)
     about = replace(about, labels_checked=bool(known))  # not the submitter's to say
-    contents = {name: data for one in found for name, data in _contents(one).items()}
-    return folder, _copied(folder, to, contents | {SUBMISSION: files.to_json(asdict(about))})
+    submission, written = {SUBMISSION: files.to_json(asdict(about))}, dict[Path, tuple[Path, ...]]()
+    for read in found:
+        folder = _destination(to, read[0].record, about.supersedes)
+        contents = {name: data for one in read for name, data in _contents(one).items()}
+        written[folder] = _copied(folder, to, contents | submission)
+    return written
 
 
-def _expanded(paths: Iterable[Path]) -> list[Path]:
-    found = [file for path in paths for file in (sorted(path.glob("seed-*.json")) if path.is_dir() else [path])]
+def _groups(paths: Sequence[Path], report: Callable[[str], None]) -> list[list[Path]]:
+    """The files of records by the folder that they lie in: each is one metanet on one task."""
+    found: dict[Path, list[Path]] = {}
+    for path in paths:
+        whole = path.is_dir() and not any(path.glob(SEEDS))
+        for file in sorted(path.glob(f"**/{SEEDS}")) if whole else sorted(path.glob(SEEDS)) if path.is_dir() else [path]:
+            found.setdefault(file.parent, []).append(file)
+        for folder in [folder for folder in found if whole and of_the_suite(folder.name) and path in folder.parents]:
+            report(f"{folder}: left aside, the suite has {folder.name}; give this folder itself to submit it")
+            del found[folder]
     if not found:
-        raise FileNotFoundError("no records given; name their files, or the folder of a metanet that holds them")
-    return found
+        where = ", ".join(map(str, paths))
+        raise FileNotFoundError(f"{where}: no records of a metanet of yours; give their files, or a folder that holds them")
+    return list(found.values())
 
 
 def _disagreeing(found: Sequence[Stored], to: Path) -> list[str]:
@@ -61,7 +89,7 @@ def _disagreeing(found: Sequence[Stored], to: Path) -> list[str]:
     seen: dict[tuple[object, ...], tuple[Path, pd.Series]] = {}
     tasks: dict[tuple[str, str, str], tuple[Path, pd.DataFrame]] = {}
     zoos = {zoo.manifest_sha256 for one in found for zoo in (one.record.task.zoo, one.record.task.test_zoo)}
-    for one in readable(to)[0] if any(to.glob("**/seed-*.json")) else ():
+    for one in readable(to)[0] if any(to.glob(f"**/{SEEDS}")) else ():
         task = one.record.task
         if zoos & {task.zoo.manifest_sha256, task.test_zoo.manifest_sha256} and not list(bad_rows(one)):
             _ = [*at_odds(one, seen), *other_nets(one, tasks)]  # what is wrong among them is `check`'s to say
@@ -84,7 +112,7 @@ def _destination(to: Path, record: Record, supersedes: str | None) -> Path:
     if supersedes is None:
         return folder
     old = plain.with_name(supersedes)
-    if stem(supersedes) != plain.name or not any(old.glob("seed-*.json")):
+    if stem(supersedes) != plain.name or not any(old.glob(SEEDS)):
         raise ValueError(f"no records of {plain.name} at {old}; --supersedes takes the name of a folder in {plain.parent}")
     if not (old / SUBMISSION).exists():
         raise ValueError(f"{old} was submitted by nobody: it is the leaderboard's own, which no submission supersedes")

@@ -93,7 +93,7 @@ def test_specs_are_listed_and_printed_as_files_that_build_takes(metazoo, tmp_pat
         (["info", "TRUNCATED"], "test-00000-of-00001.h5"),
         (["info", "OTHER"], "metazoo-99"),
         (["score", "NOWHERE", "--metanet", "mean", "--out", "OUT"], "is no zoo"),
-        (["score", "TRUNCATED", "--metanet", "mean", "--out", "OUT"], "altered"),
+        (["score", "TRUNCATED", "--metanet", "mean", "--out", "OUT"], "its bytes are not those that MANIFEST.sha256 lists"),
         (["score", "ZOO", "--metanet", "statn", "--out", "OUT"], "did you mean statnn"),
         (["score", "ZOO", "--metanet", "mean", "--target", "accuracy", "--out", "OUT"], "test_accuracy"),
         (["score", "ZOO", "--metanet", "mean", "--device", "cuda:99", "--out", "OUT"], "no device 'cuda:99' here"),

@@ -121,7 +121,7 @@ def test_invented_labels_are_compared_with_those_on_the_leaderboard(base, tmp_pa
     with pytest.raises(ValueError, match=r"the test_accuracy of validation nets .* is not that of"):
         submit([mine], submission(**ABOUT), to=to)
     other = put(tmp_path / "mine", "other.Net", frames=frames, target="test_loss")  # another target has other labels
-    folder, _ = submit([other], submission(**ABOUT), to=to)
+    (folder,) = submit([other], submission(**ABOUT), to=to)
     assert not read_submission(folder / "submission.json").labels_checked
 
 

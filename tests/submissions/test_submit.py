@@ -87,7 +87,8 @@ def read(path: Path) -> Stored:
 
 
 def given_in(folder: Path, to: Path, *zoos: Path, **fields: object) -> Path:
-    return submit([folder], submission(**ABOUT | fields), to=to, zoo_folders=zoos)[0]
+    (found,) = submit([folder], submission(**ABOUT | fields), to=to, zoo_folders=zoos)
+    return found
 
 
 def test_a_submission_is_copied_whole_checked_and_shown(scored, standard, tmp_path):
@@ -101,6 +102,20 @@ def test_a_submission_is_copied_whole_checked_and_shown(scored, standard, tmp_pa
     assert check(to, [standard]) == Checked((), 5, 5)
     assert check(to) == Checked((), 5, 0)
     assert leaderboard(to).cells["seeds"].tolist() == [5]
+
+
+def test_the_folder_that_score_wrote_is_grouped_by_metanet_and_task(standard, tmp_path):
+    out, said = tmp_path / "out", list[str]()
+    (tmp_path / "mine.py").write_text("from sklearn.dummy import DummyRegressor as Mine\n")
+    for target in ("test_accuracy", "test_loss"):
+        score([standard], [f"{tmp_path / 'mine.py'}:Mine", "mean"], target, out=out, seeds=5)
+    written = submit([out], submission(**ABOUT), to=tmp_path / "results", report=said.append)
+    assert sorted(folder.parent.name for folder in written) == ["test_accuracy", "test_loss"]
+    assert {folder.name for folder in written} == {"mine.Mine"}
+    assert len(said) == 2
+    assert all("left aside, the suite has mean" in line for line in said)
+    with pytest.raises(ValueError, match="corrects one folder: expected one metanet on one task, found 2"):
+        submit([out], submission(**ABOUT, supersedes="mine.Mine"), to=tmp_path / "results")
 
 
 def test_a_zoo_is_the_same_wherever_it_was_fetched_from(scored, standard, tmp_path):

@@ -192,6 +192,12 @@ class Zoo:
         numbers = [name for name in names if name in self.columns and name not in self.spec.text]
         return [name for name in numbers if self.columns[name].notna().any()]
 
+    @property
+    def headline(self) -> str | None:
+        """The target that says most of the nets: `test_accuracy`, or the first that was measured; None where none was."""
+        measured = [name for name in self.targets if name in self.spec.targets]
+        return "test_accuracy" if "test_accuracy" in measured else next(iter(measured), None)
+
     def source_of(self, column: str) -> Derived | None:
         """The derived file of nets that a column comes from; None where it is the zoo's own."""
         return next((one for one in self.derived.values() if one.of == "nets" and column in one.columns), None)

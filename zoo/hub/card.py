@@ -97,12 +97,6 @@ def _agreed(texts: dict[str, str]) -> str:
     return "; ".join(f"{config}: {text}" for config, text in texts.items()) if others else first
 
 
-def headline(zoo: Zoo) -> str | None:
-    """The column that says most of a zoo's nets: test accuracy where it has one. None where nothing was measured."""
-    own = [name for name in zoo.targets if zoo.source_of(name) is None]
-    return "test_accuracy" if "test_accuracy" in own else next(iter(own), None)
-
-
 def card(zoos: dict[str, Zoo], about: About, *, pictures: dict[str, str], scores: str = "") -> str:
     """The card of these zoos, by config; `pictures` are captions by path, `scores` is Markdown, put in as it is.
 

@@ -27,7 +27,7 @@ from zoo.dataset import derived, not_a_zoo, plots
 from zoo.dataset.figure import Figure
 from zoo.dataset.not_a_zoo import RELEASE
 from zoo.dataset.reader import Zoo, open
-from zoo.hub.card import architecture, card, columns, headline
+from zoo.hub.card import architecture, card, columns
 from zoo.hub.citation import About
 from zoo.hub.croissant import INDEX, croissant
 from zoo.spec.columns import SPLITS
@@ -183,7 +183,7 @@ def _pictures(zoos: dict[str, Zoo]) -> dict[str, tuple[str, Figure]]:
     """
     groups: dict[tuple[str, str, tuple[str, ...]], list[Zoo]] = {}
     for zoo in zoos.values():
-        if target := headline(zoo):
+        if target := zoo.headline:
             drawn = tuple(name for name in zoo.hyper_parameters if name in zoo.targets and name != target)
             groups.setdefault((zoo.spec.image_task, target, drawn), []).append(zoo)
     made = {}
