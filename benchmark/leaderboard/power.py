@@ -38,7 +38,7 @@ class Variance:
         return float(ERRORS * np.sqrt(self.of_nets + self.of_a_seed / seeds))
 
     def needed(self, difference: float, seeds: int) -> float:
-        """The test nets that it takes to find this difference with a probability of POWER; infinite: seeds differ too much."""
+        """The test nets that it takes to find this difference with a probability of POWER; infinite: seeds differ more."""
         left = (difference / ERRORS) ** 2 - self.of_a_seed / seeds
         return float(np.ceil(self.nets * self.of_nets / left)) if left > 0 else np.inf
 
