@@ -1,24 +1,31 @@
 """The demo: both main families on the embedded digits, from images to leaderboard, pictures and a sentence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
 
 import zoo as zoos
-from benchmark.leaderboard.leaderboard import Leaderboard, from_records
+from benchmark.leaderboard.compare import LEVEL, comparison
+from benchmark.leaderboard.leaderboard import Leaderboard, Result, from_records
 from benchmark.leaderboard.plots import predicted_against_true
 from benchmark.records import records
 from benchmark.scoring.score import score
+from benchmark.site.site import write
+from benchmark.statistics.intervals import difference_of, resampled
+from benchmark.statistics.metrics import r2
 from metanets import METANETS, Training
 from metanets.table import fitting
+from zoo import Zoo
 from zoo.dataset import plots
+from zoo.dataset.start import initial
 from zoo.jobs.status import Status
 
 FAMILIES = ("standard", "w_asymmetric")
 NETS, SEEDS, TARGET = 512, 3, "test_accuracy"
+STARTS = 4  # nets whose initial weights are looked at
 NAMES = (  # the paper's four, two that read structure, and the baselines
     *("mlp", "dmc", "deepsets", "statnn", "probe_and_weights", "hybrid"),
     *(name for name in fitting(pairs=False) if METANETS[name].baseline),
@@ -34,7 +41,9 @@ class Demo:
 
     board: Leaderboard
     pictures: list[Path]
-    sentence: str
+    site: Path
+    finding: str
+    next: tuple[str, ...]  # commands
 
 
 def demo(
@@ -49,7 +58,7 @@ def demo(
     report: Callable[[str, Status], None] = lambda name, status: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Demo:
-    """Builds both zoos, scores NAMES, draws pictures; what exists in `out` is kept."""
+    """Builds both zoos, scores NAMES, draws pictures, writes a site; zoos and records that exist in `out` are kept."""
     folders = []
     for family in FAMILIES:
         spec = zoos.load(f"digits-resnet8-{family}", {"nets": nets})
@@ -72,30 +81,60 @@ def demo(
         plots.save(predicted_against_true(found, folders), out / "predicted.png"),
     ]
     board = from_records(found)
-    return Demo(board, pictures, sentence(board.cells))
+    site = write(out / "results", out / "site", zoo_folders=folders, overwrite=True)
+    return Demo(board, pictures, site, finding(board.results, opened), _next(out, folders[0]))
 
 
-def sentence(cells: pd.DataFrame) -> str:
-    """What this run shows of the paper's finding, whatever it is; from the mean scores of the MLP and the best of all."""
-    boards = {name: cells[cells["family"] == name].set_index("metanet").sort_values("r2_mean") for name in FAMILIES}
-    mlp = {name: board.loc["mlp"] for name, board in boards.items()}
-    gain = mlp["w_asymmetric"]["r2_mean"] - mlp["standard"]["r2_mean"]
-    noise = 2 * max(row["r2_std"] for row in mlp.values())
-    if gain > noise:
+def _next(out: Path, zoo: Path) -> tuple[str, ...]:
+    """What to try then: another metanet, two compared, how far symmetries move predictions."""
+    return (
+        f"metazoo score {zoo} --metanet nfn --seeds 1 --out {out / 'results'}",
+        f"metazoo compare hybrid trees_statistics --results {out / 'results'}",
+        f"metazoo symmetry {zoo} --metanet statnn --epochs 40 --batch 8 --learning-rate 0.005",
+    )
+
+
+def finding(results: Sequence[Result], opened: Sequence[Zoo]) -> str:
+    """What this run shows of the paper's finding, by the statistics of `compare`, and what else may be why."""
+    at = {(result.records[0].task.test_zoo.family, result.label): result for result in results}
+    tables = [resampled(of.target, of.predicted, r2) for of in (at[family, "mlp"] for family in reversed(FAMILIES))]
+    gain = difference_of(*tables)
+    if gain.p > 1 - LEVEL:
+        verdict = "no significant difference, so this run does not show the paper's finding"
+    elif gain.value > 0:
         verdict = "weights are easier to read where W-asymmetry has removed their symmetries, as the paper found"
-    elif gain > -noise:
-        verdict = "within the seeds' spread, so this run does not show the paper's finding"
     else:
         verdict = "the opposite of what the paper found"
-    scores = [f"{row['r2_mean']:.2f} (tau {row['tau_mean']:.2f}) on {name} nets" for name, row in mlp.items()]
-    parts = [f"The MLP on the plain vector of weights has R² {' and '.join(scores)}: {verdict}."]
-    for name, board in boards.items():
-        metanet, baseline = (board[board["baseline"] == kind].iloc[-1] for kind in (False, True))
-        lead = metanet["r2_mean"] - baseline["r2_mean"]
-        level = abs(lead) <= 2 * max(metanet["r2_std"], baseline["r2_std"])
-        relation = "level with" if level else "above" if lead > 0 else "below"
+    scores = " and ".join(f"{_r2(at[family, 'mlp']):.2f} on {family} nets" for family in FAMILIES)
+    parts = [
+        f"The MLP on the plain vector of weights has R² {scores}, a difference of {gain.value:+.2f} [{gain.low:+.2f}, "
+        f"{gain.high:+.2f}]: {verdict}.",
+        f"The two differ in more than symmetry: {_confounds(opened)}.",
+    ]
+    for family in FAMILIES:
+        best, baseline = (
+            max((one for (of, _), one in at.items() if of == family and one.baseline == kind), key=_r2)
+            for kind in (False, True)
+        )
+        found = comparison(best, baseline)
+        relation = "level with" if not found.significant else "above" if found.value > 0 else "below"
         parts.append(
-            f"On {name} nets the best metanet, {metanet.name} ({metanet['r2_mean']:.2f}), is {relation} the best baseline, "
-            f"{baseline.name} ({baseline['r2_mean']:.2f})."
+            f"On {family} nets the best metanet, {best.label} ({_r2(best):.2f}), is {relation} the best baseline, "
+            f"{baseline.label} ({_r2(baseline):.2f}), {found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]."
         )
     return " ".join(parts)
+
+
+def _r2(result: Result) -> float:
+    return float(np.mean([r2(result.target, row) for row in result.predicted]))
+
+
+def _confounds(opened: Sequence[Zoo]) -> str:
+    """How zoos differ beside their symmetries: in the spread of what is predicted, and in the scale of initial weights."""
+    spreads, scales = [], []
+    for one in opened:
+        settled = one.columns[~one.columns["diverged"]]
+        spreads.append(f"{settled[TARGET].std():.2f}")
+        start = initial(one, settled.index[:STARTS].tolist())[:, one.blueprint.trained]
+        scales.append(f"{float(start.square().mean().sqrt()):.3f}")
+    return f"accuracy has a standard deviation of {' and '.join(spreads)}, initial weights one of {' and '.join(scales)}"

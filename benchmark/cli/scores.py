@@ -25,6 +25,7 @@ from benchmark.cli.terminal import (
     console,
     print_board,
     print_remarks,
+    say,
     stoppable,
     target_of,
     workers_of,
@@ -265,7 +266,7 @@ def demo(
     workers: WorkersOption = None,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Do it all on the embedded digits: two zoos, all metanets, leaderboard, pictures."""
+    """Do it all on the embedded digits: two zoos, ten metanets and baselines, leaderboard, pictures, a site."""
     from benchmark.cli.demo import NETS, demo
 
     begun = time.monotonic()
@@ -282,5 +283,7 @@ def demo(
     print_board(made.board, "terminal")
     for picture in made.pictures:
         print(picture)
-    console.print(made.sentence, soft_wrap=True)
-    console.print(f"{time.monotonic() - begun:.0f} s")
+    say(f"\n{made.finding}\n\nThe site: {made.site.resolve().as_uri()}\nWhat to try next:")
+    for line in made.next:
+        say(f"  {line}")
+    say(f"{time.monotonic() - begun:.0f} s")

@@ -52,8 +52,13 @@ class Comparison:
         what = f"{self.one} is {way} {self.other}{by} in {WORDS[self.metric]}"
         return f"On {self.zoo}, {what} ({bounds}): {self._verdict()}{note}."
 
+    @property
+    def significant(self) -> bool:
+        """Whether the difference is, without a correction for several comparisons."""
+        return self.p <= 1 - LEVEL
+
     def _verdict(self) -> str:
-        if self.p > 1 - LEVEL:
+        if not self.significant:
             return "no significant difference"
         better = self.one if (self.value > 0) != (self.metric in LOWER_IS_BETTER) else self.other
         return f"{better} is significantly better"
@@ -87,7 +92,7 @@ def compare(
     if not zoos[0] & zoos[1]:
         has = " and ".join(f"{name} on {', '.join(sorted(on))}" for name, on in zip((one, other), zoos, strict=True))
         raise ValueError(f"no zoo has records of both on {task}: {has}")
-    return [_comparison(at[zoo, one], at[zoo, other], metric) for zoo in sorted(zoos[0] & zoos[1])]
+    return [comparison(at[zoo, one], at[zoo, other], metric) for zoo in sorted(zoos[0] & zoos[1])]
 
 
 def _named(name: str, results: list[Result], task: str) -> str:
@@ -108,7 +113,8 @@ def _check(what: str, name: str, names: Any) -> None:
         raise ValueError(unknown(what, name, known))
 
 
-def _comparison(one: Result, other: Result, metric: str) -> Comparison:
+def comparison(one: Result, other: Result, metric: str = "r2") -> Comparison:
+    """Two results on the same test nets. Raises ValueError where these differ."""
     if not np.array_equal(one.target, other.target):
         raise ValueError(f"{one.key[1]}: the test nets of {one.key[2]} and {other.key[2]} differ; score one of them again")
     found = difference(one.target, one.predicted, other.predicted, METRICS[metric], level=LEVEL, ends=one.ends)

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,44 +14,61 @@ from benchmark.records.records import Stored
 from benchmark.statistics.derived import derived
 from zoo.dataset.figure import Figure
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ACROSS = 4  # panels in a line: what can be read at the width of a README
+
 
 def predicted_against_true(found: Sequence[Stored], zoo_folders: list[Path]) -> Figure:
-    """A panel for each zoo (row) and metanet (column): each test net's true target and its prediction.
+    """A panel for each zoo and metanet, ACROSS in a line: each test net's true target and its prediction.
 
-    `found` are records on one target; of several seeds the first is drawn. Raises ValueError where a record's zoo is
-    not among `zoo_folders`.
+    `found` are records on one target; of several seeds the first is drawn, and the scores are the means over seeds that
+    boards show. Predictions outside the axes are triangles at their edge. Raises ValueError where a record's zoo is not
+    among `zoo_folders`.
     """
     opened = {zoo.manifest_sha256: zoo for zoo in map(zoos.open, zoo_folders)}
-    drawn: dict[tuple[str, str], Stored] = {}
-    for one in sorted(found, key=lambda one: (one.record.metanet.baseline, one.path)):  # baselines to the right
+    drawn: dict[str, dict[str, list[Stored]]] = {}
+    for one in sorted(found, key=lambda one: (one.record.metanet.baseline, one.path)):  # baselines behind
         zoo = one.record.task.test_zoo
         if zoo.manifest_sha256 not in opened:
             raise ValueError(f"{one.path} is of zoo {zoo.label()}, which is not among those given")
-        drawn.setdefault((zoo.manifest_sha256, one.record.metanet.name), one)
-    rows = list(dict.fromkeys(zoo for zoo, _ in drawn))
-    columns = list(dict.fromkeys(name for _, name in drawn))
-    figure = Figure(figsize=(2.4 * len(columns) + 0.6, 2.6 * len(rows) + 0.4), layout="constrained")
-    panels = figure.subplots(len(rows), len(columns), squeeze=False, sharex="row", sharey="row")
-    for row, digest in enumerate(rows):
-        for column, name in enumerate(columns):
-            axes = panels[row, column]
-            if (digest, name) not in drawn:
-                axes.set_axis_off()
-                continue
-            frame = drawn[digest, name].frame
-            frame = frame[frame["split"] == "test"]
-            true = frame["target"].to_numpy()
-            ends = [float(np.min(true)), float(np.max(true))]
-            axes.plot(ends, ends, color="0.6", linewidth=1)
-            axes.scatter(true, frame["prediction"], s=7, alpha=0.6, linewidths=0)
-            margin = 0.25 * (ends[1] - ends[0])
-            axes.set_ylim(ends[0] - margin, ends[1] + margin)  # a wild prediction must not squeeze the others
-            scores = derived(drawn[digest, name].frame).test
-            axes.set_title(f"{name}\nR² {scores['r2']:.2f}, tau {scores['tau']:.2f}", fontsize="small")
-        panels[row, 0].set_ylabel(f"{opened[digest].spec.family}\npredicted", fontsize="small")
-    for axes in panels[-1]:
-        axes.set_xlabel(f"true {next(iter(drawn.values())).record.task.target.replace('_', ' ')}", fontsize="small")
+        drawn.setdefault(zoo.manifest_sha256, {}).setdefault(one.record.metanet.name, []).append(one)
+    across = min(ACROSS, max(map(len, drawn.values())))
+    lines = {digest: ceil(len(names) / across) for digest, names in drawn.items()}
+    figure = Figure(figsize=(2.3 * across + 0.5, 2.5 * sum(lines.values()) + 0.4), layout="constrained")
+    panels = figure.subplots(sum(lines.values()), across, squeeze=False)
+    first = 0
+    for digest, names in drawn.items():
+        part = panels[first : first + lines[digest]]
+        for axes, (name, seeds) in zip(part.flat, names.items(), strict=False):
+            _panel(axes, name, seeds)
+        for axes in part.flat[len(names) :]:
+            axes.set_axis_off()
+        for axes in part[:, 0]:
+            axes.set_ylabel(f"{opened[digest].spec.family}\npredicted", fontsize="small")
+        first += lines[digest]
+    figure.supxlabel(f"true {found[0].record.task.target.replace('_', ' ')}", fontsize="small")
     return figure
+
+
+def _panel(axes: "Axes", name: str, seeds: Sequence[Stored]) -> None:
+    """One metanet's predictions of one zoo's test nets."""
+    frame = seeds[0].frame
+    frame = frame[frame["split"] == "test"]
+    true, predicted = frame["target"].to_numpy(), frame["prediction"].to_numpy()
+    ends = [float(np.min(true)), float(np.max(true))]
+    axes.plot(ends, ends, color="0.6", linewidth=1)
+    margin = 0.25 * (ends[1] - ends[0])
+    low, high = ends[0] - margin, ends[1] + margin  # a wild prediction must not squeeze the others
+    axes.set_ylim(low, high)
+    for marker, place, some in (("v", low, predicted < low), ("^", high, predicted > high)):
+        axes.scatter(true[some], np.full(some.sum(), place), marker=marker, s=22, color="tab:red", clip_on=False, zorder=3)
+    inside = (predicted >= low) & (predicted <= high)
+    axes.scatter(true[inside], predicted[inside], s=7, alpha=0.6, linewidths=0)
+    scores = [derived(one.frame).test for one in seeds]
+    r2, tau = (float(np.mean([one[metric] for one in scores])) for metric in ("r2", "tau"))
+    axes.set_title(f"{name}\nR² {r2:.2f}, tau {tau:.2f}", fontsize="medium")
 
 
 def sample_efficiency(cells: pd.DataFrame) -> Figure:
