@@ -183,6 +183,9 @@ def leaderboard(
         Literal["terminal", "markdown", "latex", "csv", "json"], typer.Option("--format", help="How to print it.")
     ] = "terminal",
     pairs: Annotated[bool, typer.Option("--pairs", help="Compare all pairs of metanets instead, Holm-corrected.")] = False,
+    short: Annotated[
+        bool, typer.Option("--brief", help="Without gain, tau beyond the recipe, and certificates: to fit a page.")
+    ] = False,
     by_track: Annotated[
         bool, typer.Option("--tracks", help="A row a metanet instead: its mean over tracks of tasks, and its score in each.")
     ] = False,
@@ -209,7 +212,7 @@ def leaderboard(
             rows = found.reset_index()
             print(rows.to_json(orient="records", indent=1) if kind == "json" else to_csv(rows), end="")
     elif not pairs:
-        print_board(board, kind)
+        print_board(board, kind, short=short)
     elif kind == "json":
         print(board.pairs().to_json(orient="records", indent=1))
     elif kind == "csv":

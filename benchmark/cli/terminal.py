@@ -199,11 +199,16 @@ def target_of(given: str | None, zoo_folder: Path) -> str:
     return found
 
 
-def print_board(board: Any, kind: str) -> None:
-    """Prints a leaderboard, a table a task; of kind terminal, transfer matrices first. Then, what is not on it and why."""
+def print_board(board: Any, kind: str, *, short: bool = False) -> None:
+    """Prints a leaderboard, a table a task; of kind terminal, transfer matrices first. Then, what is not on it and why.
+
+    `short` leaves out the columns that `columns.brief` does.
+    """
+    from benchmark.leaderboard.columns import brief
     from benchmark.leaderboard.latex_csv import to_csv, to_latex
     from benchmark.leaderboard.tables import frame_table, to_markdown, to_table
 
+    boards = [brief(cells) for cells in board.boards()] if short else board.boards()
     if kind in ("json", "csv"):
         text = board.cells.to_json(orient="records", indent=1) + "\n" if kind == "json" else to_csv(board.cells)
         print(text, end="")
@@ -211,10 +216,10 @@ def print_board(board: Any, kind: str) -> None:
         for (task, metanet), matrix in board.matrices().items():
             title = f"{metanet}, {task}: R² fitted on one zoo (row), tested on another (column)"
             console.print(frame_table(matrix, title, width=console.width))
-        for cells in board.boards():
+        for cells in boards:
             console.print(to_table(cells, width=console.width))
     else:
-        for cells in board.boards():
+        for cells in boards:
             print(to_markdown(cells) if kind == "markdown" else to_latex(cells))
     print_remarks(board.remarks(), to_errors=kind != "terminal")
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from benchmark.leaderboard.beyond import BEYOND, attainable_line
@@ -32,6 +33,12 @@ NOTE = "* the prediction is constant and ranks nothing; tau is set to 0"
 LARGE = 1e4  # beyond, a number is written with its power of ten
 
 
+def brief(cells: pd.DataFrame) -> pd.DataFrame:
+    """The cells of a board that shows less: no gain, tau beyond the recipe or certificates. It fits a page's width."""
+    blank = dict.fromkeys(("gain", "tau_beyond", "moved_r2", "worst_r2"), np.nan)
+    return cells.assign(**blank, gain_note="", exact="")
+
+
 def about(cells: pd.DataFrame) -> str:
     """A board's title."""
     return f"{cells['task'].iloc[0]} of {cells['board'].iloc[0]} nets"
@@ -45,7 +52,8 @@ def legend(cells: pd.DataFrame) -> str:
         if told
         else f"not scored: the baseline {BASELINE}, so what the weights add is unknown"
     )
-    parts = ["mean±standard deviation over seeds [95% interval over test nets and seeds]", gain]
+    parts = ["mean±standard deviation over seeds [95% interval over test nets and seeds]"]
+    parts += [gain] * (not told or "gain" in shown(cells))
     parts += [f"{note}: {BASELINE} predicts a constant" for note in sorted(set(cells["gain_note"]) - {""})]
     parts += [NOTE] * bool(cells["constant"].any())
     parts += explained(cells)
