@@ -64,7 +64,7 @@ def connect(
     check_picture(picture)
     keep_memory()
     made, second = zoo.open(zoo_folder), None if other is None else zoo.open(other)
-    settings = room.Settings(points, test_images, by, seed)
+    settings = room.Settings(points, test_images, by, seed, least_accuracy)
     asked = [what.strip() for what in remove.split(",")]
     left_out = [what for what in asked if what not in room.possible(group_of(made.blueprint), asked)]
     image_set = images_of(made, folder=images, download=download)
@@ -74,7 +74,6 @@ def connect(
             image_set,
             other=second,
             pairs=pairs,
-            least=least_accuracy,
             remove=asked,
             settings=settings,
             progress=progress,

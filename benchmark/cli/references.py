@@ -67,6 +67,9 @@ def reference_build(
             report=say,
         )
     say(f"{len(made)} zoos under {folder}")
+    if damaged := [one for one in made if one.state == "damaged"]:
+        told = "; ".join(f"{one.folder}: {one.note}" for one in damaged)
+        raise ValueError(f"{len(damaged)} damaged, which the same command builds anew where they are moved away: {told}")
 
 
 @command(

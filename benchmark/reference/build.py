@@ -33,7 +33,7 @@ def build(
     `only` names some of them, which may be final ones where `final` says so. The other options are those of `zoo.build`; the
     images are those of all zoos that need any. Before anything is trained it raises ValueError on an unknown size or name,
     on a final zoo without `final`, and where there are no images, or images that no zoo needs; and FileExistsError where a
-    folder holds the zoo of another spec.
+    folder holds the zoo of another spec. A damaged zoo is left as it is, and said; the others are built.
     """
     end_if_starting()
     folder = Path(folder).expanduser()
@@ -47,7 +47,7 @@ def build(
         )
     for entry in entries:
         one = found[entry.name]
-        if one.state != "whole":
+        if one.state not in ("whole", "damaged"):
             report(f"{entry.name}: {one.line()}; building {entry.nets} nets")
             images = images_folder if entry.images else None
             zoos.build(
@@ -61,7 +61,7 @@ def build(
             )
             _connect(entry, one.folder, images, command, download=download)
             found[entry.name] = one = zoo_status(entry, folder)
-        report(f"{entry.name}: {one.line()}, {one.bytes}")
+        report(f"{entry.name}: {one.line()}" + f", {one.bytes}" * bool(one.bytes))
     return list(found.values())
 
 
@@ -82,9 +82,10 @@ def _check_images(entries: Sequence[Entry], size: str, folder: Path | str | None
 
 def _connect(entry: Entry, folder: Path, images: Path | str | None, command: str, *, download: bool) -> None:
     """Connects the pairs that tasks on pairs need, as `metazoo connect` does, with nothing removed."""
-    if entry.connect is None or connected(folder, entry):
+    made = zoos.open(folder)
+    if entry.connect is None or connected(made, entry):
         return
-    made, settings = zoos.open(folder), entry.connect.settings()
+    settings = entry.connect.settings()
     image_set = images_of(made, folder=images, download=download)
     found = room.connect(made, image_set, pairs=entry.connect.pairs, remove=("none",), settings=settings)
     room.keep(made, found, settings, command)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
@@ -12,21 +12,24 @@ from benchmark.records import records
 from benchmark.reference.elsewhere import left_out
 from benchmark.reference.reference import Entry, Reference, Task
 from benchmark.scoring.pairs import UNTOUCHED
-from zoo import Spec
+from benchmark.scoring.task import derived_of
+from zoo import Spec, Zoo
 from zoo.dataset import zoo_json
 from zoo.dataset.derived import WORDS
 from zoo.jobs.plan import PLAN
 from zoo.landscape.pairs import pairs_of
 from zoo.spec import to_json
-from zoo.storage.manifest import MANIFEST, held
-from zoo.untrusted.files import sha256
+from zoo.storage.manifest import held
 
-State = Literal["missing", "partly built", "whole", "of another spec"]
+State = Literal["missing", "partly built", "whole", "of another spec", "damaged"]
 
 
 @dataclass(frozen=True)
 class ZooStatus:
-    """A zoo in a folder: `nets` of it are trained. `bytes` compares the manifest with the frozen one, of a whole zoo."""
+    """A zoo in a folder: `nets` of it are trained. `bytes` compares the manifest with the frozen one, where all are.
+
+    `note` says what lacks or is wrong.
+    """
 
     entry: Entry
     folder: Path
@@ -37,7 +40,7 @@ class ZooStatus:
 
     @property
     def bytes(self) -> str:
-        """`as frozen`, `other bytes` or `not frozen`; empty of a zoo that is not whole."""
+        """`as frozen`, `other bytes` or `not frozen`; empty where nets lack."""
         if self.manifest_sha256 is None:
             return ""
         frozen = self.entry.manifest_sha256
@@ -130,10 +133,17 @@ def status(
 
 
 def zoo_status(entry: Entry, folder: Path) -> ZooStatus:
-    """How far one zoo is in the reference's folder. Raises ValueError where it is damaged, or a link."""
-    place, spec = folder / entry.name, entry.loaded()
+    """How far one zoo is in the reference's folder; one that cannot be read is `damaged`, whatever it is."""
+    place = folder / entry.name
+    try:
+        return _zoo_status(entry, place, entry.loaded())
+    except (ValueError, OSError) as error:
+        return ZooStatus(entry, place, "damaged", note=str(error))
+
+
+def _zoo_status(entry: Entry, place: Path, spec: Spec) -> ZooStatus:
     if place.is_symlink():
-        raise ValueError(f"{place} is a link, which is not followed; put the zoo itself there")
+        raise ValueError("a link, which is not followed; put the zoo itself there")
     if not (place / zoo_json.FILE).is_file():
         return ZooStatus(entry, place, "missing")
     if differing := _differing(place, spec):
@@ -144,21 +154,21 @@ def zoo_status(entry: Entry, folder: Path) -> ZooStatus:
     if nets < spec.nets:
         done = zoos.status(place).nets if (place / PLAN).is_file() else 0  # a build that was stopped before it had a plan
         return ZooStatus(entry, place, "partly built", nets + done)
-    if not connected(place, entry):
-        return ZooStatus(entry, place, "partly built", nets, note="its pairs are not connected")
-    return ZooStatus(entry, place, "whole", nets, sha256(place / MANIFEST, place))
+    made = zoos.open(place)
+    if not connected(made, entry):
+        return ZooStatus(entry, place, "partly built", nets, made.manifest_sha256, "its pairs are not connected")
+    return ZooStatus(entry, place, "whole", nets, made.manifest_sha256)
 
 
-def connected(place: Path, entry: Entry) -> bool:
-    """Whether the pairs of a whole zoo are connected as its entry says, or it names none."""
-    if entry.connect is None:
-        return True
-    made, settings = zoos.open(place), entry.connect.settings()
+def connected(made: Zoo, entry: Entry) -> bool:
+    """Whether the very pairs that an entry says are connected in its zoo as it says, or it names none."""
     there = made.derived.get("connect")
-    if there is None or there.note.settings != asdict(settings):
-        return False
-    plain = there.frame[there.frame[WORDS] == UNTOUCHED] if WORDS in there.frame else there.frame
-    return len(plain) >= len(pairs_of(made, entry.connect.pairs, settings.seed))
+    if entry.connect is None or there is None:
+        return entry.connect is None
+    settings, frame = entry.connect.settings(), there.frame
+    plain = frame[frame[WORDS] == UNTOUCHED] if WORDS in frame else frame
+    wanted = pairs_of(made, entry.connect.pairs, settings.seed)[["i", "j"]]
+    return there.note.settings == settings.told() and len(wanted.merge(plain, on=["i", "j"])) == len(wanted)
 
 
 def _differing(place: Path, spec: Spec) -> str:
@@ -167,22 +177,37 @@ def _differing(place: Path, spec: Spec) -> str:
     return ", ".join(name for name in wanted if found.get(name) != wanted[name])
 
 
-def _keys(task: Task, found: dict[str, ZooStatus]) -> set[tuple[str | None, str | None, int | None]]:
-    """(zoo fitted on, zoo tested on, training nets) of each record of one seed; zoos by their manifests' hashes."""
-    hashes = [found[name].manifest_sha256 for name in task.zoos]
-    pairs = product(hashes, hashes) if task.transfer else zip(hashes, hashes, strict=True)
-    return {(*pair, number) for pair in pairs for number in (task.train_nets or (None,))}
+def _keys(task: Task, found: dict[str, ZooStatus]) -> dict[tuple[str, str, int | None], dict[str, str] | None]:
+    """(zoo fitted on, zoo tested on, training nets) of each record of one seed -> the files of derived columns it names.
+
+    Zoos are told by their manifests' hashes. Empty where a zoo of the task is not ready for it.
+    """
+    if not _ready(task, found):
+        return {}
+    opened = [zoos.open(found[name].folder) for name in task.zoos]
+    pairs = product(opened, opened) if task.transfer else zip(opened, opened, strict=True)
+    return {
+        (zoo.manifest_sha256, test.manifest_sha256, number): derived_of(zoo, test, task.target, pairs=task.pairs is not None)
+        for zoo, test in pairs
+        for number in (task.train_nets or (None,))
+    }
+
+
+def _ready(task: Task, found: dict[str, ZooStatus]) -> bool:
+    """Whether all nets of a task's zoos are there, and for a task on pairs these too."""
+    own = [found[name] for name in task.zoos]
+    return all(one.manifest_sha256 is not None and (task.pairs is None or one.state == "whole") for one in own)
 
 
 def _counts(task: Task, found: dict[str, ZooStatus], made: Iterable[records.Record]) -> dict[str, int]:
-    """Metanet -> how many of a task's records are there. None are while a zoo is not whole."""
+    """Metanet -> how many of a task's records are there. None are while a zoo's nets or pairs are not."""
     keys, counts = _keys(task, found), Counter[str]()
     for record in made:
         on = record.task
         key = (on.zoo.manifest_sha256, on.test_zoo.manifest_sha256, on.train_nets)
         options = (on.target, on.inputs, on.shift, on.pairs)
         same = key in keys and options == (task.target, task.inputs, task.shift, task.pairs)
-        counts[record.metanet.name] += same and record.seed < task.seeds
+        counts[record.metanet.name] += same and on.derived == keys[key] and record.seed < task.seeds
     return {name: count for name, count in counts.items() if count}
 
 
@@ -194,9 +219,9 @@ def _all(results: Path) -> list[records.Record]:
 
 
 def _task_status(task: Task, found: dict[str, ZooStatus], counts: dict[str, int], names: list[str]) -> TaskStatus:
-    number = len(_keys(task, found)) * task.seeds
+    number = len(task.zoos) ** (2 if task.transfer else 1) * len(task.train_nets or (None,)) * task.seeds
     whole = [name for name in names if counts.get(name, 0) == number]
     others = [name for name in names if name not in whole]
-    built = all(found[name].state == "whole" for name in task.zoos)
-    unable = left_out(task, [found[name].folder for name in task.zoos], others) if built else {}
+    folders = [found[name].folder for name in task.zoos]
+    unable = left_out(task, folders, others) if _ready(task, found) else {}
     return TaskStatus(task, number, whole, {name: counts.get(name, 0) for name in others if name not in unable}, unable)

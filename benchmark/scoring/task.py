@@ -106,10 +106,10 @@ def _sources(zoo: Zoo, test: Zoo) -> dict[str, Zoo]:
     return {"train": zoo, "validation": zoo, "test": test}
 
 
-def _derived(zoo: Zoo, test: Zoo, target: str, *, pairs: bool) -> dict[str, str] | None:
+def derived_of(zoo: Zoo, test: Zoo, target: str, *, pairs: bool) -> dict[str, str] | None:
     """How a task names the files of a derived target: that of the zoo, and that of another zoo that is tested on."""
     names = {target: zoo} | ({f"{target} of {test.spec.name}": test} if test.manifest_sha256 != zoo.manifest_sha256 else {})
-    found = {name: targets(one)[target][0] if pairs else one.source_of(target) for name, one in names.items()}
+    found = {name: targets(one).get(target, [None])[0] if pairs else one.source_of(target) for name, one in names.items()}
     return {name: one.sha256 for name, one in found.items() if one is not None} or None
 
 
@@ -140,6 +140,6 @@ def task_of(
         train_nets=train_nets,
         nets={"train": len(rows["train"]), "validation": len(rows["validation"]), "test": len(rows["test"])},
         diverged_left_out=int(sum(left_out(one, target).sum() for one in {one.folder: one for one in (zoo, test)}.values())),
-        derived=_derived(zoo, test, target, pairs=pairs is not None),
+        derived=derived_of(zoo, test, target, pairs=pairs is not None),
         pairs=pairs,
     )

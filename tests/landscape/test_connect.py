@@ -68,7 +68,7 @@ def test_nets_below_the_least_accuracy_are_in_no_pair(made, image_set):
     assert len(pairs) == sum(number * (number - 1) // 2 for number in good)
     assert (accuracy[pairs[["i", "j"]].to_numpy().ravel()] >= least).all()
     with pytest.raises(ValueError, match="no two nets of test accuracy 1 or more of one split"):
-        connect(replace(made, columns=made.columns.assign(test_accuracy=0.5)), image_set, least=1.0)
+        connect(replace(made, columns=made.columns.assign(test_accuracy=0.5)), image_set, settings=Settings(least=1.0))
     with pytest.raises(ValueError, match="no column test_accuracy"):
         pairs_of(replace(made, columns=made.columns.drop(columns="test_accuracy")), 4, least=0.5)
 

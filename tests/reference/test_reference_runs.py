@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from small_reference import NETS, entry, reference, task, written
@@ -13,8 +14,11 @@ from benchmark.reference.build import build
 from benchmark.reference.elsewhere import left_out
 from benchmark.reference.reference import read
 from benchmark.reference.score import score
-from benchmark.reference.status import status
+from benchmark.reference.status import connected, status
+from zoo.dataset import derived
 from zoo.jobs import plan
+from zoo.landscape.connect import connect, keep
+from zoo.landscape.material import images_of
 
 PAIRS = {"pairs": NETS, "points": 3, "images": 20}
 ZOOS = [
@@ -112,9 +116,53 @@ def test_whole_zoos_are_kept_and_those_of_another_spec_refused(file, built, tmp_
 def test_a_link_in_the_folder_is_not_followed(file, built, tmp_path):
     (tmp_path / "zoos").mkdir()
     (tmp_path / "zoos/standard").symlink_to(built / "standard")
-    for one in (build, status):
-        with pytest.raises(ValueError, match="is a link, which is not followed"):
-            one(read(file), "tiny", tmp_path / "zoos")
+    (one, *_) = build(read(file), "tiny", tmp_path / "zoos", only=["standard"])
+    assert (one.state, one.note) == ("damaged", "a link, which is not followed; put the zoo itself there")
+    assert status(read(file), "tiny", tmp_path / "zoos").zoos[0] == one
+
+
+def test_a_damaged_zoo_is_said_and_ends_nothing_else(file, built, tmp_path, monkeypatch, capsys):
+    for name in ("standard", "wider"):
+        shutil.copytree(built / name, tmp_path / name)
+    shard = next((tmp_path / "standard/data").glob("*.h5"))
+    shard.write_bytes(shard.read_bytes()[:-1])
+    found = {one.entry.name: one for one in status(read(file), "tiny", tmp_path).zoos}
+    assert {name: one.state for name, one in found.items()} == {"standard": "damaged", "wider": "whole", "fixed": "missing"}
+    assert shard.name in found["standard"].note
+    before = shard.read_bytes()
+    words = ("tiny", f"--folder={tmp_path}", f"--reference={file}", "--only=standard", "--only=wider")
+    code, out, err = run(monkeypatch, capsys, "reference-build", *words)
+    assert (code, shard.read_bytes() == before) == (1, True)
+    assert "wider: whole" in out
+    assert "1 damaged" in err
+
+
+def test_pairs_of_other_nets_are_not_those_of_the_reference(file, built, tmp_path):
+    shutil.copytree(built / "standard", tmp_path / "standard")
+    reference_file, made = read(file), zoo.open(tmp_path / "standard")
+    (asked,) = (one for one in reference_file.of_size("tiny", final=False) if one.name == "standard")
+    median = float(made.columns["test_accuracy"].median())
+    for settings in (replace(asked.connect.settings(), least=median), replace(asked.connect.settings(), seed=5)):
+        others = connect(made, images_of(made), pairs=asked.connect.pairs, remove=("none",), settings=settings)
+        keep(made, others, settings, "metazoo connect")
+        assert not connected(zoo.open(tmp_path / "standard"), asked)
+    (one, *_) = status(reference_file, "tiny", tmp_path).zoos
+    assert (one.state, one.note) == ("partly built", "its pairs are not connected")
+    assert build(reference_file, "tiny", tmp_path, only=["standard"])[0].state == "whole"
+
+
+def test_only_tasks_on_pairs_wait_for_pairs_and_their_records_are_of_the_very_file(file, built, scored, tmp_path):
+    folder = shutil.copytree(built, tmp_path / "zoos")
+    made = zoo.open(folder / "standard")
+    note = made.derived["connect"].note
+    frame = made.derived["connect"].frame.assign(log_barrier_mid=lambda frame: frame["log_barrier_mid"] + 1)
+    told = {"analysis": note.analysis, "command": note.command, "settings": note.settings, "meanings": note.meanings}
+    derived.write(made.folder, "connect", frame, **told)
+    lacking = {one.task.name: one.lacking for one in status(read(file), "tiny", folder, results=scored[0]).tasks}
+    assert lacking.pop("pairs") == dict.fromkeys(NAMES, 0)
+    assert not any(lacking.values())
+    shutil.rmtree(folder / "standard/derived")
+    assert {one.task.name for one in status(read(file), "tiny", folder, results=scored[0]).tasks if one.lacking} == {"pairs"}
 
 
 def test_bytes_are_compared_with_the_frozen_ones_and_others_are_no_error(built, tmp_path):

@@ -39,12 +39,20 @@ MEANINGS = {
 
 @checked_dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
 class Settings:
-    """How pairs are connected: points on a line, test images, what orders are found by, and the seed of all chance."""
+    """How pairs are connected: points on a line, test images, what orders are found by, and the seed of all chance.
+
+    Nets whose test accuracy is below `least` are in no pair.
+    """
 
     points: Annotated[int, Field(ge=3, le=MOST_POINTS)] = POINTS
     images: Annotated[int, Field(ge=1, le=MOST_IMAGES)] = 1000
     by: Literal["weights", "activations"] = "weights"
     seed: Annotated[int, Field(ge=0)] = 0
+    least: Annotated[float, Field(ge=0, le=1)] | None = None
+
+    def told(self) -> dict[str, Any]:
+        """The fields, without those that are None, as a derived file's note has them."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -61,12 +69,11 @@ def connect(
     *,
     other: Zoo | None = None,
     pairs: int = 200,
-    least: float | None = None,
     remove: Sequence[str] = REMOVALS,
     settings: Settings = Settings(),
     progress: Progress = unseen,
 ) -> Connected:
-    """Connects pairs of nets (see `pairs_of`, also for `least`) by straight lines, and measures them on test images.
+    """Connects pairs of nets (see `pairs_of`) by straight lines, and measures them on test images.
 
     `remove` names what is removed before: `scale` puts both nets into canonical form, which settles scales, mixes and
     sizes; `permutation` aligns the second net to the first; `scale+permutation` does both. What nets of this family do
@@ -75,9 +82,9 @@ def connect(
     """
     check_points(settings.points)
     removals = possible(group_of(zoo.blueprint), remove)
-    chosen = pairs_of(zoo, pairs, settings.seed, other, least)
+    chosen = pairs_of(zoo, pairs, settings.seed, other, settings.least)
     if chosen.empty:
-        which = "" if least is None else f" of test accuracy {least:g} or more"
+        which = "" if settings.least is None else f" of test accuracy {settings.least:g} or more"
         raise ValueError(f"{zoo.folder}: no two nets{which} of one split to connect")
     if other is not None:
         check_alike(zoo, other)
@@ -132,7 +139,7 @@ class _Job:
         self.pictures: Pictures = some(images, "test", settings.images)
         seen = some(images, "train", SEEN)
         self.inputs = normalise(seen.images, seen.mean, seen.std)
-        self.key = f"{ANALYSIS} {zoo.manifest_sha256} {other.manifest_sha256} {asdict(settings)} {images.digest()}"
+        self.key = f"{ANALYSIS} {zoo.manifest_sha256} {other.manifest_sha256} {settings.told()} {images.digest()}"
 
     def measured(self, pairs: pd.DataFrame, what: str) -> np.ndarray:
         """A row a pair: the losses and the accuracies along its line, and its length; kept for the next time."""
@@ -179,7 +186,7 @@ def _frame(pairs: pd.DataFrame, what: str, rows: np.ndarray, points: int) -> pd.
 def keep(zoo: Zoo, found: Connected, settings: Settings, command: str, other: Zoo | None = None) -> Derived:
     """Writes the barriers beside the (first) zoo: `connect`, or `connect_other` where a second zoo took part."""
     hashed = None if other is None else other.manifest_sha256
-    told: dict[str, Any] = {"command": command, "settings": asdict(settings), "meanings": MEANINGS, "other": hashed}
+    told: dict[str, Any] = {"command": command, "settings": settings.told(), "meanings": MEANINGS, "other": hashed}
     return write(zoo.folder, "connect" if other is None else "connect_other", found.frame, analysis=ANALYSIS, **told)
 
 
