@@ -14,6 +14,7 @@ from scipy.stats import t as student
 
 import zoo as zoos
 from benchmark.analyses.fingerprints import Sighting, fingerprints
+from benchmark.records.facts import facts_of
 from benchmark.scoring.feature_cache import features
 from benchmark.scoring.find import find_metanet
 from benchmark.scoring.fit import named
@@ -129,7 +130,7 @@ def _noise(zoo: Zoo) -> tuple[str, ...]:
         return ()
     known = zoo.columns[(zoo.columns["split"] != "test") & ~zoo.columns["diverged"]][both].dropna()
     test, held_out = known.to_numpy(np.float64).T
-    if len(known) < 2 or is_constant(test) or (images := images_of(test)) is None:
+    if len(known) < 2 or is_constant(test) or (images := images_of(test, facts_of(zoo).test_images)) is None:
         return ()
     again, ceiling = measured_again(test, held_out), noise_ceiling(test, images)
     return (

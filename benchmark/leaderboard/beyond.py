@@ -6,6 +6,8 @@ from math import nan
 import numpy as np
 import pandas as pd
 
+from benchmark.records.facts import facts_by_name
+from benchmark.records.records import Task
 from benchmark.statistics.attainable import images_of, noise_ceiling, tau_without_ties
 from benchmark.statistics.beyond import tables_beyond
 from benchmark.statistics.intervals import Ends, Predictions, Table, interval_of
@@ -34,9 +36,10 @@ def cells_of(tables: tuple[Table, ...] | None, *, told: bool) -> dict[str, float
     return cells
 
 
-def attainable(target: str, true: Values, *, pairs: bool) -> dict[str, float]:
+def attainable(task: Task, true: Values) -> dict[str, float]:
     """The cells of how much could be known: of accuracies, the R² that the noise of so many images leaves; else NaN."""
-    images = images_of(true) if target in OF_IMAGES and not pairs else None
+    known = (task.facts or facts_by_name(task.test_zoo.name)).test_images
+    images = images_of(true, known) if task.target in OF_IMAGES and task.pairs is None else None
     return {
         "tau_without_ties": tau_without_ties(true),
         "images": nan if images is None else images,

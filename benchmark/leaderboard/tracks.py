@@ -3,6 +3,7 @@
 import pandas as pd
 
 from benchmark.leaderboard.ranking import that_count
+from benchmark.records.facts import facts_by_name
 from benchmark.records.records import Task
 
 # Track -> its question, in the order of a table's columns.
@@ -17,8 +18,8 @@ TRACKS = {
 MEAN = "mean"
 
 
-def track_of(task: Task, *, one_recipe: bool) -> str:
-    """The track of a task; `one_recipe`: whether hyper-parameters say nothing of its nets: all have the same, or unknown."""
+def track_of(task: Task) -> str:
+    """The track of a task, which follows from it alone; a zoo whose recipe is not known is no zoo of one recipe."""
     if task.pairs is not None:
         return "pairs"
     if task.train_nets is not None:
@@ -27,7 +28,7 @@ def track_of(task: Task, *, one_recipe: bool) -> str:
         return "shift"
     if task.zoo != task.test_zoo:
         return "transfer"
-    return "hidden axes" if one_recipe else "in zoo"
+    return "hidden axes" if (task.facts or facts_by_name(task.test_zoo.name)).varied == [] else "in zoo"
 
 
 def tracks(cells: pd.DataFrame) -> pd.DataFrame:

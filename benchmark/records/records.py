@@ -20,6 +20,7 @@ from pydantic.dataclasses import dataclass
 
 from benchmark.records import version_2
 from benchmark.records.corrections import is_unfinished, superseded
+from benchmark.records.facts import Facts
 from benchmark.records.predictions import PREDICTIONS_BYTES, from_parquet, to_parquet
 from zoo.storage import files
 from zoo.untrusted.files import read_bytes
@@ -64,14 +65,14 @@ class ZooReference:
 
 @dataclass(frozen=True, config=STRICT)
 class Task:
-    """What is predicted, from what, fitted on which nets and tested on which.
+    """What is predicted, from what. `zoo` has the nets of training and validation, `test_zoo` those of the test.
 
-    `zoo` has the nets of training and validation, `test_zoo` those of the test. With `shift`, a hyper-parameter, nets up to
-    the median of the training nets are fitted on, and nets beyond it tested on. With `train_nets`, only so many are fitted
-    on, and half as many validated on. `nets` counts those used of each split, `diverged_left_out` those that cannot be:
-    they diverged, or a derived column has no number for them. `derived`: each column used that an analysis added to the zoo
-    -> the SHA-256 of its file; that of another zoo that is tested on by `COLUMN of ZOO`. With `pairs`, the examples are so
-    many pairs of nets, each of one split, and `nets` counts the pairs.
+    With `shift`, a hyper-parameter, nets up to the median of the training nets are fitted on, and nets beyond it tested on.
+    With `train_nets`, only so many are fitted on, and half as many validated on. `nets` counts those used of each split,
+    `diverged_left_out` those that cannot be: they diverged, or a derived column has no number for them. `derived`: each
+    column used that an analysis added to the zoo -> the SHA-256 of its file; that of another zoo that is tested on by
+    `COLUMN of ZOO`. With `pairs`, the examples are so many pairs of nets, each of one split, and `nets` counts the pairs.
+    `facts` are the test zoo's; None: not said.
     """
 
     target: Name
@@ -84,6 +85,7 @@ class Task:
     diverged_left_out: Count
     derived: dict[Name, Sha256] | None = None
     pairs: Nets | None = None
+    facts: Facts | None = field(default=None, compare=False)
 
     def name(self) -> str:
         """The task's flat name: the target, and what sets it apart from the plain task of its test zoo."""
@@ -132,10 +134,7 @@ class Software:
 
 @dataclass(frozen=True, config=STRICT)
 class PredictionsFile:
-    """The Parquet file beside the record: index, split, target, prediction; a row for each validation and test net.
-
-    Of pairs of nets: i, j, split, target, prediction; a row for each validation and test pair.
-    """
+    """The Parquet file beside the record: index (of pairs i, j), split, target, prediction of validation and test nets."""
 
     file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.parquet$")]
     sha256: Sha256
@@ -147,9 +146,8 @@ class Record:
 
     `tuned`: what was tuned on validation, over which grid and with which seed; `chosen`: what came out. `validation` and
     `test`: metric -> score. `test_split`: how the test nets were used; `enforced`: whether the process that fitted had
-    neither their targets nor the zoo's folder. `augment`: how the training nets were varied, such as permutation: their
-    channels in other orders. `cost`: what a net's prediction took, by name, such as multiply_adds or ms_per_net. `metazoo`:
-    which release scored.
+    neither their targets nor the zoo's folder. `augment`: the symmetries that training nets were moved by. `cost`: what a
+    net's prediction took, by name, such as multiply_adds or ms_per_net. `metazoo`: which release scored.
     """
 
     schema: Literal["metazoo-record-3"]

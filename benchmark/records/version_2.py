@@ -6,7 +6,7 @@ from typing import Any
 SCHEMA = "metazoo-record-2"
 LATER = {  # what came with version 3, and where
     "": ("metazoo", "augment", "enforced", "cost"),
-    "task": ("derived", "pairs"),
+    "task": ("derived", "pairs", "facts"),
     "metanet": ("baseline", "reads", "code"),
 }
 

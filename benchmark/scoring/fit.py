@@ -159,7 +159,7 @@ class Fits:
         """Raises MistakeError where tensors are read by name, and these nets have others than those fitted on."""
         fitted, found = ([entry.name for entry in one] for one in (self.layout, layout))
         if self._found(self.metanet)[0].input.by_name and fitted != found:
-            other = next(name for name in [*found, *fitted] if (name in found) != (name in fitted))
+            other = min({*fitted} ^ {*found}, default="in another order")
             raise MistakeError(
                 f"it was fitted on nets of {len(fitted)} tensors and reads these by name, and these nets have {len(found)}, "
                 f"not the same ({other}); test it on nets of one architecture and depth, of any width"

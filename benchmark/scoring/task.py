@@ -8,6 +8,7 @@ import pandas as pd
 
 import zoo as zoos
 from benchmark.records import records
+from benchmark.records.facts import facts_of
 from benchmark.scoring.pairs import pairs_of, targets
 from benchmark.statistics.metrics import is_constant
 from zoo import Zoo
@@ -142,4 +143,5 @@ def task_of(
         diverged_left_out=int(sum(left_out(one, target).sum() for one in {one.folder: one for one in (zoo, test)}.values())),
         derived=derived_of(zoo, test, target, pairs=pairs is not None),
         pairs=pairs,
+        facts=facts_of(test),
     )

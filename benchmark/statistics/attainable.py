@@ -7,6 +7,8 @@ import numpy as np
 from benchmark.statistics.metrics import Values, is_constant, r2
 
 MOST_IMAGES = 100_000
+DIGITS = 6  # behind the point, at most, that accuracies are rounded to; what divides 10^6 may be that
+FEWEST = 8  # nets: fewer have a divisor of their counts in common too often
 STEP = 2.0**-23  # of accuracies, which zoos keep as float32: what they are off by, at most
 
 
@@ -26,19 +28,29 @@ def tau_without_ties(true: Values) -> float:
     return float(np.sqrt(1 - np.sum(counts * (counts - 1)) / (nets * (nets - 1))))
 
 
-def images_of(accuracies: Values) -> int | None:
-    """The least number of images of which all these accuracies are shares; None where there is none up to MOST_IMAGES.
+def images_of(accuracies: Values, known: int | None = None) -> int | None:
+    """How many images all these accuracies are shares of: `known` if they are, else the least number up to MOST_IMAGES.
 
-    It is the number of test images, told from the labels alone, unless all counts share a divisor: by chance about once in
-    2 to the number of nets, and then the number is a half or less, and the noise is taken for larger than it is.
+    None where there is none, where nets are fewer than FEWEST, and where the least divides a power of ten: these may be
+    accuracies that were rounded. The least is the number of images unless all counts share a divisor: by chance about once
+    in 2 to the number of nets, and then it is a half or less, and the noise is taken for larger than it is.
     """
     if not ((accuracies >= 0) & (accuracies <= 1)).all() or is_constant(accuracies):
         return None
-    found = np.arange(2, MOST_IMAGES + 1, dtype=np.float64)
-    for accuracy in np.unique(accuracies):
-        counts = found * accuracy
-        found = found[np.abs(counts - np.rint(counts)) <= found * STEP]
-    return int(found[0]) if len(found) else None
+    distinct = np.unique(accuracies)
+    if known is not None and len(_shared(np.array([known], np.float64), distinct)):
+        return known
+    found = _shared(np.arange(2, MOST_IMAGES + 1, dtype=np.float64), distinct)
+    told = len(found) > 0 and len(accuracies) >= FEWEST and 10**DIGITS % int(found[0]) > 0
+    return int(found[0]) if told else None
+
+
+def _shared(numbers: np.ndarray, accuracies: Values) -> np.ndarray:
+    """Those numbers of images of which all the accuracies are shares."""
+    for accuracy in accuracies:
+        counts = numbers * accuracy
+        numbers = numbers[np.abs(counts - np.rint(counts)) <= numbers * STEP]
+    return numbers
 
 
 def noise_ceiling(accuracies: Values, images: int) -> float:

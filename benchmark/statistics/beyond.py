@@ -58,7 +58,11 @@ def tau_beyond(true: Values, predicted: Values, baseline: Values) -> float:
 
 
 def left(values: Values, baseline: Values) -> Values:
-    """What the least-squares line through the baseline leaves of the values; exactly 0 where it is rounding alone."""
+    """What the least-squares line through the baseline leaves of the values; exactly 0 where it is rounding alone.
+
+    Up to a power of two, which squares of it do not overflow for: nothing here depends on the scale.
+    """
+    values, baseline = (np.ldexp(one, -int(np.frexp(np.abs(one).max())[1])) for one in (values, baseline))
     about, line = values - values.mean(), baseline - baseline.mean()
     if np.linalg.norm(line) > ROUNDING * np.linalg.norm(baseline):
         line = line / np.linalg.norm(line)

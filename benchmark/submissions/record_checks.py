@@ -119,6 +119,8 @@ def _bad_labels(found: Stored, known: dict[str, Zoo]) -> Iterator[str]:
         yield f"no such task: {error}"
         return
     for name, value in asdict(expected).items():
+        if name == "facts" and task.facts is None:  # of a record made before they were told
+            continue
         if getattr(task, name) != getattr(expected, name):  # not as dicts: where a zoo was fetched from is free
             yield f"task.{name} is said to be {asdict(task)[name]}, but the zoo gives {value}"
     for split in ("validation", "test"):

@@ -11,6 +11,7 @@ import pytest
 from benchmark.cli import main
 from benchmark.leaderboard.leaderboard import leaderboard
 from benchmark.leaderboard.tracks import TRACKS, in_words, track_of, tracks
+from benchmark.records.facts import Facts
 from benchmark.records.records import read
 from benchmark.scoring.score import score
 from metanets import Training
@@ -72,8 +73,13 @@ def test_every_task_has_a_track(standard, tmp_path):
         "few nets": replace(task, train_nets=16),
         "pairs": replace(task, pairs=9),
     }
-    assert {track: track_of(one, one_recipe=False) for track, one in told.items()} == {track: track for track in told}
-    assert track_of(task, one_recipe=True) == "hidden axes"
+    assert {track: track_of(one) for track, one in told.items()} == {track: track for track in told}
+    assert task.facts is not None
+    assert task.facts.varied
+    assert track_of(replace(task, facts=Facts(None, []))) == "hidden axes"
+    assert track_of(replace(task, facts=None)) == "in zoo"  # a record of before, of a built-in spec
+    hidden = replace(task.zoo, name="digits-size-resnet8-standard")
+    assert track_of(replace(task, facts=None, zoo=hidden, test_zoo=hidden)) == "hidden axes"
     assert {*told, "hidden axes"} == {*TRACKS}
 
 

@@ -44,7 +44,7 @@ def in_version_3(value: dict) -> dict:
     """A record of version 2 in the words of version 3, worked out here again."""
     metanet = {**value["metanet"], "baseline": value["metanet"]["floor"], "reads": None, "code": None}
     del metanet["floor"]
-    task = {**value["task"], "derived": None, "pairs": None}
+    task = {**value["task"], "derived": None, "pairs": None, "facts": None}
     for name in ("zoo", "test_zoo"):
         task[name] = {"source": None, **task[name]}
     training, augment = value["tuned"]["training"], []
@@ -129,7 +129,7 @@ def test_what_score_writes_are_records_and_predictions_and_nothing_else(tmp_path
 
 FULL = {  # of every field that version 3 adds
     "metanet": {"reads": "tensors", "code": {"file": "mine.py", "sha256": "a" * 64}},
-    "task": {"derived": {"barrier_mid": "b" * 64}, "pairs": 900},
+    "task": {"derived": {"barrier_mid": "b" * 64}, "pairs": 900, "facts": {"test_images": 697, "varied": []}},
     "": {
         "augment": ["permutation", "scale"],
         "enforced": True,

@@ -112,3 +112,14 @@ def test_a_spec_is_the_same_in_the_encodings_and_lines_of_windows(tmp_path, enco
     for name, text in texts.items():
         (tmp_path / name).write_bytes(text.replace("\n", end).encode(encoding))
         assert (load(str(tmp_path / name)).nets, load(str(tmp_path / name)).name) == (8, "mine")
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["nets", "seed", "net.width", "recipe.batch", "recipe.epochs", "recipe.learning_rate", "recipe.hidden.training_images"],
+)
+def test_true_is_no_number(field):
+    pair = field.rpartition(".")[2] in ("epochs", "learning_rate", "training_images")
+    with pytest.raises(ValueError, match=f"{field}.*: expected a number, found true"):
+        load("digits-resnet8-standard", {field: [True, 5] if pair else True})
+    assert load("digits-resnet8-standard", {"recipe.flip": True}).recipe.flip

@@ -29,11 +29,34 @@ def test_the_truth_with_its_ties_broken_attains_the_largest_tau_without_ties():
     assert np.isnan(tau_without_ties(np.ones(5)))
 
 
-@pytest.mark.parametrize("images", [50, 360, 697, 2000, 10_000, 26_032, MOST_IMAGES])
-def test_the_number_of_images_is_told_from_accuracies_as_zoos_keep_them(images):
+def shares(images: int, nets: int = 30) -> np.ndarray:
+    """Accuracies of nets on so many images, as zoos keep them."""
     rng = np.random.default_rng(images)
-    accuracies = (rng.binomial(images, rng.uniform(0.1, 0.9, 30)) / images).astype(np.float32).astype(np.float64)
-    assert images_of(accuracies) == images
+    return (rng.binomial(images, rng.uniform(0.1, 0.9, nets)) / images).astype(np.float32).astype(np.float64)
+
+
+@pytest.mark.parametrize("images", [360, 697, 26_032, MOST_IMAGES - 1])
+def test_the_number_of_images_is_told_from_accuracies_as_zoos_keep_them(images):
+    assert images_of(shares(images)) == images
+    assert images_of(shares(images), known=images) == images
+
+
+@pytest.mark.parametrize("images", [50, 2000, 10_000, MOST_IMAGES])
+def test_a_number_that_rounding_may_have_made_must_be_known(images):
+    assert images_of(shares(images)) is None
+    assert images_of(shares(images), known=images) == images
+    assert images_of(shares(697), known=images) == 697
+
+
+@pytest.mark.parametrize(("images", "digits"), [(10_000, 2), (697, 4), (26_032, 3)])
+def test_rounded_accuracies_tell_no_number_of_images(images, digits):
+    assert images_of(shares(images, nets=200).round(digits)) is None
+    assert images_of(shares(images, nets=200).round(digits), known=697) is None
+
+
+def test_few_nets_tell_no_number_of_images():
+    assert images_of(shares(697, nets=3)) is None
+    assert images_of(shares(697, nets=3), known=697) == 697
 
 
 @pytest.mark.parametrize(

@@ -168,3 +168,10 @@ def test_what_is_known_is_found_and_what_is_not_has_the_mean_zero():
 def test_intervals_cover_the_population_value_as_often_as_they_say(knows, least):
     shares = covered(knows, nets=60, seeds=5, simulations=150, resamples=150)
     assert all(least <= share <= 1 for share in shares.values()), shares
+
+
+def test_enormous_predictions_say_what_they_say_at_any_scale():
+    true, predicted, baseline = np.random.default_rng(0).normal(size=(3, 60))
+    for of in (r2_beyond, tau_beyond):
+        assert of(true, predicted * 2.0**660, baseline) == of(true, predicted, baseline)
+        assert of(true, predicted, baseline * 2.0**660) == of(true, predicted, baseline)

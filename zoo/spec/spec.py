@@ -3,8 +3,9 @@
 import dataclasses
 import json
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 from pydantic.dataclasses import dataclass
@@ -193,6 +194,14 @@ def built_in(name: str) -> dict[str, Any]:
     return {"precision": "bfloat16", **fields, "name": name, "net": net}
 
 
+SWITCHES = {
+    field.name
+    for part in (Images, Net, Recipe)
+    for field in dataclasses.fields(part)
+    if bool in (field.type, *get_args(field.type))
+}
+
+
 def load(source: str | Path, overrides: dict[str, Any] | None = None) -> Spec:
     """The spec of that built-in name, or of that TOML or JSON file, with `overrides` such as {"net.width": 0.5}.
 
@@ -241,11 +250,22 @@ def _set(fields: dict[str, Any], field: str, value: Any) -> None:
 
 def parse(fields: dict[str, Any], source: str = "spec") -> Spec:
     """A checked Spec of nested dicts. Raises ValueError naming every wrong field with the accepted ones."""
+    if wrong := [f"{field}: expected a number, found {str(value).lower()}" for field, value in _booleans(fields)]:
+        raise ValueError("\n  ".join([f"{source}: the spec has {len(wrong)} wrong field(s)", *wrong]))
     try:
         return TypeAdapter(Spec).validate_python(fields)
     except ValidationError as error:
         lines = [_explain(dict(problem)) for problem in error.errors()]
         raise ValueError("\n  ".join([f"{source}: the spec has {len(lines)} wrong field(s)", *lines])) from None
+
+
+def _booleans(value: Any, field: str = "") -> Iterator[tuple[str, bool]]:
+    """Where true and false stand that no field takes: pydantic would have them be 1 and 0."""
+    if isinstance(value, bool) and field.rpartition(".")[2] not in SWITCHES:
+        yield field, value
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for name, part in parts:
+        yield from _booleans(part, f"{field}.{name}" if field else str(name))
 
 
 def _explain(problem: dict[str, Any]) -> str:

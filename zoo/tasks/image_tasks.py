@@ -17,8 +17,9 @@ Part = tuple[UInt8[Tensor, "_ channel height width"], Int[Tensor, " _"]]  # imag
 
 @dataclass(frozen=True)
 class ImageTask:
-    """Where an image task comes from: its hub address (None: embedded), columns, shape, and normalisation.
+    """Where an image task comes from: its hub address (None: embedded), columns, shape, normalisation, and its size.
 
+    `test_images` are those that it was published with; of an embedded one its spec says how many there are.
     `mean` and `std` are in units of 0 to 255 and hold for colour images; None: computed from the training images.
     """
 
@@ -31,18 +32,19 @@ class ImageTask:
     channels: int
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    test_images: int | None = None
 
 
 # CIFAR-10's constants are those of the paper's official code; its std is smaller than that of the pixels (62 to 67).
 TASKS = {
     "digits": ImageTask(None, None, "image", "label", 10, 8, 1),
     "cifar10": ImageTask(
-        "uoft-cs/cifar10", None, "img", "label", 10, 32, 3, (125.307, 122.961, 113.8575), (51.5865, 50.847, 51.255)
+        "uoft-cs/cifar10", None, "img", "label", 10, 32, 3, (125.307, 122.961, 113.8575), (51.5865, 50.847, 51.255), 10_000
     ),
-    "cifar100": ImageTask("uoft-cs/cifar100", None, "img", "fine_label", 100, 32, 3),
-    "mnist": ImageTask("ylecun/mnist", None, "image", "label", 10, 28, 1),
-    "fashion_mnist": ImageTask("zalando-datasets/fashion_mnist", None, "image", "label", 10, 28, 1),
-    "svhn": ImageTask("ufldl-stanford/svhn", "cropped_digits", "image", "label", 10, 32, 3),
+    "cifar100": ImageTask("uoft-cs/cifar100", None, "img", "fine_label", 100, 32, 3, test_images=10_000),
+    "mnist": ImageTask("ylecun/mnist", None, "image", "label", 10, 28, 1, test_images=10_000),
+    "fashion_mnist": ImageTask("zalando-datasets/fashion_mnist", None, "image", "label", 10, 28, 1, test_images=10_000),
+    "svhn": ImageTask("ufldl-stanford/svhn", "cropped_digits", "image", "label", 10, 32, 3, test_images=26_032),
 }
 
 IMAGE_CACHE = Path("data/images")  # where downloads go, under the working directory
