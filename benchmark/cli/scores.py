@@ -108,6 +108,31 @@ def score(
 
 
 @command("Scores")
+def predict(
+    model: Annotated[Path, typer.Argument(help="The folder of a fitted metanet, as Estimator.save leaves it.")],
+    zoo_folder: Folder,
+    metanet: Annotated[
+        str | None,
+        typer.Option(help="One's own that was fitted: package.module:NAME or path/to/file.py:NAME, which is run."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="A new .csv or .json file; default: CSV is printed.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Predict for a zoo's nets by a fitted metanet: index, split, prediction, and the target where it is known."""
+    from benchmark.scoring.predictions import KINDS, predictions, text_of, write
+
+    kinds = (".json",) if as_json else KINDS
+    if out is not None and out.suffix not in kinds:
+        raise ValueError(f"{out}: expected a name that ends in {' or '.join(kinds)}")
+    found = predictions(model, zoo_folder, metanet)
+    if out is None:
+        print(text_of(found, ".json" if as_json else ".csv"), end="")
+        return
+    write(found, out)
+    console.print(f"{len(found)} predictions in {out}", markup=False, highlight=False)
+
+
+@command("Scores")
 def symmetry(
     zoo_folder: Folder,
     metanet: Annotated[

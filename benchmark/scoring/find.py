@@ -1,7 +1,9 @@
 """Which metanet a name means: one of the suite, or a user's own, and the file that defines it."""
 
+import contextlib
 import importlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -108,7 +110,31 @@ def code_of(metanet: str) -> tuple[str, str] | None:
     Where that file takes something from others beside it or below, the hash is that of all their hashes.
     """
     module, colon, _ = metanet.rpartition(":")
-    found = _files(_imported(module)) if colon else []
+    return _hash(_imported(module)) if colon else None
+
+
+def code_of_object(given: Any) -> tuple[str, str] | None:
+    """The same of a metanet that is an object: of a notebook, where there is no file, of its class's source.
+
+    Where it has settings, as regressors do, they are a part of the hash.
+    """
+    kind = given if isinstance(given, type) else type(given)
+    module = sys.modules.get(kind.__module__)
+    place = Path(getattr(module, "__file__", None) or "")
+    if "site-packages" in place.parts:  # of a library: what else it is made of says its version
+        found: tuple[str, str] | None = (place.name, hash_of(place.read_bytes()))
+    else:
+        found = None if module is None else _hash(module)
+    if found is None and kind.__module__ == "__main__":
+        with contextlib.suppress(OSError, TypeError):
+            found = "notebook", hash_of(inspect.getsource(kind).encode())
+    if found is not None and hasattr(given, "get_params") and not isinstance(given, type):
+        found = found[0], hash_of(f"{found[1]} {given!r}".encode())
+    return found
+
+
+def _hash(module: ModuleType) -> tuple[str, str] | None:
+    found = _files(module)
     hashes = [hash_of(path.read_bytes()) for path in found]
     if not found:
         return None

@@ -17,8 +17,9 @@ import metanets
 import zoo
 from benchmark.records import records
 from benchmark.scoring.score import score
-from metanets import METANETS, Estimator, Training, load_model
+from metanets import METANETS, Training
 from metanets import estimators as named
+from metanets.estimator import Estimator, load_model
 from metanets.forests import fit_extra_trees, restored_extra_trees
 from metanets.metanet import Examples
 from metanets.model_folder import FILE, WEIGHTS
