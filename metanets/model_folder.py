@@ -85,7 +85,7 @@ def write(folder: Path, model: Model, tensors: dict[str, Tensor]) -> None:
         raise FileExistsError(f"{folder} is not empty; save the model in a new folder")
     data = safetensors.torch.save(tensors)
     files.write(folder / WEIGHTS, data, below=folder)
-    about = {**asdict(model), "weights_sha256": files.hash_of(data)}
+    about = {"schema": SCHEMA, **asdict(model), "weights_sha256": files.hash_of(data)}
     files.write_json(folder / FILE, about, below=folder)
 
 
