@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 __all__ = [
     "METANETS",
+    "Estimator",
     "Metanet",
     "Nets",
     "Spec",
     "Training",
     "Zoo",
+    "ZooDataset",
+    "ZooGraphs",
     "build",
     "compare",
     "export",
@@ -24,7 +27,9 @@ __all__ = [
     "import_zoo",
     "leaderboard",
     "load",
+    "load_model",
     "load_results",
+    "metanets",
     "open",
     "publish",
     "release",
@@ -35,13 +40,16 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    import metanets
     from benchmark.leaderboard.compare import compare
     from benchmark.leaderboard.leaderboard import leaderboard
+    from benchmark.leaderboard.scores import score
     from benchmark.records.load_results import load_results
-    from benchmark.scoring.score import score
-    from metanets import METANETS, Metanet, Training
+    from metanets import METANETS, Estimator, Metanet, Training, load_model
+    from metanets.graphs import ZooGraphs
     from zoo import Nets, Spec, Zoo, build, load, open, status, verify, work
     from zoo.dataset.export import export
+    from zoo.dataset.zoo_dataset import ZooDataset
     from zoo.hub.fetch import fetch
     from zoo.hub.publish import publish
     from zoo.hub.release import release
@@ -49,17 +57,22 @@ if TYPE_CHECKING:
 else:
     _HOMES = {  # name -> its module, where it is not zoo
         "METANETS": "metanets",
+        "Estimator": "metanets",
         "Metanet": "metanets",
         "Training": "metanets",
+        "ZooDataset": "zoo.dataset.zoo_dataset",
+        "ZooGraphs": "metanets.graphs",
         "compare": "benchmark.leaderboard.compare",
         "export": "zoo.dataset.export",
         "fetch": "zoo.hub.fetch",
         "import_zoo": "zoo.importers.import_zoo",
+        "metanets": "metanets",
         "leaderboard": "benchmark.leaderboard.leaderboard",
+        "load_model": "metanets",
         "load_results": "benchmark.records.load_results",
         "publish": "zoo.hub.publish",
         "release": "zoo.hub.release",
-        "score": "benchmark.scoring.score",
+        "score": "benchmark.leaderboard.scores",
     }
 
     def __getattr__(name):
@@ -67,7 +80,8 @@ else:
         if name not in __all__:
             raise AttributeError(f"module 'metazoo' has no attribute {name!r}; it has {', '.join(__all__)}")
         _check_not_shadowed()
-        globals()[name] = found = getattr(importlib.import_module(_HOMES.get(name, "zoo")), name)
+        home = importlib.import_module(_HOMES.get(name, "zoo"))
+        globals()[name] = found = home if name == "metanets" else getattr(home, name)
         return found
 
 

@@ -12,7 +12,9 @@ from sklearn.kernel_ridge import KernelRidge
 from torch import Tensor
 
 from metanets.fit import PREDICTED_AT_ONCE, validation_r2
-from metanets.metanet import Examples, Fitted, Training
+from metanets.metanet import Examples, Fit, Fitted, Predict, Training
+from metanets.mistakes import MistakeError
+from zoo.nets.layout import Layout
 
 TREES, RATE = 400, 0.05  # at most so many trees; the number is chosen on validation
 LEAVES = (5, 20)  # smallest number of nets in a leaf: small zoos need small leaves
@@ -25,7 +27,14 @@ def fit_mean(
 ) -> Fitted:
     """Predicts the mean of the training nets for every net."""
     mean = float(train.target.mean())
-    return Fitted(predict=lambda features: np.full(len(features), mean), parameters=1)
+    tensors = {"mean": torch.tensor([mean], dtype=torch.float64)}
+    return Fitted(predict=lambda features: np.full(len(features), mean), parameters=1, tensors=lambda: tensors)
+
+
+def restored_mean(tensors: dict[str, Tensor], layout: Layout) -> Predict:
+    """What predicts that mean. Raises ValueError where the tensors are not one number."""
+    _check(tensors, {"mean": (1,)})
+    return lambda features: np.full(len(features), float(tensors["mean"]))
 
 
 def fit_trees(
@@ -76,14 +85,35 @@ def fit_ridge(
     dual = torch.from_numpy(model.dual_coef_)
     weights = torch.cat([(part.double() - at).T @ dual for part, at in _columns(inputs, centre)])
 
-    def predict(features: Float[Tensor, "net feature"]) -> Float[np.ndarray, " net"]:
-        return torch.cat([(part.double() - centre) @ weights for part in features.split(PREDICTED_AT_ONCE)]).numpy() + offset
-
+    tensors = {"centre": centre, "weights": weights, "offset": torch.tensor([offset], dtype=torch.float64)}
     return Fitted(
-        predict,
+        restored_ridge(tensors, ()),
         parameters=len(weights) + 1,
         chosen={"alpha": alpha, "validation_r2": best},
+        tensors=lambda: tensors,
     )
+
+
+def restored_ridge(tensors: dict[str, Tensor], layout: Layout) -> Predict:
+    """What predicts by these weights. Raises ValueError where the tensors are not such, or not as many as a net has."""
+    numbers = tensors["weights"].numel() if "weights" in tensors else 0
+    _check(tensors, {"centre": (numbers,), "weights": (numbers,), "offset": (1,)})
+    centre, weights, offset = (tensors[name] for name in ("centre", "weights", "offset"))
+
+    def predict(features: Float[Tensor, "net feature"]) -> Float[np.ndarray, " net"]:
+        if features.shape[1] != numbers:
+            raise MistakeError(f"these nets have {features.shape[1]} weights; it was fitted on {numbers}")
+        parts = [(part.double() - centre) @ weights for part in features.split(PREDICTED_AT_ONCE)]
+        return torch.cat(parts).numpy() + float(offset)
+
+    return predict
+
+
+def _check(tensors: dict[str, Tensor], shapes: dict[str, tuple[int, ...]]) -> None:
+    """Raises ValueError where the tensors are not of these names and shapes, in float64."""
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items() if tensor.dtype == torch.float64}
+    if tensors.keys() != shapes.keys() or found != shapes:
+        raise ValueError(f"its tensors are {', '.join(tensors)}; expected {shapes} in float64")
 
 
 def _columns(inputs: Float[Tensor, "net feature"], centre: Float[Tensor, " feature"]) -> Iterator[tuple[Tensor, Tensor]]:
@@ -99,3 +129,6 @@ def _centred_products(
     for (part, at), (other, _) in zip(_columns(some, centre), _columns(others, centre), strict=True):
         products += (part.double() - at) @ (other.double() - at).T
     return products
+
+
+MEAN, RIDGE = Fit(fit_mean, restored_mean), Fit(fit_ridge, restored_ridge)

@@ -4,6 +4,7 @@ import copy
 import functools
 import inspect
 from collections.abc import Callable
+from functools import partial
 from math import cos, pi
 from typing import Any
 
@@ -14,8 +15,9 @@ from torch import Tensor, nn
 
 from metanets.inputs import batch as batches
 from metanets.inputs.batch import Batch
-from metanets.metanet import Examples, Fitted, Training
+from metanets.metanet import Examples, Fit, Fitted, Predict, Training
 from metanets.mistakes import MistakeError, mistakes_named
+from zoo.nets.layout import Layout
 from zoo.seeds import stream
 
 PREDICTED_AT_ONCE = 128
@@ -33,7 +35,7 @@ def seeded(fit: Callable[..., Fitted]) -> Callable[..., Fitted]:
     return fitted
 
 
-def by_gradient(build: Callable[..., nn.Module]) -> Callable[..., Fitted]:
+def by_gradient(build: Callable[..., nn.Module]) -> Fit:
     """A metanet's `fit` from its module, which is built as `built` says.
 
     It is built and predicts for two nets before any fit. Raises MistakeError where that, or training it, fails.
@@ -53,7 +55,7 @@ def by_gradient(build: Callable[..., nn.Module]) -> Callable[..., Fitted]:
             runs = [fit_module(build, train, validation, training=training, learning_rate=rate, seed=seed) for rate in rates]
         return max(runs, key=lambda run: run.chosen["validation_r2"])
 
-    return fit
+    return Fit(fit, partial(restored, build))
 
 
 def built(build: Callable[..., nn.Module], examples: Examples, *, seed: int) -> nn.Module:
@@ -159,6 +161,7 @@ def fit_module(
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         chosen={"learning_rate": learning_rate, "epoch": best_epoch, "validation_r2": float(best)},
         module=whole,
+        tensors=lambda: tensors_of(whole),
     )
 
 
@@ -172,6 +175,50 @@ class InUnits(nn.Module):
     def forward(self, batch: Batch) -> Float[Tensor, " net"]:
         """The module's predictions, times the target's deviation, plus its mean."""
         return self.centre + self.spread * self.module(batch)
+
+
+def tensors_of(module: nn.Module) -> dict[str, Tensor]:
+    """A trained module's state by name. Raises ValueError where there is more to it than tensors."""
+    inner = module.module if isinstance(module, InUnits) else module
+    state: dict[str, Any] = inner.state_dict()
+    if other := [name for name, value in state.items() if not isinstance(value, Tensor)]:
+        raise ValueError(f"its state_dict has {other[0]}, which is no tensor")
+    found = {f"module.{name}": value.detach().cpu().contiguous().clone() for name, value in state.items()}
+    if isinstance(module, InUnits):
+        found["units"] = torch.tensor([module.centre, module.spread], dtype=torch.float64)
+    return found
+
+
+def restored(build: Callable[..., nn.Module], tensors: dict[str, Tensor], layout: Layout) -> Predict:
+    """What predicts as the module did that had these tensors. It is built once it is seen what it reads.
+
+    So no size is taken from a file: the module is as large as these nets ask for, and the tensors must fit it. Raises
+    ValueError, then, where they do not.
+    """
+    known: list[nn.Module] = []
+
+    def again(features: Batch) -> Float[np.ndarray, " net"]:
+        if not known:
+            with mistakes_named():
+                module = built(build, Examples(features, np.empty(0), layout), seed=0)
+            known.append(_filled(module, tensors))
+        return predict(known[0], features)
+
+    return again
+
+
+def _filled(module: nn.Module, tensors: dict[str, Tensor]) -> nn.Module:
+    state = {name.removeprefix("module."): value for name, value in tensors.items() if name.startswith("module.")}
+    wanted = {name: (value.shape, value.dtype) for name, value in module.state_dict().items()}
+    if wrong := {name: (value.shape, value.dtype) for name, value in state.items()}.items() ^ wanted.items():
+        raise MistakeError(f"its tensors are not those of the module for these nets: {min(wrong, key=str)[0]} differs")
+    module.load_state_dict(state)
+    if "units" not in tensors:
+        return module
+    units = tensors["units"]
+    if units.shape != (2,) or units.dtype != torch.float64:
+        raise MistakeError(f"`units` is {units.dtype} of shape {[*units.shape]}; expected two numbers in float64")
+    return InUnits(module, *units.tolist())
 
 
 def share_of_rate(done: float, training: Training) -> float:

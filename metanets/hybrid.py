@@ -11,12 +11,13 @@ from jaxtyping import Float
 from sklearn.preprocessing import QuantileTransformer
 from torch import Tensor
 
-from metanets.fit import by_gradient, validation_r2
-from metanets.forests import fit_extra_trees
+from metanets.fit import by_gradient, restored, validation_r2
+from metanets.forests import fit_extra_trees, restored_extra_trees
 from metanets.inputs.layers import FEATURES
-from metanets.metanet import Examples, Fitted, Training
+from metanets.metanet import Examples, Fit, Fitted, Predict, Training
 from metanets.structured.hybrid import Hybrid
 from metanets.structured.layers import Tensors
+from zoo.nets.layout import Layout
 from zoo.seeds import stable_seed
 
 MEMBERS = 2  # networks; two take half of the variance between seeds away, and each costs as much as the first
@@ -33,8 +34,8 @@ def fit_hybrid(
     tails; trees get them as they are. The first network chooses the learning rate, also for the others. A feature that is
     the same in all training nets is left out.
     """
-    ranks = _ranks(train.features[FEATURES])
-
+    quantiles = _quantiles(train.features[FEATURES])
+    ranks = _ranked(quantiles)
     moved = train.moved
     parts = [replace(part, features=ranks(part.features)) for part in (train, validation)]
     if moved is not None:
@@ -48,27 +49,71 @@ def fit_hybrid(
     forest = [replace(part, features=part.features[FEATURES], moved=None) for part in (train, validation)]
     trees = fit_extra_trees(*forest, training=training, seed=seed)
 
-    def predict(features: Tensors) -> Float[np.ndarray, " net"]:
-        own = ranks(features)
-        networks = np.mean([member.predict(own) for member in members], axis=0)
-        return (networks + trees.predict(features[FEATURES])) / 2
-
+    predict = _mean_of(ranks, [member.predict for member in members], trees.predict)
     scored = validation_r2(validation.target, predict(validation.features))
     return Fitted(
         predict,
         parameters=sum(member.parameters or 0 for member in members),
         chosen={**members[0].chosen, "validation_r2": scored},
+        tensors=lambda: {**quantiles, **_all_tensors(members, trees)},
     )
 
 
-def _ranks(known: Float[Tensor, "net feature"]) -> Callable[[Tensors], Tensors]:
-    """What replaces features by their ranks among those of the `known` nets, in standard deviations."""
+def restored_hybrid(tensors: dict[str, Tensor], layout: Layout) -> Predict:
+    """What predicts as networks and trees did. Raises ValueError where the tensors are not theirs."""
+    ranks = _ranked(tensors)
+    parts: dict[str, dict[str, Tensor]] = {f"{name}.": {} for name in (*map(str, range(MEMBERS)), "trees")}
+    for name, tensor in tensors.items():
+        prefix = f"{name.partition('.')[0]}."
+        if prefix in parts:
+            parts[prefix][name.removeprefix(prefix)] = tensor
+    *networks, forest = parts.values()
+    build = partial(Hybrid, features=int(tensors["differ"].sum()))
+    return _mean_of(ranks, [restored(build, own, layout) for own in networks], restored_extra_trees(forest, layout))
+
+
+def _all_tensors(members: list[Fitted], trees: Fitted) -> dict[str, Tensor]:
+    parts = {**{str(number): member for number, member in enumerate(members)}, "trees": trees}
+    return {f"{part}.{name}": tensor for part, one in parts.items() if one.tensors for name, tensor in one.tensors().items()}
+
+
+def _mean_of(ranks: Callable[[Tensors], Tensors], networks: list[Predict], trees: Predict) -> Predict:
+    """The mean of the trees' prediction and the networks' mean."""
+
+    def predict(features: Tensors) -> Float[np.ndarray, " net"]:
+        own = ranks(features)
+        return (np.mean([network(own) for network in networks], axis=0) + trees(features[FEATURES])) / 2
+
+    return predict
+
+
+def _quantiles(known: Float[Tensor, "net feature"]) -> dict[str, Tensor]:
+    """Of the `known` nets: which features differ between them, and the quantiles of those that do."""
     differ = known.double().std(dim=0) > 1e-6 * known.double().abs().mean(dim=0)  # beyond float32's rounding
     ranks = QuantileTransformer(n_quantiles=min(QUANTILES, len(known)), output_distribution="normal", random_state=0)
     ranks.fit(known[:, differ].double().numpy())
+    return {"differ": differ, "quantiles": torch.from_numpy(ranks.quantiles_.copy())}
+
+
+def _ranked(tensors: dict[str, Tensor]) -> Callable[[Tensors], Tensors]:
+    """What replaces features by their ranks among those of which these are the quantiles, in standard deviations.
+
+    Raises ValueError where they are no quantiles.
+    """
+    differ, quantiles = tensors.get("differ", torch.empty(0)), tensors.get("quantiles", torch.empty(0))
+    if differ.dtype != torch.bool or differ.ndim != 1 or quantiles.dtype != torch.float64 or quantiles.ndim != 2:
+        raise ValueError("`differ` and `quantiles` do not say how features are ranked")
+    if quantiles.shape[1] != int(differ.sum()) or not 1 <= len(quantiles) <= QUANTILES:
+        raise ValueError(f"`quantiles` has shape {[*quantiles.shape]} for {int(differ.sum())} features that differ")
+    ranks = QuantileTransformer(n_quantiles=len(quantiles), output_distribution="normal", random_state=0)
+    ranks.quantiles_, ranks.references_ = quantiles.numpy(), np.linspace(0, 1, len(quantiles))
+    ranks.n_quantiles_, ranks.n_features_in_ = len(quantiles), quantiles.shape[1]
 
     def ranked(batch: Tensors) -> Tensors:
         found = ranks.transform(batch[FEATURES][:, differ].double().numpy())
         return batch | {FEATURES: torch.from_numpy(found).clamp(-FARTHEST, FARTHEST).float()}
 
     return ranked
+
+
+HYBRID = Fit(fit_hybrid, restored_hybrid)

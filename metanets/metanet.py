@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 
 from metanets.inputs.batch import Batch
 from metanets.inputs.canonical import marked
@@ -56,12 +56,33 @@ class Fitted:
     """A metanet ready to predict. `chosen` says what was chosen on validation, `parameters` how many were trained.
 
     `module` is the trained module of one that was trained by gradient, where its output is what `predict` returns.
+    `tensors` gives by name all that it takes to predict again (see `Fit`); None: it cannot be saved.
     """
 
     predict: Callable[[Batch], Float[np.ndarray, " net"]]
     parameters: int | None
     chosen: dict[str, Any] = field(default_factory=dict)
     module: nn.Module | None = None
+    tensors: Callable[[], dict[str, Tensor]] | None = None
+
+
+Predict = Callable[[Batch], Float[np.ndarray, " net"]]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A way to fit whose results can be saved: `restore` makes of a `Fitted`'s tensors what predicts as it did.
+
+    `restore(tensors, layout)` is given the layout of the nets that are to be predicted for. Tensors may be a stranger's:
+    it raises ValueError where they are not what this way of fitting leaves.
+    """
+
+    fit: Callable[..., Fitted]
+    restore: Callable[[dict[str, Tensor], Layout], Predict]
+
+    def __call__(self, *examples: Examples, **options: Any) -> Fitted:
+        """Fits."""
+        return self.fit(*examples, **options)
 
 
 @dataclass(frozen=True)
@@ -88,6 +109,11 @@ class Metanet:
         if isinstance(self.reads, str):
             return input_named(self.reads)
         return self.reads if isinstance(self.reads, Input) else Input(self.reads)
+
+    @property
+    def restore(self) -> Callable[[dict[str, Tensor], Layout], Predict] | None:
+        """What makes of a saved fit's tensors what predicts again; None: what it fits cannot be saved."""
+        return self.fit.restore if isinstance(self.fit, Fit) else None
 
     @property
     def reads_function(self) -> bool:

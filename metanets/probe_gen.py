@@ -1,5 +1,6 @@
 """ProbeGen: what nets answer to learnt probes (Kahana, Horwitz, Shuval & Hoshen 2025, arXiv 2410.10811)."""
 
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from math import ceil, log2
@@ -9,9 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from metanets.fit import by_gradient
+from metanets.fit import by_gradient, restored
 from metanets.inputs.runnable import GATE, IMAGE
-from metanets.metanet import Examples, Fitted, Training
+from metanets.metanet import Examples, Fit, Fitted, Predict, Training
 from zoo.nets.architectures import architecture_of
 from zoo.nets.layout import Layout
 from zoo.nets.units import CLASSES, units_of
@@ -23,6 +24,7 @@ RECIPE = {"batch": 32, "learning_rates": (3e-4, 1e-3), "schedule": "cosine", "cl
 
 LATENT = 32  # numbers that stand for a probe
 NARROWEST = 16  # channels before the last layer of the generator; twice as many before each doubling of the size
+LARGEST = 512  # pixels of a side of the images of a probe that was saved
 NETS_AT_ONCE = 4  # run at once: their activations stay small
 
 
@@ -90,4 +92,18 @@ def fit_probe_gen(
 ) -> Fitted:
     """Trains a `ProbeGen` for images of the size that the nets are run on."""
     image = tuple(train.features[IMAGE].shape[1:])
-    return by_gradient(partial(ProbeGen, image=image))(train, validation, training=training, seed=seed, chosen=chosen)
+    fitted = by_gradient(partial(ProbeGen, image=image))(train, validation, training=training, seed=seed, chosen=chosen)
+    of_module = fitted.tensors
+    assert of_module is not None
+    return replace(fitted, tensors=lambda: {**of_module(), "image": torch.tensor(image)})
+
+
+def restored_probe_gen(tensors: dict[str, Tensor], layout: Layout) -> Predict:
+    """What predicts as the module did. Raises ValueError where the tensors do not say how large its images are."""
+    image = tensors.get("image", torch.empty(0))
+    if image.shape != (3,) or image.dtype != torch.int64 or not 1 <= int(image.min()) <= int(image.max()) <= LARGEST:
+        raise ValueError(f"`image` is no channels, height and width from 1 to {LARGEST}")
+    return restored(partial(ProbeGen, image=tuple(image.tolist())), tensors, layout)
+
+
+PROBES_LEARNT = Fit(fit_probe_gen, restored_probe_gen)

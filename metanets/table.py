@@ -2,19 +2,19 @@
 
 from functools import partial
 
-from metanets.baselines import fit_mean, fit_ridge, fit_trees
+from metanets.baselines import MEAN, RIDGE, fit_trees
 from metanets.deepsets import DeepSets
 from metanets.dmc.dmc import DMC
 from metanets.fit import by_gradient
-from metanets.forests import fit_extra_trees
+from metanets.forests import EXTRA_TREES
 from metanets.graphs.dense import RECIPE as NEURAL_GRAPH
 from metanets.graphs.dense import DenseNeuralGraph
-from metanets.hybrid import fit_hybrid
+from metanets.hybrid import HYBRID
 from metanets.inputs.canonical import MARKS, split
 from metanets.metanet import Metanet
 from metanets.mlp import MLP
+from metanets.probe_gen import PROBES_LEARNT
 from metanets.probe_gen import RECIPE as PROBE_GEN_RECIPE
-from metanets.probe_gen import fit_probe_gen
 from metanets.statnn import StatNN
 from metanets.structured.matrix_product import RECIPE
 from metanets.structured.mp_gmn import MPGMN
@@ -28,24 +28,24 @@ METANETS = {
     "dmc": Metanet("vector", by_gradient(DMC), trained_by_gradient=True),
     "deepsets": Metanet("distribution", by_gradient(DeepSets), trained_by_gradient=True),
     "statnn": Metanet("statistics", by_gradient(StatNN), trained_by_gradient=True),
-    "probe": Metanet("probes", fit_extra_trees),
-    "probe_and_weights": Metanet("probes_and_invariant", fit_extra_trees),
-    "probe_and_channels": Metanet("probes_and_channels", fit_extra_trees),
-    "probe_gen": Metanet("runnable", fit_probe_gen, trained_by_gradient=True, recipe=PROBE_GEN_RECIPE),
-    "trees_invariant": Metanet("invariant", fit_extra_trees),
-    "trees_channels": Metanet("channels", fit_extra_trees),
+    "probe": Metanet("probes", EXTRA_TREES),
+    "probe_and_weights": Metanet("probes_and_invariant", EXTRA_TREES),
+    "probe_and_channels": Metanet("probes_and_channels", EXTRA_TREES),
+    "probe_gen": Metanet("runnable", PROBES_LEARNT, trained_by_gradient=True, recipe=PROBE_GEN_RECIPE),
+    "trees_invariant": Metanet("invariant", EXTRA_TREES),
+    "trees_channels": Metanet("channels", EXTRA_TREES),
     "mp_gmn": Metanet("layers", by_gradient(MPGMN), trained_by_gradient=True, recipe=RECIPE),
     "mp_scale_gmn": Metanet("layers", by_gradient(MPScaleGMN), trained_by_gradient=True, recipe=RECIPE),
     "scale_gmn": Metanet("layers", by_gradient(ScaleGMN), trained_by_gradient=True, recipe=RECIPE),
     "nfn": Metanet("layers", by_gradient(NFN), trained_by_gradient=True, recipe=RECIPE),
     "nfn_np": Metanet("layers", by_gradient(partial(NFN, own_axes=False)), trained_by_gradient=True, recipe=RECIPE),
     "set_of_channels": Metanet("layers", by_gradient(SetOfChannels), trained_by_gradient=True, recipe=RECIPE),
-    "hybrid": Metanet("layers_and_invariant", fit_hybrid, trained_by_gradient=True, recipe=RECIPE),
+    "hybrid": Metanet("layers_and_invariant", HYBRID, trained_by_gradient=True, recipe=RECIPE),
     "neural_graph": Metanet("layers", by_gradient(DenseNeuralGraph), trained_by_gradient=True, recipe=NEURAL_GRAPH),
-    "mean": Metanet("nothing", fit_mean, baseline=True),
+    "mean": Metanet("nothing", MEAN, baseline=True),
     "trees_hyper_parameters": Metanet("hyper_parameters", fit_trees, baseline=True),
     "trees_statistics": Metanet("statistics", fit_trees, baseline=True),
-    "ridge": Metanet("vector", fit_ridge, baseline=True),
+    "ridge": Metanet("vector", RIDGE, baseline=True),
     "trees_distance": Metanet("distance", fit_trees, baseline=True),  # of pairs of nets alone
 }
 

@@ -18,6 +18,7 @@ CALLS = {  # public name -> a call of it on a path; what takes none is not here
     "fetch": lambda path: metazoo.fetch(path("zoo"), path("fetched")),
     "leaderboard": lambda path: metazoo.leaderboard(path("results")),
     "load": lambda path: metazoo.load(path("mine.toml")),
+    "load_model": lambda path: metazoo.load_model(path("model")),
     "load_results": lambda path: metazoo.load_results(path("results")),
     "open": lambda path: metazoo.open(path("zoo")),
     "release": lambda path: metazoo.release([path("zoo")], name="one"),
@@ -40,6 +41,7 @@ def material(standard, tmp_path_factory) -> Path:
     shutil.copytree(standard, home / "zoo", ignore=shutil.ignore_patterns("cache"))
     metazoo.build(small(nets=4, recipe__epochs=(1, 1)), home / "begun", workers=0)
     metazoo.score([standard], ["mean", "ridge"], "test_accuracy", out=home / "results", seeds=1)
+    metazoo.metanets.Mean().fit(standard).save(home / "model")
     (home / "mine.toml").write_text('base = "digits-resnet8-standard"\n')
     export_official(metazoo.open(standard), home / "official")
     return home

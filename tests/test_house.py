@@ -156,7 +156,7 @@ def test_every_file_that_computes_is_imported_by_a_test():
     public = {
         f"zoo.jobs.{name}" for name in ("build", "main_guard", "ray", "status", "workers")
     }  # tested by the names handed on, or
-    public |= {f"zoo.dataset.{name}" for name in ("reader", "zoo_json")}  # by the table or verb above them
+    public |= {f"zoo.dataset.{name}" for name in ("mapped", "reader", "zoo_json")}  # by the table or verb above them
     public |= {"zoo.verification", "zoo.hub.remote_manifest", "zoo.untrusted.child_main", "zoo.untrusted.vetting.about"}
     public |= {f"metanets.{name}" for name in ("metanet", "mistakes", "regressor")}
     public |= {f"metanets.inputs.{name}" for name in ("hyper_parameters", "tensors", "vector")}

@@ -17,6 +17,7 @@ from small_reference import of_a_small_zoo
 
 import zoo
 from benchmark.cli import main
+from metanets.estimators import Mean
 from zoo.dataset.export import in_official_names
 from zoo.spec.spec import to_json
 from zoo.storage.files import cache
@@ -81,6 +82,8 @@ CASES: dict[str, Case] = {
     ),
     "reference-status": Case("reference", ("reference-status", *REFERENCE), ("digits-resnet8-standard/derived",)),
     "reference-status --results": Case("results", ("reference-status", *REFERENCE_OF_ZOO, "--results", "LAID")),
+    "predict": Case("model", ("predict", "LAID", "ZOO")),
+    "predict ZOO": Case("zoo", ("predict", "MODEL", "LAID"), ("source.json",)),
     "leaderboard": Case("results", ("leaderboard", "LAID")),
     "compare": Case("results", ("compare", "mean", "mean", "--results", "LAID")),
     "curve": Case("results", ("curve", "LAID", "--out", "NEW.png")),
@@ -130,6 +133,7 @@ def places(standard, tmp_path_factory) -> dict[str, Path]:
         state = dict(PlainResNet8(width=0.125, channels=1).state_dict())
         safetensors.torch.save_file(state, found["states"] / f"{index}.safetensors")
         torch.save((in_official_names(state), 90.0), found["paper"] / f"{index}.pt")
+    found["model"] = Mean().fit(standard).save(home / "model")
     found["reference"] = home / "reference"
     shutil.copytree(standard, found["reference"] / "digits-resnet8-standard")
     return {**found, "zoo": shutil.copytree(standard, home / "zoo")}  # a copy: some verbs write beside it
@@ -190,7 +194,13 @@ def test_nothing_behind_a_link_is_read_written_or_deleted(places, tmp_path, monk
         linked(folder, place, home)
         before = contents(home)
         named: dict[str, object] = {"LAID": folder, "NEW": at / "new", "NEW.png": at / "new.png", "SPEC": spec}
-        named |= {"ZOO": places["zoo"], "RESULTS": places["results"], "ZOOS": places["reference"], "SMALL.toml": toml}
+        named |= {
+            "ZOO": places["zoo"],
+            "RESULTS": places["results"],
+            "ZOOS": places["reference"],
+            "MODEL": places["model"],
+            "SMALL.toml": toml,
+        }
         metazoo(monkeypatch, *(named.get(word, word) for word in CASES[case].words))
         said = "".join(capfd.readouterr())
         assert "very_secret" not in said, place

@@ -13,7 +13,7 @@ from conftest import ROOT
 
 import metazoo
 import zoo
-from benchmark.scoring.score import score
+from benchmark.leaderboard.scores import score
 
 PACKAGES = ("benchmark", "metanets", "zoo")
 SCRIPT = "import sys\nfrom metazoo import main\nif __name__ == '__main__':\n    sys.exit(main())\n"  # as pip writes it

@@ -14,6 +14,7 @@ from typer.models import ArgumentInfo, OptionInfo
 
 from benchmark.cli import main
 from benchmark.cli.terminal import app
+from metanets.estimators import Mean
 
 VERBS: dict[str, Callable[..., None]] = {
     command.name or command.callback.__name__.replace("_", "-"): command.callback
@@ -92,7 +93,7 @@ class Material:
 
     def needed(self, verb: str) -> dict[str, object]:
         """A value of each required parameter, and of those without which the verb would take long."""
-        values = {
+        values: dict[str, Any] = {
             "zoo_folder": self.zoo,
             "zoo_folders": self.zoo,
             "spec": "digits-resnet8-standard",
@@ -110,7 +111,10 @@ class Material:
             "kind": "state-dicts",
             "path": self.nets,
             "size": "tiny",
+            "model": self.folder.parent / "model",
         }
+        if verb == "predict" and not values["model"].exists():
+            Mean().fit(self.zoo).save(values["model"])
         extra = {"plan": {"seconds": 0.1, "workers": 1}, "export": {"net": 0}, "score": {"seeds": 1, "workers": 1}}
         quick: dict[str, dict[str, object]] = {
             **extra,

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from benchmark.cli.terminal import app, console
 
-from benchmark.cli import zoos, symmetries, landscape, charges, scores, references, leaderboards, hub  # isort: skip (the order of the help)
+from benchmark.cli import specs, zoos, symmetries, landscape, charges, scores, models, references, leaderboards, hub  # isort: skip (the order of the help)
 
 __all__ = [
     "app",
@@ -18,8 +18,10 @@ __all__ = [
     "landscape",
     "leaderboards",
     "main",
+    "models",
     "references",
     "scores",
+    "specs",
     "symmetries",
     "zoos",
 ]

@@ -155,18 +155,6 @@ def symmetry(
     console.print(table)
 
 
-@command("Scores", example="metanets")
-def metanets() -> None:
-    """List the metanets and baselines: what they read, how they are fitted."""
-    from metanets import METANETS
-
-    table = Table("metanet", "reads", "fitted", "kind")
-    for name, metanet in METANETS.items():
-        kind = "baseline" if metanet.baseline else "runs nets" if metanet.reads_function else "reads weights"
-        table.add_row(name, str(metanet.reads), "by gradient" if metanet.trained_by_gradient else "at once", kind)
-    console.print(table)
-
-
 def _training(epochs: int | None, batch: int | None, rates: list[float] | None, **settings: Any) -> "Training":
     """With these settings, of which None is not given; those that are hold whatever a metanet's recipe says."""
     from metanets.metanet import Training

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from html import escape as html
 from pathlib import Path
 from typing import Literal
 
@@ -133,6 +134,18 @@ def to_markdown(cells: pd.DataFrame) -> str:
     return (
         f"{_escaped(_inert(about(cells)))}: {_escaped(legend(cells))}\n\n{table}\n\n{_escaped(attainable(cells, _inert))}\n"
     )
+
+
+def to_html(cells: pd.DataFrame) -> str:
+    """A board as a table for notebooks; everything that stands in it is escaped."""
+    found = columns(cells, plain)
+    heads = "".join(f"<th>{html(column.head)}</th>" for column in found)
+    rows = "".join(
+        f"<tr>{''.join(f'<td>{html(text)}</td>' for text in row)}</tr>"
+        for row in zip(*(column.texts for column in found), strict=True)
+    )
+    below = f"<p><small>{html(legend(cells))}<br>{html(attainable(cells, plain))}</small></p>"
+    return f"<table><caption>{html(plain(about(cells)))}</caption><tr>{heads}</tr>{rows}</table>{below}"
 
 
 def markdown_of(folder: Path, manifests: Collection[str]) -> str:

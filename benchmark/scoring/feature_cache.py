@@ -6,7 +6,6 @@ import inspect
 import io
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +17,9 @@ from metanets.inputs.batch import Batch
 from metanets.inputs.canonical import canonical_nets
 from metanets.inputs.table import Input, input_named
 from metanets.mistakes import mistakes_named
+from metanets.reading import nets_of
 from zoo import Nets, Zoo
 from zoo.dataset.nets import Inputs
-from zoo.dataset.reader import ROWS_AT_ONCE
 from zoo.storage import files
 from zoo.storage.files import hash_of
 from zoo.symmetry import act, canonical, group_of
@@ -73,14 +72,6 @@ def _kept(zoo: Zoo, read: Input, split: str, nets: int, *, inputs: Inputs, hidde
         kept = read.of(nets_of(zoo, split, whole=read.whole, inputs=inputs, hidden=hidden))
         _keep(path, kept, zoo.folder)
     return kept
-
-
-def nets_of(zoo: Zoo, split: str, *, whole: bool, inputs: Inputs = "trained", hidden: str | None = None) -> Nets:
-    """A split's nets that did not diverge; `whole`: with all their entries. Raises ValueError where some are not finite."""
-    nets = zoo.nets(split, inputs="all" if whole else inputs)
-    if not all(bool(part.isfinite().all()) for part in nets.weights.split(ROWS_AT_ONCE)):
-        raise ValueError(f"{zoo.folder}: {split} nets have weights that are not finite; see `metazoo verify`")
-    return replace(nets, hyper_parameters=nets.hyper_parameters.drop(columns=hidden or [], errors="ignore"))
 
 
 def _path(zoo: Zoo, read: Input, split: str, inputs: Inputs) -> Path:

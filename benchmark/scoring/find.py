@@ -1,21 +1,18 @@
 """Which metanet a name means: one of the suite, or a user's own, and the file that defines it."""
 
+import contextlib
 import importlib
 import importlib.util
+import inspect
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from torch import nn
-
-from metanets import METANETS, Examples, Fitted, Metanet, by_gradient
-from metanets.inputs import batch, canonical
-from metanets.inputs.table import INPUTS, Input
-from metanets.mistakes import MistakeError, mistakes_named
-from metanets.regressor import by_regressor
+from metanets import METANETS, Metanet
+from metanets.inputs import canonical
+from metanets.own import metanet_of
 from metanets.table import fitting
 from zoo.messages import unknown
 from zoo.storage.files import hash_of
@@ -41,29 +38,17 @@ def _found(name: str) -> Metanet:
         if name not in METANETS:
             raise ValueError(unknown("metanet", name, METANETS) + "; your own: package.module:NAME or path/to/file.py:NAME")
         return METANETS[name]
+    return metanet_of(object_named(name), name)
+
+
+def object_named(name: str) -> Any:
+    """What `package.module:NAME` or `path/to/file.py:NAME` names. Raises ValueError where it cannot be imported."""
     module, _, attribute = name.rpartition(":")
     try:
-        found = getattr(_imported(module), attribute)
+        return getattr(_imported(module), attribute)
     except (Exception, SystemExit) as error:  # whatever the user's own code raises
         kind = "" if isinstance(error, ImportError | AttributeError | OSError) else f"{type(error).__name__}: "
         raise ValueError(f"cannot import metanet {name!r}: {kind}{error}") from error
-    if isinstance(found, Metanet):
-        return replace(found, fit=apart(found.fit))
-    reads = getattr(found, "reads", "vector")
-    if isinstance(found, type) and issubclass(found, nn.Module):
-        made = Metanet(reads, by_gradient(found), trained_by_gradient=True)
-    elif callable(getattr(found, "fit", None)) and callable(getattr(found, "predict", None)):
-        made = Metanet(reads, by_regressor(found))
-    else:
-        kinds = "a metanets.Metanet, a torch.nn.Module class or a regressor of scikit-learn's kind"
-        raise ValueError(f"{name} is a {type(found).__name__}; expected {kinds}")
-    if isinstance(reads, str) and canonical.split(reads)[0] not in INPUTS:
-        raise ValueError(f"{name}: {unknown('input', reads, INPUTS)}")
-    if not isinstance(reads, str | Input) and not callable(reads):
-        raise ValueError(
-            f"{name}: `reads` is a {type(reads).__name__}; expected one of {', '.join(INPUTS)}, or a function of Nets"
-        )
-    return made
 
 
 def names_of(metanets: Iterable[str], mark: str = "", *, pairs: bool = False) -> list[str]:
@@ -80,26 +65,6 @@ def names_of(metanets: Iterable[str], mark: str = "", *, pairs: bool = False) ->
         every = fitting(pairs=pairs, sizes=canonical.marked(own, mark).endswith("+sizes"))
         found += [canonical.marked(name + own, mark) for name in (every if plain == "all" else [plain])]
     return found
-
-
-def apart(fit: Callable[..., Fitted]) -> Callable[..., Fitted]:
-    """A `fit` of a user's own that changes nothing for the seeds after it: it is given copies, and so is its `predict`.
-
-    What it raises, and whatever it returns but a Fitted, is a MistakeError.
-    """
-
-    def fitted(train: Examples, validation: Examples, **options: Any) -> Fitted:
-        with mistakes_named():
-            own: object = fit(_copied(train), _copied(validation), **options)
-        if not isinstance(own, Fitted):
-            raise MistakeError(f"its fit returned a {type(own).__name__}; expected a metanets.Fitted")
-        return replace(own, predict=lambda features: own.predict(batch.copied(features)))
-
-    return fitted
-
-
-def _copied(examples: Examples) -> Examples:
-    return replace(examples, features=batch.copied(examples.features), target=examples.target.copy())
 
 
 def _imported(module: str) -> ModuleType:
@@ -145,7 +110,31 @@ def code_of(metanet: str) -> tuple[str, str] | None:
     Where that file takes something from others beside it or below, the hash is that of all their hashes.
     """
     module, colon, _ = metanet.rpartition(":")
-    found = _files(_imported(module)) if colon else []
+    return _hash(_imported(module)) if colon else None
+
+
+def code_of_object(given: Any) -> tuple[str, str] | None:
+    """The same of a metanet that is an object: of a notebook, where there is no file, of its class's source.
+
+    Where it has settings, as regressors do, they are a part of the hash.
+    """
+    kind = given if isinstance(given, type) else type(given)
+    module = sys.modules.get(kind.__module__)
+    place = Path(getattr(module, "__file__", None) or "")
+    if "site-packages" in place.parts:  # of a library: what else it is made of says its version
+        found: tuple[str, str] | None = (place.name, hash_of(place.read_bytes()))
+    else:
+        found = None if module is None else _hash(module)
+    if found is None and kind.__module__ == "__main__":
+        with contextlib.suppress(OSError, TypeError):
+            found = "notebook", hash_of(inspect.getsource(kind).encode())
+    if found is not None and hasattr(given, "get_params") and not isinstance(given, type):
+        found = found[0], hash_of(f"{found[1]} {given!r}".encode())
+    return found
+
+
+def _hash(module: ModuleType) -> tuple[str, str] | None:
+    found = _files(module)
     hashes = [hash_of(path.read_bytes()) for path in found]
     if not found:
         return None

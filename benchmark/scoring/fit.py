@@ -2,9 +2,10 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch import Tensor
 from benchmark.scoring.cost import multiply_adds
 from benchmark.scoring.find import code_of, find_metanet
 from metanets import Examples, Metanet, Training
+from metanets.inputs import canonical
 from metanets.inputs.batch import Batch
 from metanets.metanet import Fitted
 from metanets.mistakes import MistakeError, mistakes_named
@@ -27,6 +29,7 @@ from zoo.symmetry import Group, act, draw
 from zoo.training import machine
 
 MOVED_AT_ONCE = 64  # nets: twice as fast as a thousand
+Own = tuple[Metanet, tuple[str, str] | None]  # a metanet, and what `code_of` says of it
 EXACT = ConfigDict(extra="forbid", allow_inf_nan=True)
 
 
@@ -103,7 +106,8 @@ class Outcome:
 class Fits:
     """The metanets that were fitted last, ready to predict."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: Mapping[str, Own] = MappingProxyType({})) -> None:
+        self.own = own  # metanets that are objects of this process, by name
         self.metanet, self.fitted, self.streams = "", dict[int, Fitted](), dict[int, int]()
         self.layout: Layout = ()  # of the nets that they were fitted on
         self.found = dict[str, tuple[Metanet, tuple[str, str] | None]]()  # as they were at first, if files change meanwhile
@@ -167,6 +171,10 @@ class Fits:
 
     def _found(self, name: str) -> tuple[Metanet, tuple[str, str] | None]:
         """The metanet of that name and its code."""
+        plain, mark = canonical.split(name)
+        if plain in self.own:
+            metanet, code = self.own[plain]
+            return metanet.reading(mark) if mark else metanet, code
         if name not in self.found:
             self.found[name] = find_metanet(name), code_of(name)
         return self.found[name]

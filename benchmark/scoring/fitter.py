@@ -14,9 +14,10 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,7 +25,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from benchmark.scoring.channel import receive, receive_bytes, send, send_bytes
-from benchmark.scoring.fit import EXACT, About, Fits, Fitting, Given, Outcome
+from benchmark.scoring.fit import EXACT, About, Fits, Fitting, Given, Outcome, Own
+from metanets.inputs.canonical import split
 from zoo.training.machine import one_thread_that_keeps_its_memory
 
 KEPT = 2**26  # bytes of a block of memory that is kept: those of a step, not those of a zoo
@@ -121,17 +123,22 @@ def _complete(found: dict[int, _Found], seeds: list[int]) -> dict[int, _Found]:
 class Fitters:
     """The processes of one scoring: started when they are needed, and lent again for the same metanet.
 
-    Where a user's code has run no other metanet is fitted; those of the suite share.
+    Where a user's code has run no other metanet is fitted; those of the suite share. Metanets that are objects of this
+    process (`own`) are fitted in it, one at a time.
     """
 
-    def __init__(self, start: Callable[[], Any] = Fitter) -> None:
-        self.start, self.lock = start, threading.Lock()
+    def __init__(self, start: Callable[[], Any] = Fitter, own: Mapping[str, Own] = MappingProxyType({})) -> None:
+        self.start, self.own, self.lock, self.here = start, own, threading.Lock(), threading.Lock()
         self.idle, self.all = list[tuple[str, Any]](), list[Any]()
         self.closed = False
 
     @contextmanager
     def lent(self, metanet: str) -> Iterator[Any]:
         """A process for this metanet alone, which is closed where it fails."""
+        if split(metanet)[0] in self.own:
+            with self.here:
+                yield Fits(self.own)
+            return
         owner = metanet if ":" in metanet else ""
         fitter = self._taken(owner)
         yield fitter

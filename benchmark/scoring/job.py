@@ -16,7 +16,7 @@ from torch import Tensor
 import zoo as zoos
 from benchmark.records import records
 from benchmark.records.predictions import keys
-from benchmark.scoring.feature_cache import nets_of, nets_or_kept
+from benchmark.scoring.feature_cache import nets_or_kept
 from benchmark.scoring.find import name_of
 from benchmark.scoring.fit import About, Fits, Fitting, Given, Moving, Outcome, stream_of
 from benchmark.scoring.fitter import Fitter
@@ -24,6 +24,7 @@ from benchmark.scoring.software import software
 from benchmark.scoring.task import examples_of, task_of
 from benchmark.statistics.metrics import is_constant, recalibrated_r2, scores
 from metanets import Training
+from metanets.reading import nets_of
 from metanets.table import of_the_suite
 from zoo import Zoo
 from zoo.dataset.nets import Inputs

@@ -1,17 +1,19 @@
 """Scoring: metanets are fitted on zoos' train and validation nets, then read the test nets once, and leave records."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from queue import SimpleQueue
+from types import MappingProxyType
 
 import torch
 
 from benchmark.records import records
 from benchmark.scoring.find import find_metanet, name_of, names_of
+from benchmark.scoring.fit import Own
 from benchmark.scoring.fitter import Fitter, Fitters
 from benchmark.scoring.job import Job, run
 from benchmark.scoring.readable import unreadable
@@ -45,6 +47,7 @@ def score(
     canonical: bool = False,
     overwrite: bool = False,
     command: str = "",
+    own: Mapping[str, Own] = MappingProxyType({}),
     report: Callable[[str], None] = lambda line: None,
 ) -> list[Path]:
     """Scores each metanet on each zoo; returns the paths of the records, one for each (task, metanet, seed).
@@ -52,7 +55,8 @@ def score(
     `metanets` are names that `find_metanet` takes, or `all`; with `canonical` all get the mark `+canonical`: they read
     nets in canonical form. What `all` names and cannot read a zoo's nets is left out there, and reported. With `test_zoos`
     each is tested on these instead of its own zoo, with `transfer` on every one of the zoos; `shift`, `train_nets` (one task
-    for each number) and `pairs` are those of `records.Task`.
+    for each number) and `pairs` are those of `records.Task`. `own` has, by name, metanets that are objects of this process:
+    they are fitted in it, and their records do not say that fitting and scoring were kept apart.
     Records that exist are kept, unless `overwrite`; so a stopped run goes on where it was. The result does not depend on
     `workers`. Raises ValueError on a zoo that is damaged, too small, without the target, or that a metanet cannot read,
     before anything is trained, and RuntimeError where a process that fits was killed.
@@ -64,7 +68,7 @@ def score(
     named = names_of((name for name in metanets if split(name)[0] != "all"), mark, pairs=of_pairs)
     machine.ready(training.device)
     numbers: list[int | None] = [*dict.fromkeys(train_nets)] if train_nets else [None]
-    with _processes() as fitters:
+    with _processes(own) as fitters:
         _check_names(names, fitters)
         given = list(opened(asked).values())
         others = list(opened(Path(folder).expanduser() for folder in test_zoos).values())
@@ -128,9 +132,9 @@ def _left_out(
 
 
 @contextmanager
-def _processes() -> Iterator[Fitters]:
+def _processes(own: Mapping[str, Own]) -> Iterator[Fitters]:
     """Processes that fit, which end with this; what is computed here meanwhile depends on no number of threads."""
-    fitters, threads = Fitters(Fitter), torch.get_num_threads()
+    fitters, threads = Fitters(Fitter, own), torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         yield fitters

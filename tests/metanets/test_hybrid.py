@@ -11,7 +11,7 @@ import zoo
 from metanets import METANETS, Examples, Training
 from metanets.fit import by_gradient, validation_r2
 from metanets.forests import fit_extra_trees
-from metanets.hybrid import MEMBERS, _ranks, fit_hybrid
+from metanets.hybrid import MEMBERS, _quantiles, _ranked, fit_hybrid
 from metanets.inputs.layers import FEATURES, layers, layers_and_invariant
 from metanets.structured.hybrid import Hybrid
 from metanets.structured.layers import embeddings, read
@@ -88,7 +88,7 @@ def test_what_symmetries_make_of_nets_gets_the_same_prediction(standard):
         moved = replace(parts[1], weights=act(parts[1].weights, parts[1].layout, element))
         np.testing.assert_allclose(fitted.predict(layers_and_invariant(moved)), before, atol=1e-5)
 
-    ranks = _ranks(known.features[FEATURES])  # the slow way: each part on its own
+    ranks = _ranked(_quantiles(known.features[FEATURES]))  # the slow way: each part on its own
     own = [replace(part, features=ranks(part.features)) for part in (known, held)]
     build = partial(Hybrid, features=own[0].features[FEATURES].shape[1])
     chosen, networks = None, []
@@ -115,7 +115,7 @@ def test_the_network_learns_sixteen_nets_by_heart(standard):
 def test_ranks_have_no_unit_and_leave_out_what_does_not_differ():
     known = torch.randn(50, 4, generator=stream("ranks"))
     known[:, 2] = 3.0
-    plain, other = _ranks(known), _ranks(known.exp() * 100)
+    plain, other = _ranked(_quantiles(known)), _ranked(_quantiles(known.exp() * 100))
     new = torch.randn(20, 4, generator=stream("new"))
     found = plain({FEATURES: known})[FEATURES]
     assert found.shape == (50, 3)

@@ -10,11 +10,11 @@ import zoo
 from benchmark.analyses.audit import audit
 from benchmark.leaderboard.leaderboard import leaderboard
 from benchmark.records import records
-from benchmark.scoring.feature_cache import nets_of
 from benchmark.scoring.score import score
 from benchmark.scoring.task import check_task, rows_of, task_of
 from benchmark.submissions.check import check
 from metanets import Training
+from metanets.reading import nets_of
 from zoo.dataset import derived
 
 LACKING = (0, 1, 2, 3, 4, 5)  # nets without a number

@@ -1,17 +1,22 @@
 """Reading a zoo: its columns as a frame, its weights memory-mapped, as torch tensors, and tensor by tensor."""
 
+import operator
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import SupportsIndex
 
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from zoo.dataset import not_a_zoo, vet, zoo_json
 from zoo.dataset.derived import Derived, merged, read_all
+from zoo.dataset.mapped import gathered
 from zoo.dataset.nets import Inputs, Nets
 from zoo.messages import Facts, facts_html, facts_text, plain, some_names, unknown
 from zoo.nets.blueprint import Blueprint
@@ -28,7 +33,6 @@ from zoo.tasks.images import Images, shape_of
 from zoo.untrusted.files import sha256
 from zoo.untrusted.json import read_json
 
-ROWS_AT_ONCE = 256  # read from a shard: bounds the memory beside what is returned
 SOURCE, SOURCE_BYTES = "source.json", 10_000  # what `fetch` leaves in a zoo, not in its manifest; at most so large
 
 
@@ -103,6 +107,32 @@ class Zoo:
             return None
         return shape_of(self.spec.images if isinstance(self.spec, Spec) else Images(task=self.spec.image_task))
 
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        """The nets one after the other, in order of `index`, each as `net` gives it."""
+        return (self.net(index) for index in range(len(self)))
+
+    def __getitem__(self, index: SupportsIndex) -> dict[str, Tensor]:
+        """`net(index)`; from the last on where negative. Raises IndexError where there is none."""
+        at = operator.index(index)
+        if not -len(self) <= at < len(self):
+            raise IndexError(f"{self.folder}: no net {at}; it has nets 0 to {len(self) - 1}")
+        return self.net(at % len(self))
+
+    def xy(
+        self, split: str = "train", target: str = "test_accuracy", *, inputs: Inputs = "trained"
+    ) -> tuple[Float[np.ndarray, "net weight"], Float[np.ndarray, " net"]]:
+        """What scikit-learn takes, as numpy arrays: weights in float32, a row a net, and the target in float64.
+
+        Rows are in order of `index`, without diverged nets and those that lack the target; `inputs` is as in `nets`. Raises
+        ValueError where there is no such split or target.
+        """
+        self.check_target(target)
+        nets = self.nets(split, inputs=inputs)
+        y = self.columns[target].to_numpy(np.float64)[nets.index]
+        kept = np.isfinite(y)
+        x = nets.weights.numpy() if kept.all() else nets.weights.numpy()[kept]
+        return x.astype(np.float32, copy=False), y[kept]
+
     def arrays(self, split: str) -> list[np.ndarray]:
         """The weights [net, weight] of a split, memory-mapped: one array a shard, fixed entries included."""
         return [part.weights for part in self._parts(split)]
@@ -145,31 +175,10 @@ class Zoo:
         keep &= keep.cumsum() <= (len(keep) if most is None else most)
         shared = self.blueprint
         entries = None if inputs == "all" or bool(shared.trained.all()) else np.flatnonzero(shared.trained.numpy())
-        weights = torch.from_numpy(self._gathered(self.arrays(split), keep, entries))
+        weights = torch.from_numpy(gathered(self.arrays(split), total(self.layout), keep, entries))
         index, hyper_parameters = frame["index"].to_numpy()[keep], frame.loc[keep, self.hyper_parameters]
         given = index, weights, hyper_parameters, self.layout, shared.trained.clone(), shared.fixed.clone()
         return Nets(*given, known_group(shared), self.image, shared.gate)
-
-    def _gathered(self, arrays: list[np.ndarray], keep: np.ndarray, entries: np.ndarray | None) -> np.ndarray:
-        """The kept rows of a split's shards, all entries or these, in memory once; mapped where nothing is left out.
-
-        Whoever gets them may change them: nobody else sees that.
-        """
-        if len(arrays) == 1 and keep.all() and entries is None:
-            return _of_its_own(arrays[0])
-        width = total(self.layout) if entries is None else len(entries)
-        gathered = np.empty((int(keep.sum()), width), arrays[0].dtype if arrays else np.float32)
-        seen = done = 0
-        for array in arrays:
-            for start in range(0, len(array), ROWS_AT_ONCE):
-                if not keep[seen + start : seen + start + ROWS_AT_ONCE].any():
-                    continue
-                part = _read(array, start, min(start + ROWS_AT_ONCE, len(array)))
-                part = part[keep[seen + start : seen + start + len(part)]]
-                gathered[done : done + len(part)] = part if entries is None else part[:, entries]
-                done += len(part)
-            seen += len(array)
-        return gathered
 
     def _parts(self, split: str) -> tuple[shards.Shard, ...]:
         if split not in self.parts:
@@ -213,23 +222,6 @@ def _moved_text(moved: Moved) -> str:
     return f"{moved.copies} copies of each net of zoo {moved.source[:8]}, by {', '.join(moved.kinds)}"
 
 
-def _of_its_own(array: np.ndarray) -> np.ndarray:
-    """The same numbers; a memory-mapped array is mapped anew, so that pages are copied only where they are changed."""
-    if not isinstance(array, np.memmap):
-        return array.copy()
-    return np.memmap(str(array.filename), array.dtype, "c", array.offset, array.shape)
-
-
-def _read(array: np.ndarray, start: int, stop: int) -> np.ndarray:
-    """Some rows of a memory-mapped array, read from the file: pages that are mapped would count as memory in use."""
-    if not isinstance(array, np.memmap):
-        return array[start:stop]
-    width = array.shape[1]
-    place = array.offset + start * width * array.itemsize
-    rows = np.fromfile(str(array.filename), array.dtype, (stop - start) * width, offset=place)
-    return rows.reshape(stop - start, width)
-
-
 def open(folder: Path | str) -> Zoo:
     """Opens the zoo in a folder.
 
@@ -263,9 +255,15 @@ def open(folder: Path | str) -> Zoo:
     spec = zoo_json.read(folder, nets=len(columns)).spec
     columns = columns.astype(dict.fromkeys(spec.text, "category"))
     digest = sha256(folder / MANIFEST)
-    columns, found, aside = merged(columns, read_all(folder), digest)
+    columns, found, aside = merged(columns[_ordered(columns, spec)], read_all(folder), digest)
     by_name = {one.name: one for one in found}
     return Zoo(folder, spec, about.blueprint, digest, columns, parts, by_name, tuple(aside), about.moved)
+
+
+def _ordered(columns: pd.DataFrame, spec: Spec | Imported) -> list[str]:
+    """The names of the columns as people read them: which net, what was measured of it, how it was trained, all else."""
+    first = ["index", "split", *spec.targets, *spec.hyper_parameters]
+    return list(dict.fromkeys(name for name in [*first, *columns.columns] if name in columns))
 
 
 def _shard(path: Path, about: zoo_json.Description) -> shards.Shard:

@@ -1,0 +1,107 @@
+"""Scoring from Python: one zoo or many, one metanet or many, by name or as they are; and the board of what came of it."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from shutil import get_terminal_size
+from typing import Any
+
+from rich.console import Console
+
+import zoo
+from benchmark.leaderboard.leaderboard import Leaderboard, from_paths
+from benchmark.leaderboard.tables import to_html, to_table
+from benchmark.scoring import score as scoring
+from benchmark.scoring.find import code_of_object
+from benchmark.scoring.fit import Own
+from benchmark.scoring.readable import unreadable
+from metanets import METANETS, Estimator
+from metanets.own import metanet_of, own_name
+from metanets.table import fitting
+from zoo import Zoo
+
+NOT_OF_BASELINES = ("canonical", "own")  # options that are of the metanets asked for alone
+
+
+class Scores(list[Path]):
+    """The paths of the records that `score` left in `folder`; shows itself as their `board`, baselines included."""
+
+    def __init__(self, paths: Sequence[Path], folder: Path, board: Leaderboard) -> None:
+        super().__init__(paths)
+        self.folder, self.board = folder, board
+
+    def __repr__(self) -> str:
+        width = max(40, get_terminal_size((150, 24)).columns)
+        console = Console(file=StringIO(), width=width, color_system=None, legacy_windows=False)
+        for cells in self.board.boards():
+            console.print(to_table(cells, width=width))
+        return "\n".join([console.file.getvalue().rstrip(), *self.board.remarks()])  # type: ignore[attr-defined]
+
+    def _repr_html_(self) -> str:
+        return "".join(map(to_html, self.board.boards()))
+
+
+def score(
+    zoos: Zoo | Path | str | Sequence[Zoo | Path | str],
+    metanets: Any,
+    target: str | None = None,
+    *,
+    out: Path | str | None = None,
+    baselines: bool = True,
+    **options: Any,
+) -> Scores:
+    """Scores one metanet or many on one zoo or many, beside the baselines; returns the records' paths, which show a board.
+
+    A zoo is an opened one, a folder, or an address such as hf://... A metanet is a name (in METANETS, `package.module:NAME`,
+    `path/to/file.py:NAME`, `all`), an `nn.Module` class, a regressor of scikit-learn's kind, a `Metanet` or an `Estimator`;
+    several are a list, or a dict by names of one's own. What is no name is fitted in this process. The target is by default
+    `test_accuracy`, or the first that was measured. Records go to `out`, or a new temporary folder. `options` are those of
+    `benchmark.scoring.score.score`, and what it raises is raised.
+    """
+    folders = [_folder(one) for one in ([zoos] if isinstance(zoos, Zoo | Path | str) else zoos)]
+    target = target or zoo.open(folders[0]).headline or "test_accuracy"
+    names, own = _named(metanets)
+    folder = Path(tempfile.mkdtemp(prefix="metazoo-scores-") if out is None else out).expanduser()
+    paths = scoring.score(folders, names, target, out=folder, own=own, **options)
+    others: list[Path] = []
+    if baselines:
+        controls = _controls(folders, names, options)
+        kept = {name: value for name, value in options.items() if name not in NOT_OF_BASELINES}
+        others = scoring.score(folders, controls, target, out=folder, **kept)
+    return Scores(paths, folder, from_paths([*dict.fromkeys([*paths, *others])]))
+
+
+def _controls(folders: list[Path], names: list[str], options: dict[str, Any]) -> list[str]:
+    """The baselines that were not asked for, and that can read every zoo."""
+    found = [name for name in fitting(pairs=options.get("pairs") is not None) if METANETS[name].baseline]
+    found = [name for name in found if name not in names]
+    for place in folders:
+        unable = unreadable(zoo.open(place), found, options.get("inputs", "trained"))
+        found = [name for name in found if name not in unable]
+    return found
+
+
+def _folder(given: Zoo | Path | str) -> Path:
+    if isinstance(given, Zoo):
+        return given.folder
+    return zoo.open(given).folder if isinstance(given, str) and "://" in given else Path(given)
+
+
+def _named(metanets: Any) -> tuple[list[str], dict[str, Own]]:
+    """The names of metanets, and those that are objects by the names that they get. Raises ValueError where two get one."""
+    if isinstance(metanets, Mapping):
+        labelled = [(f"own:{name}", one) for name, one in metanets.items()]
+    else:
+        labelled = [("", one) for one in (metanets if isinstance(metanets, list | tuple) else [metanets])]
+    names, own = list[str](), dict[str, Own]()
+    for label, given in labelled:
+        one = given.given if isinstance(given, Estimator) else given
+        name = one if isinstance(one, str) else label or own_name(one)
+        names.append(name)
+        if isinstance(one, str):
+            continue
+        if name in own:
+            raise ValueError(f"two metanets would both be {name} in records; give them as a dict, by names of your own")
+        own[name] = metanet_of(one, name), code_of_object(one)
+    return names, own

@@ -1,0 +1,256 @@
+"""Metanets with scikit-learn's `fit` and `predict`: fitted on a zoo, saved, loaded, and used on new nets."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+import zoo as zoos
+from metanets import model_folder
+from metanets.metanet import Examples, Fitted, Metanet, Predict, Training
+from metanets.mistakes import mistakes_named
+from metanets.model_folder import FittedOn, Model
+from metanets.own import metanet_of, own_name
+from metanets.reading import nets_of
+from metanets.table import METANETS, of_the_suite
+from zoo import Nets, Zoo
+from zoo.dataset.nets import Inputs
+from zoo.messages import Facts, facts_html, facts_text, unknown
+from zoo.nets.layout import shapes_in
+from zoo.storage.files import hash_of
+from zoo.training import machine
+
+FEWEST = 2  # nets to fit on, and to choose on
+
+
+class Estimator:
+    """A metanet that is fitted on a zoo's training nets, chosen on its validation nets, and predicts for any nets like them.
+
+    `metanet` is a name in METANETS, with a mark such as `+canonical` or without, or one's own: an `nn.Module` class, a
+    regressor of scikit-learn's kind, a `Metanet`. It is fitted as `score` fits it with that seed, and predicts the same.
+    `model` says what was fitted; None: nothing yet.
+    """
+
+    def __init__(self, metanet: Any, *, seed: int = 0, training: Training = Training(), inputs: Inputs = "trained") -> None:
+        self.given, self.seed, self.training, self.inputs = metanet, seed, training, inputs
+        self.name = metanet if isinstance(metanet, str) else own_name(metanet)
+        self.metanet = _metanet(metanet, self.name)
+        self.model: Model | None = None
+        self._predict: Predict | None = None
+        self._tensors: Callable[[], dict[str, Tensor]] | None = None
+
+    def __repr__(self) -> str:
+        return facts_text(self._facts())
+
+    def _repr_html_(self) -> str:
+        return facts_html(self._facts())
+
+    def _facts(self) -> Facts:
+        if self.model is None:
+            return f"Estimator {self.name}", {"fitted": "no; call fit(zoo)"}
+        zoo = self.model.zoo
+        return f"Estimator {self.name}", {
+            "target": self.model.target,
+            "fitted on": f"{zoo.name}-{zoo.manifest_sha256[:8]}, {zoo.train_nets:,} nets",
+            "seed": str(self.model.seed),
+            "chosen": ", ".join(f"{name} {value}" for name, value in self.model.chosen.items()),
+            "parameters": "" if self.model.parameters is None else f"{self.model.parameters:,}",
+        }
+
+    def fit(self, zoo: Zoo | Path | str, target: str = "test_accuracy") -> "Estimator":
+        """Fits it to a target of a zoo's nets, which may be given as a folder or an address.
+
+        Diverged nets and those that lack the target are left out. Raises ValueError where there is no such target, there
+        are too few nets, or the metanet cannot read them.
+        """
+        made = _opened(zoo)
+        made.check_target(target)
+        if self.training.augment:
+            raise ValueError("an Estimator is fitted on nets as they are; to fit on moved ones, take `score`")
+        with _named(self.name):
+            train, validation = (self._examples(made, split, target) for split in ("train", "validation"))
+            training = self.training.following(self.metanet.recipe)
+            machine.ready(training.device)
+            with mistakes_named():
+                fitted = self.metanet.fit(train, validation, training=training, seed=self.seed)
+        nets = len(train.target), len(validation.target)
+        self.model = self._model(made, target, nets, training if self.metanet.trained_by_gradient else None, fitted)
+        self._predict, self._tensors = fitted.predict, fitted.tensors
+        return self
+
+    def predict(self, nets: Nets | Zoo | Path | str) -> Float[np.ndarray, " net"]:
+        """A number for each of the nets; of a zoo for each row of its `columns`, NaN for diverged nets.
+
+        Raises ValueError where it is not fitted, or the nets are not of the layout that it was fitted on.
+        """
+        if self.model is None:
+            raise ValueError(f"{self.name} is not fitted: call fit(zoo), or load it by load_model(folder)")
+        if isinstance(nets, Nets):
+            return self._of_nets(self.model, nets)
+        made = _opened(nets)
+        found = np.full(len(made), np.nan)
+        for split in made.parts:
+            part = nets_of(made, split, whole=self._whole, inputs=self.model.inputs, hidden=self.model.target)
+            if len(part):
+                found[part.index] = self._of_nets(self.model, part)
+        return found
+
+    def save(self, folder: Path | str) -> Path:
+        """Keeps what was fitted in a new folder: `model.json` and `weights.safetensors`, which `load_model` reads.
+
+        Raises ValueError by the metanet's name where it is not fitted, or there is more to it than tensors can hold, and
+        FileExistsError where something stands there.
+        """
+        if self.model is None:
+            raise ValueError(f"{self.name} is not fitted: call fit(zoo) before save")
+        if self._tensors is None or self.metanet.restore is None:
+            raise ValueError(
+                f"{self.name} cannot be saved: what was fitted is no torch module, and nothing says how tensors hold it "
+                "(regressors and gradient-boosted trees of scikit-learn have no public arrays for that)"
+            )
+        with _named(f"{self.name} cannot be saved"):
+            tensors = self._tensors()
+        folder = Path(folder).expanduser()
+        model_folder.write(folder, self.model, tensors)
+        return folder
+
+    @property
+    def _whole(self) -> bool:
+        return self.metanet.input.whole
+
+    def _examples(self, zoo: Zoo, split: str, target: str) -> Examples:
+        nets = nets_of(zoo, split, whole=self._whole, inputs=self.inputs, hidden=target)
+        values = zoo.columns[target].to_numpy(np.float64)[nets.index]
+        kept = np.isfinite(values)
+        if kept.sum() < FEWEST:
+            raise ValueError(f"{zoo.folder}: {kept.sum()} nets in {split} have a {target}; fitting needs {FEWEST} or more")
+        return Examples(self.metanet.features(nets.only(kept)), values[kept], nets.layout)
+
+    def _model(self, zoo: Zoo, target: str, nets: tuple[int, int], training: Training | None, fitted: Fitted) -> Model:
+        reads = self.metanet.reads if isinstance(self.metanet.reads, str) else None
+        known = [name for name in zoo.hyper_parameters if name != target]
+        settings = None if training is None else {**asdict(training), "learning_rates": [*training.learning_rates]}
+        return Model(
+            metanet=self.name,
+            version=self.metanet.version,
+            reads=reads,
+            inputs=self.inputs,
+            target=target,
+            seed=self.seed,
+            training=None if settings is None else _as_json(settings),
+            chosen=_as_json(fitted.chosen),
+            parameters=fitted.parameters,
+            zoo=FittedOn(zoo.spec.name, zoo.spec.family, zoo.manifest_sha256, zoo.source, *nets),
+            layout={name: [*shape] for name, shape in shapes_in(zoo.layout).items()},
+            trained_sha256=hash_of(zoo.blueprint.trained.numpy().tobytes()),
+            hyper_parameters=known if reads == "hyper_parameters" else None,
+            code_sha256=_code_of(self.given),
+            metazoo=model_folder.installed(),
+        )
+
+    def _of_nets(self, model: Model, nets: Nets) -> Float[np.ndarray, " net"]:
+        with _named(self.name):
+            _check(model, nets, every=self._whole or model.inputs == "all")
+            given = _entries(nets, every=self._whole or model.inputs == "all")
+            if self._predict is None:  # it was loaded
+                assert self.metanet.restore is not None
+                assert self._tensors is not None
+                self._predict = self.metanet.restore(self._tensors(), nets.layout)
+            with mistakes_named():
+                return np.asarray(self._predict(self.metanet.features(given)), np.float64)
+
+
+def load_model(folder: Path | str, metanet: Any = None) -> Estimator:
+    """The fitted metanet in a folder, ready to predict.
+
+    `metanet` is the class of one's own that was fitted; no code is named by the folder. Raises FileNotFoundError where
+    there is no model, ValueError where it is damaged, of another version, or of a class that is not given or has changed.
+    """
+    folder = Path(folder).expanduser()
+    model, tensors = model_folder.read(folder)
+    if metanet is None and of_the_suite(model.metanet) is None:
+        raise ValueError(f"{folder} is of {model.metanet}, which is no metanet of the suite: give its class as well")
+    found = Estimator(model.metanet if metanet is None else metanet, seed=model.seed, inputs=model.inputs)
+    if metanet is not None and _code_of(metanet) != model.code_sha256:
+        raise ValueError(f"{folder} is of {model.metanet}, fitted with other code than {found.name} has now")
+    if found.metanet.version != model.version:
+        raise ValueError(f"{folder} is of {model.metanet} version {model.version}; this release has {found.metanet.version}")
+    if found.metanet.restore is None:
+        raise ValueError(f"{folder}: {found.name} cannot be loaded: nothing says how tensors hold what it fits")
+    found.model, found._tensors = model, lambda: tensors
+    return found
+
+
+def _metanet(given: Any, name: str) -> Metanet:
+    if not isinstance(given, str):
+        return metanet_of(given, name)
+    if (found := of_the_suite(given)) is None:
+        raise ValueError(unknown("metanet", given, METANETS) + "; your own: give its class")
+    if found.input.only_pairs:
+        raise ValueError(f"{given} reads pairs of nets; an Estimator is fitted on nets one by one")
+    return found
+
+
+def _opened(zoo: Zoo | Path | str) -> Zoo:
+    return zoo if isinstance(zoo, Zoo) else zoos.open(zoo)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Lets an error be one of the metanet of that name."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _check(model: Model, nets: Nets, *, every: bool) -> None:
+    """Raises ValueError where these nets are not like those that it was fitted on; `every`: it reads fixed entries too."""
+    wanted, found = model.layout, {name: [*shape] for name, shape in shapes_in(nets.layout).items()}
+    if other := next((name for name in [*wanted, *found] if wanted.get(name) != found.get(name)), None):
+        raise ValueError(
+            f"these nets are of another layout than those it was fitted on ({model.zoo.name}): {other} is "
+            f"{found.get(other, 'missing')}, expected {wanted.get(other, 'none')}; fit it on such nets"
+        )
+    if [*wanted] != [*found]:
+        raise ValueError(
+            f"these nets have their tensors in another order than those of {model.zoo.name}, which it was fitted on"
+        )
+    if not every and hash_of(nets.trained.numpy().tobytes()) != model.trained_sha256:
+        raise ValueError(
+            f"these nets have other trained entries than those of {model.zoo.name}, which it was fitted on; "
+            "fit it with inputs='all' to read fixed ones too"
+        )
+    columns = [name for name in nets.hyper_parameters if name != model.target]
+    if model.hyper_parameters is not None and columns != model.hyper_parameters:
+        raise ValueError(f"these nets have the hyper-parameters {columns}; it was fitted on {model.hyper_parameters}")
+
+
+def _entries(nets: Nets, *, every: bool) -> Nets:
+    """The nets with every entry in memory, or with the trained ones alone."""
+    if every or not nets.is_whole or bool(nets.trained.all()):
+        return replace(nets, weights=nets.whole()) if every else nets
+    return replace(nets, weights=nets.weights[:, nets.trained])
+
+
+def _as_json(values: dict[str, Any]) -> dict[str, Any]:
+    """The same for JSON, which has neither tuples nor numbers that are not finite."""
+    known = {name: [*value] if isinstance(value, tuple) else value for name, value in values.items()}
+    return {name: None if isinstance(value, float) and not isfinite(value) else value for name, value in known.items()}
+
+
+def _code_of(given: Any) -> str | None:
+    """The SHA-256 of the source of one's own class; None of the suite's, or where there is no source."""
+    if isinstance(given, str | Metanet):
+        return None
+    try:
+        return hash_of(inspect.getsource(given if isinstance(given, type) else type(given)).encode())
+    except (OSError, TypeError):
+        return None

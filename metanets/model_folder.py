@@ -1,0 +1,110 @@
+"""The folder of a fitted metanet: what it is as `model.json`, all that it learnt as `weights.safetensors`; no pickle.
+
+It may come from others: sizes are bounded, JSON is strict, tensors are read off a checked header, no link is followed.
+"""
+
+import os
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Literal
+
+import safetensors.torch
+from pydantic import ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from zoo.dataset.nets import Inputs
+from zoo.storage import files
+from zoo.untrusted import readers
+from zoo.untrusted.files import sha256, size
+from zoo.untrusted.json import read_json
+
+SCHEMA: Literal["metazoo-model-1"] = "metazoo-model-1"
+FILE, WEIGHTS = "model.json", "weights.safetensors"
+MOST = 2**31  # bytes of the weights
+STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Count = Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class FittedOn:
+    """The zoo that a metanet was fitted on, as records name zoos; and how many nets of it."""
+
+    name: Name
+    family: Name
+    manifest_sha256: Sha256
+    source: Annotated[str, Field(max_length=500)] | None
+    train_nets: Count
+    validation_nets: Count
+
+
+@dataclass(frozen=True, config=STRICT)
+class Model:
+    """What a fitted metanet is: which, of which version, fitted to which target with which seed and settings.
+
+    `layout` has the shape of each tensor of the nets that it reads, in order, and `trained_sha256` tells which of their
+    entries were trained. `hyper_parameters` are named where it reads them. `code_sha256` is of a user's own class.
+    """
+
+    metanet: Name
+    version: Count
+    reads: Name | None
+    inputs: Inputs
+    target: Name
+    seed: int
+    training: dict[str, JsonValue] | None
+    chosen: dict[str, JsonValue]
+    parameters: Count | None
+    zoo: FittedOn
+    layout: dict[Name, list[Count]]
+    trained_sha256: Sha256
+    hyper_parameters: list[Name] | None
+    code_sha256: Sha256 | None
+    metazoo: Name | None
+    weights_sha256: Sha256 = "0" * 64  # of the file beside it
+    schema: Literal["metazoo-model-1"] = SCHEMA
+
+
+_MODEL = TypeAdapter(Model).validate_json
+
+
+def installed() -> str | None:
+    """The version of metazoo that is installed; None where none is."""
+    try:
+        return version("metazoo")
+    except PackageNotFoundError:
+        return None
+
+
+def write(folder: Path, model: Model, tensors: dict[str, Tensor]) -> None:
+    """Writes a new folder, `model.json` last. Raises FileExistsError where something stands there already."""
+    if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+        raise FileExistsError(f"{folder} is not empty; save the model in a new folder")
+    data = safetensors.torch.save(tensors)
+    files.write(folder / WEIGHTS, data, below=folder)
+    about = {"schema": SCHEMA, **asdict(model), "weights_sha256": files.hash_of(data)}
+    files.write_json(folder / FILE, about, below=folder)
+
+
+def read(folder: Path) -> tuple[Model, dict[str, Tensor]]:
+    """A model and its tensors. Raises FileNotFoundError where there is none, ValueError where it is damaged or no model."""
+    if not folder.is_dir() or not os.path.lexists(folder / FILE):
+        raise FileNotFoundError(f"{folder} is no fitted metanet: there is no {folder / FILE}; save one by Estimator.save")
+    told = read_json(folder / FILE, below=folder)
+    if told.get("schema") != SCHEMA:
+        raise ValueError(f"{folder / FILE}: schema {told.get('schema')!r}; this version reads {SCHEMA}")
+    try:
+        model = _MODEL(files.to_json(told))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{folder / FILE} is damaged: {place}: {first['msg']}") from None
+    path = folder / WEIGHTS
+    if (held := size(path, below=folder)) > MOST:
+        raise ValueError(f"{path} has {held:,} bytes; a model has {MOST:,} at most")
+    if sha256(path, folder) != model.weights_sha256:
+        raise ValueError(f"{path} is damaged: its SHA-256 is not that in {FILE}")
+    return model, readers.safetensors(path)

@@ -1,0 +1,98 @@
+"""Scoring from Python: what may be given, and what shows itself."""
+
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from sklearn.ensemble import ExtraTreesRegressor
+from sklearn.linear_model import Ridge
+from torch import nn
+
+import metanets
+import metazoo as mz
+from benchmark.leaderboard.scores import Scores
+from benchmark.records import records
+from benchmark.scoring.find import code_of_object
+from metanets import METANETS, Estimator, Training
+from metanets.table import fitting
+
+QUICK = {"seeds": 1, "training": Training(epochs=2, batch=8, learning_rates=(5e-3,))}
+BASELINES = {name for name in fitting(pairs=False) if METANETS[name].baseline}
+
+
+class Mine(nn.Module):
+    reads = "statistics"
+
+    def __init__(self, inputs):
+        super().__init__()
+        self.linear = nn.Linear(inputs, 1)
+
+    def forward(self, statistics):
+        return self.linear(statistics).squeeze(-1)
+
+
+def of(found: Scores) -> set[str]:
+    return {records.read(path).metanet.name for path in found}
+
+
+@pytest.fixture(scope="module")
+def board(standard) -> Scores:
+    """A class scored on an opened zoo, as in the README's three lines; tests must not change it."""
+    return mz.score(mz.open(standard), Mine, **QUICK)
+
+
+def test_a_class_is_scored_beside_the_baselines(board):
+    name = f"{Mine.__module__}:Mine"
+    assert of(board) == {name}
+    assert {label.partition(" (")[0] for label in board.board.cells["metanet"]} == {name, *BASELINES}
+    assert board[0].is_relative_to(board.folder)
+    assert records.read(board[0]).enforced is False
+
+
+def test_scores_show_themselves_as_a_table_with_every_metanet(board):
+    class Cells(HTMLParser):
+        found: tuple[str, ...] = ()
+
+        def handle_data(self, data):
+            self.found = (*self.found, data)
+
+    parser = Cells()
+    parser.feed(board._repr_html_())
+    for name in board.board.cells["metanet"]:
+        assert any(cell.startswith(name) for cell in parser.found), name
+    assert "test_accuracy of digits-resnet8 nets" in repr(board)
+    assert str(board) == repr(board)
+
+
+@pytest.mark.parametrize("kind", [str, lambda path: path, mz.open])
+def test_a_zoo_is_a_text_a_path_or_opened(standard, tmp_path, kind):
+    assert of(mz.score(kind(standard), "mean", out=tmp_path, baselines=False, seeds=1)) == {"mean"}
+
+
+def test_many_zoos_and_many_metanets_of_every_kind(standard, asymmetric, tmp_path):
+    given = ["mean", Ridge(alpha=3), ExtraTreesRegressor, metanets.StatNN(), Estimator(Mine)]
+    found = mz.score([standard, mz.open(asymmetric)], given, out=tmp_path, baselines=False, **QUICK)
+    assert len(found) == 2 * len(given)
+    assert {name.split(":")[-1] for name in of(found)} == {"mean", "Ridge", "ExtraTreesRegressor", "statnn", "Mine"}
+
+
+def test_an_object_is_scored_as_it_is_by_name(standard, tmp_path, board):
+    by_name = mz.score(standard, f"{__file__}:Mine", out=tmp_path, baselines=False, **QUICK)
+    ours, theirs = (records.read_predictions(path, records.read(path)) for path in (board[0], by_name[0]))
+    np.testing.assert_allclose(ours["prediction"], theirs["prediction"], rtol=1e-6)
+
+
+def test_two_metanets_of_one_name_need_names(standard, tmp_path):
+    two = [Ridge(alpha=1), Ridge(alpha=1e9)]
+    with pytest.raises(ValueError, match="give them as a dict"):
+        mz.score(standard, two, out=tmp_path, baselines=False, seeds=1)
+    found = mz.score(standard, {"weak": two[0], "strong": two[1]}, out=tmp_path, baselines=False, seeds=1)
+    assert of(found) == {"own:weak", "own:strong"}
+    assert code_of_object(two[0]) != code_of_object(two[1])
+
+
+def test_what_is_no_metanet_says_what_may_be(standard, tmp_path):
+    with pytest.raises(ValueError, match=r"is a Mine; expected a metanets.Metanet, a torch.nn.Module class or a regressor"):
+        mz.score(standard, Mine(3), out=tmp_path)
+    with pytest.raises(ValueError, match="unknown metanet 'statn'; did you mean statnn"):
+        mz.score(standard, "statn", out=tmp_path)

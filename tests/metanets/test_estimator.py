@@ -1,0 +1,226 @@
+"""Metanets fitted as scikit-learn's are: as `score` fits them; saved without pickle; loaded, predicting the same bits."""
+
+import json
+import shutil
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from conftest import small
+from sklearn.linear_model import Ridge
+from torch import nn
+
+import metanets
+import zoo
+from benchmark.records import records
+from benchmark.scoring.score import score
+from metanets import METANETS, Training
+from metanets import estimators as named
+from metanets.estimator import Estimator, load_model
+from metanets.forests import fit_extra_trees, restored_extra_trees
+from metanets.metanet import Examples
+from metanets.model_folder import FILE, WEIGHTS
+from metanets.own import own_name
+from metanets.reading import nets_of
+from metanets.table import fitting
+from zoo.storage.files import hash_of
+
+QUICK = Training(epochs=2, batch=8, learning_rates=(5e-3,))
+ON_NETS = fitting(pairs=False)
+GRADIENT_BOOSTED = ("trees_hyper_parameters", "trees_statistics")  # scikit-learn keeps these trees to itself
+
+
+class Mine(nn.Module):
+    reads = "statistics"
+
+    def __init__(self, inputs):
+        super().__init__()
+        self.layers = nn.Sequential(nn.BatchNorm1d(inputs), nn.Linear(inputs, 1))
+
+    def forward(self, statistics):
+        return self.layers(statistics).squeeze(-1)
+
+
+class Other(Mine):
+    pass
+
+
+@pytest.fixture(scope="module")
+def made(standard) -> zoo.Zoo:
+    return zoo.open(standard)
+
+
+@pytest.fixture(scope="module")
+def saved(made, tmp_path_factory):
+    """A fitted StatNN and the folder that it was saved in; tests must not change it."""
+    fitted = metanets.StatNN(training=QUICK).fit(made)
+    return fitted, fitted.save(tmp_path_factory.mktemp("models") / "statnn")
+
+
+@pytest.mark.parametrize("name", ON_NETS)
+def test_what_is_saved_and_loaded_predicts_the_same_bits(made, tmp_path, name):
+    fitted = Estimator(name, training=QUICK, seed=1).fit(made, "test_loss")
+    before = fitted.predict(made)
+    assert np.isfinite(before).all() == (not made.columns["diverged"].any())
+    if name in GRADIENT_BOOSTED:
+        with pytest.raises(ValueError, match=f"{name} cannot be saved"):
+            fitted.save(tmp_path / "model")
+        return
+    folder = fitted.save(tmp_path / "model")
+    assert sorted(path.name for path in folder.iterdir()) == [FILE, WEIGHTS]
+    loaded = load_model(folder)
+    assert loaded.predict(made).tobytes() == before.tobytes()
+    assert load_model(loaded.save(tmp_path / "again")).predict(made).tobytes() == before.tobytes()
+
+
+def test_an_estimator_predicts_what_score_records(made, saved, tmp_path):
+    (path,) = score([made.folder], ["statnn"], "test_accuracy", out=tmp_path, seeds=1, training=QUICK)
+    frame = records.read_predictions(path, records.read(path))
+    np.testing.assert_array_equal(saved[0].predict(made)[frame["index"]], frame["prediction"])
+
+
+def test_nets_in_memory_are_predicted_for_as_those_of_a_zoo(made, saved, asymmetric):
+    test = made.nets("test")
+    np.testing.assert_array_equal(saved[0].predict(test), saved[0].predict(made)[test.index])
+    other = Estimator("ridge").fit(asymmetric)
+    whole, trained = (zoo.open(asymmetric).nets("test", inputs=inputs) for inputs in ("all", "trained"))
+    np.testing.assert_array_equal(other.predict(whole), other.predict(trained))
+
+
+def test_every_metanet_on_nets_has_an_estimator_of_its_name():
+    found = [each for each in vars(named).values() if isinstance(each, partial)]
+    assert [each.args for each in found] == [(name,) for name in ON_NETS]
+    assert metanets.StatNN is named.StatNN
+    with pytest.raises(AttributeError, match="no attribute 'Statnn'"):
+        metanets.Statnn  # noqa: B018 - asking is the test
+
+
+def test_ones_own_class_is_saved_and_needs_its_class_to_be_loaded(made, tmp_path):
+    fitted = Estimator(Mine, training=replace(QUICK, standardise=True)).fit(made)
+    folder = fitted.save(tmp_path / "mine")
+    with pytest.raises(ValueError, match=f"is of {own_name(Mine)}, which is no metanet of the suite: give its class"):
+        load_model(folder)
+    assert load_model(folder, Mine).predict(made).tobytes() == fitted.predict(made).tobytes()
+    with pytest.raises(ValueError, match="fitted with other code"):
+        load_model(folder, Other)
+
+
+def test_what_cannot_be_saved_says_so_by_name(made, tmp_path):
+    with pytest.raises(ValueError, match=r"sklearn.linear_model._ridge:Ridge cannot be saved"):
+        Estimator(Ridge()).fit(made).save(tmp_path / "ridge")
+    with pytest.raises(ValueError, match="statnn is not fitted: call fit"):
+        metanets.StatNN().predict(made)
+    with pytest.raises(ValueError, match="unknown metanet 'statn'; did you mean statnn"):
+        Estimator("statn")
+
+
+def test_nets_of_another_layout_or_other_trained_entries_are_refused(saved, tmp_path, asymmetric):
+    wide = zoo.open(zoo.build(small(nets=8, net__width=0.25, recipe__epochs=(1, 1)), tmp_path / "wide"))
+    with pytest.raises(ValueError, match=r"statnn: these nets are of another layout .*conv1.weight is .* expected") as told:
+        load_model(saved[1]).predict(wide)
+    assert len(str(told.value).splitlines()) == 1
+    with pytest.raises(ValueError, match="statnn: these nets have other trained entries"):
+        load_model(saved[1]).predict(asymmetric)
+
+
+def test_a_folder_that_is_taken_is_not_written_to(saved):
+    with pytest.raises(FileExistsError, match="is not empty"):
+        saved[0].save(saved[1])
+
+
+def changed(folder, **fields) -> None:
+    told = json.loads((folder / FILE).read_text())
+    (folder / FILE).write_text(json.dumps(told | fields))
+
+
+def retensored(folder, tensors) -> None:
+    data = safetensors.torch.save(tensors)
+    (folder / WEIGHTS).write_bytes(data)
+    changed(folder, weights_sha256=hash_of(data))
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"schema": "metazoo-model-9"}, "schema 'metazoo-model-9'"),
+        ({"version": 99}, "version 99; this release has 1"),
+        ({"version": "1"}, "damaged: version"),
+        ({"seed": True}, "damaged: seed"),
+        ({"code": "import os"}, "damaged: code"),
+        ({"layout": {"w": [-1]}}, "damaged: layout"),
+        ({"metanet": "os:system"}, "no metanet of the suite"),
+        ({"metanet": "trees_statistics"}, "cannot be loaded"),
+        ({"weights_sha256": "0" * 64}, "its SHA-256 is not that in model.json"),
+    ],
+)
+def test_a_strangers_model_is_vetted_before_it_is_used(saved, tmp_path, fields, told):
+    folder = shutil.copytree(saved[1], tmp_path / "laid")
+    changed(folder, **fields)
+    with pytest.raises(ValueError, match=told):
+        load_model(folder)
+
+
+def test_a_strangers_tensors_must_be_those_of_the_module(saved, tmp_path, made):
+    folder, sound = shutil.copytree(saved[1], tmp_path / "laid"), safetensors.torch.load_file(saved[1] / WEIGHTS)
+    name = min(sound)
+    for wrong in ({name: sound[name].double()}, {name: torch.zeros(3)}, {"module.more": torch.zeros(1)}):
+        retensored(folder, sound | wrong)
+        with pytest.raises(ValueError, match=r"statnn: its tensors are not those of the module .* differs"):
+            load_model(folder).predict(made)
+    retensored(folder, sound | {"units": torch.zeros(3)})
+    with pytest.raises(ValueError, match="`units`"):
+        load_model(folder).predict(made)
+    (folder / WEIGHTS).unlink()
+    (folder / WEIGHTS).symlink_to(saved[1] / WEIGHTS)
+    with pytest.raises(ValueError, match="symbolic link"):
+        load_model(folder)
+
+
+@pytest.fixture(scope="module")
+def forest():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 7)).astype(np.float32), rng.normal(size=60)
+    examples = Examples(torch.from_numpy(x), y)
+    return fit_extra_trees(examples, examples, training=QUICK, seed=0)
+
+
+def test_a_forest_of_arrays_predicts_scikit_learns_bits_also_on_thresholds(forest):
+    tensors = forest.tensors()
+    x = torch.randn(500, 7, generator=torch.Generator().manual_seed(1))
+    x[:300, 0] = tensors["threshold"][:300].float()  # as near to a threshold as float32 comes
+    assert restored_extra_trees(tensors, ())(x).tobytes() == forest.predict(x).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "told"),
+    [
+        ("children_left", lambda x: torch.where(x > 0, 0, x), "does not lie behind it"),  # a circle
+        ("children_right", lambda x: x + 10**9, "does not lie behind it"),
+        ("feature", lambda x: x + 7, "a feature that is none of the 7"),
+        ("nodes", lambda x: x + 1, "nodes together"),
+        ("nodes", lambda x: x * 0, "nodes together"),
+        ("value", lambda x: x[1:], "different lengths"),
+        ("threshold", lambda x: x.float(), "expected children_left"),
+        ("features", lambda x: x - 7, "a feature that is none of the 0"),
+    ],
+)
+def test_arrays_that_are_no_forest_are_refused(forest, name, change, told):
+    tensors = forest.tensors()
+    with pytest.raises(ValueError, match=told):
+        restored_extra_trees(tensors | {name: change(tensors[name])}, ())
+
+
+def test_an_estimator_shows_what_was_fitted(saved):
+    assert repr(metanets.Mean()).splitlines()[1].split() == ["fitted", "no;", "call", "fit(zoo)"]
+    assert "digits-resnet8-standard" in repr(saved[0])
+    assert "<table>" in saved[0]._repr_html_()
+
+
+def test_nets_given_are_those_that_did_not_diverge(made):
+    assert len(nets_of(made, "train", whole=False)) == int(
+        (~made.columns["diverged"])[made.columns["split"] == "train"].sum()
+    )
+    assert set(ON_NETS) < set(METANETS)
