@@ -163,7 +163,19 @@ def test_every_file_that_computes_is_imported_by_a_test():
     public |= {"benchmark.records.version_2", "benchmark.records.readable", "benchmark.submissions.record_checks"}
     public |= {
         f"benchmark.cli.{name}"
-        for name in ("terminal", "zoos", "symmetries", "landscape", "charges", "scores", "references", "leaderboards", "hub")
+        for name in (
+            "terminal",
+            "zoos",
+            "symmetries",
+            "landscape",
+            "charges",
+            "scores",
+            "models",
+            "specs",
+            "references",
+            "leaderboards",
+            "hub",
+        )
     }
     public |= {f"zoo.symmetry.{name}" for name in ("element", "canonical", "align")}
     public |= {"benchmark.scoring.job", "benchmark.scoring.channel"}
