@@ -16,9 +16,10 @@ from benchmark.cli import main
 from benchmark.cli.terminal import app
 from metanets.estimators import Mean
 
-VERBS: dict[str, Callable[..., None]] = {
-    command.name or command.callback.__name__.replace("_", "-"): command.callback
-    for command in app.registered_commands
+VERBS: dict[str, Callable[..., None]] = {  # as they are written: `score`, `reference build`
+    " ".join([*([group] if group else []), command.name or command.callback.__name__.replace("_", "-")]): command.callback
+    for group, of in {"": app, **{str(one.name): one.typer_instance for one in app.registered_groups}}.items()
+    for command in of.registered_commands
     if command.callback is not None
 }
 
@@ -42,7 +43,7 @@ class Parameter:
         return [f"{flag}={value}"]  # behind `=` no shell expands `~`
 
     def __str__(self) -> str:
-        return f"{self.verb}-{self.name}"
+        return f"{self.verb.replace(' ', '-')}-{self.name}"
 
 
 def parameters(verb: str) -> list[Parameter]:
@@ -125,7 +126,7 @@ class Material:
         if verb in ("connect", "interpolate"):  # they write beside the zoo
             values["zoo_folder"] = shutil.copytree(self.zoo, self.folder.parent / "copy", dirs_exist_ok=True)
             quick |= {"connect": {"pairs": 2, "points": 3, "test_images": 20}, "interpolate": {"nets": 2, "points": 3}}
-        if verb.startswith("reference-"):  # a reference of the zoo alone
+        if verb.startswith("reference "):  # a reference of the zoo alone
             values["folder"] = place = self.folder.parent / "reference"
             shutil.copytree(self.zoo, place / "digits-resnet8-standard", dirs_exist_ok=True)
             quick |= {verb: {"reference": of_a_small_zoo(self.folder.parent / "small.toml")}}
@@ -137,7 +138,7 @@ class Material:
         values = self.needed(verb) | changes
         words = [word for each in parameters(verb) if each.name in values for word in each.given(values[each.name])]
         fast = ["--set=recipe.epochs=[1,1]", "--set=net.width=0.125"] if verb in ("build", "fresh") else []
-        return [verb, *words, *fast]
+        return [*verb.split(), *words, *fast]
 
 
 __all__ = ["ALL", "VERBS", "Material", "Parameter", "parameters", "run"]

@@ -19,6 +19,7 @@ from benchmark.cli.terminal import (
     command_line,
     console,
     print_board,
+    reference_app,
     say,
     stoppable,
     workers_of,
@@ -35,7 +36,7 @@ ReferenceOption = Annotated[
 ]
 
 
-@command("Reference", "reference-build", example="reference-build tiny --folder reference")
+@command("Reference", "build", example="reference build tiny --folder reference", of=reference_app)
 def reference_build(
     size: SizeArgument,
     folder: FolderOption,
@@ -73,7 +74,10 @@ def reference_build(
 
 
 @command(
-    "Reference", "reference-score", example="reference-score tiny --folder reference --metanet mine.py:Mine --out results"
+    "Reference",
+    "score",
+    example="reference score tiny --folder reference --metanet mine.py:Mine --out results",
+    of=reference_app,
 )
 def reference_score(
     size: SizeArgument,
@@ -110,7 +114,7 @@ def reference_score(
     say(f"{len(paths)} records under {out}")
 
 
-@command("Reference", "reference-status", example="reference-status tiny --folder reference --results results")
+@command("Reference", "status", example="reference status tiny --folder reference --results results", of=reference_app)
 def reference_status(
     size: SizeArgument,
     folder: FolderOption,

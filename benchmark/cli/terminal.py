@@ -27,6 +27,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+reference_app = typer.Typer(
+    no_args_is_help=True, help="Zoos and tasks that are the same for everyone: build, score, status."
+)
+app.add_typer(reference_app, name="reference", rich_help_panel="Reference")
 console = Console(width=None if sys.stdout.isatty() else 150)  # no terminal: wide enough for the tables
 MOST_REMARKS = 20  # lines on records that are left out, or state other scores than theirs
 Function = TypeVar("Function", bound=Callable[..., None])
@@ -82,11 +86,17 @@ def _print_version(wanted: bool) -> bool:
 
 
 def command(
-    panel: str, name: str | None = None, *, example: str, more_help: Callable[[str], str] | None = None
+    panel: str,
+    name: str | None = None,
+    *,
+    example: str,
+    more_help: Callable[[str], str] | None = None,
+    of: typer.Typer = app,
 ) -> Callable[[Function], Function]:
     """Makes a function a verb of the command line, under that heading of the help, which ends with an example of it.
 
-    `more_help` gives what the help of the verb says beside, where a word is given before `--help`.
+    `more_help` gives what the help of the verb says beside, where a word is given before `--help`; `of` is the application
+    or a group of verbs in it.
     Every path that it is given begins with the home folder where the user wrote `~`: the shell expands it in front only,
     and not in `--out=~/x`.
     """
@@ -97,7 +107,7 @@ def command(
             verb(**{parameter: _from_home(value) for parameter, value in given.items()})
 
         setattr(run, MORE_HELP, more_help)
-        app.command(name, cls=Verb, rich_help_panel=panel, epilog=escape(f"Example: metazoo {example}"))(run)
+        of.command(name, cls=Verb, rich_help_panel=panel, epilog=escape(f"Example: metazoo {example}"))(run)
         return verb
 
     return made

@@ -78,7 +78,7 @@ def _check_zoos(reference: Reference, size: str, tasks: Sequence[Task], folder: 
         told = "; ".join(f"{one.entry.name} is {one.line()}" for one in lacking)
         names = {one.entry.name for one in lacking}
         others = " ".join(f"--only {task.name}" for task in tasks if not names & {*task.zoos})
-        advice = f"`metazoo reference-build {size} --folder {folder}` makes them" + f"; without them: {others}" * bool(
+        advice = f"`metazoo reference build {size} --folder {folder}` makes them" + f"; without them: {others}" * bool(
             others
         )
         raise FileNotFoundError(f"{folder}: {told}; {advice}")

@@ -118,7 +118,7 @@ def status(
     folder = Path(folder).expanduser()
     entries, tasks = reference.of_size(size, final=final), reference.tasks_of(size, final=final)
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder; `metazoo reference-build {size} --folder {folder}` makes it")
+        raise FileNotFoundError(f"{folder}: no such folder; `metazoo reference build {size} --folder {folder}` makes it")
     found = {entry.name: zoo_status(entry, folder) for entry in entries}
     if results is None:
         return ReferenceStatus([*found.values()], None)
@@ -128,7 +128,7 @@ def status(
     names = list(dict.fromkeys([*metanets, *sorted({name for counts in have.values() for name in counts})]))
     if not names and all(one.state == "whole" for one in found.values()):
         what = f"no record of a task of {reference.name} {size}"
-        raise FileNotFoundError(f"{results}: {what}; `metazoo reference-score {size} --out {results}` makes them")
+        raise FileNotFoundError(f"{results}: {what}; `metazoo reference score {size} --out {results}` makes them")
     return ReferenceStatus([*found.values()], [_task_status(task, found, have[task.name], names) for task in tasks])
 
 

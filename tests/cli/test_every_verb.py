@@ -62,7 +62,7 @@ def material(own, results, nets, tmp_path, monkeypatch) -> Material:
 @pytest.mark.parametrize("width", [40, 80, 200])
 @pytest.mark.parametrize("verb", ["", *VERBS])
 def test_the_help_is_printed_at_any_width(verb, width):
-    words = [*filter(None, [verb]), "--help"]
+    words = [*verb.split(), "--help"]
     shown = CliRunner().invoke(app, words, env={"COLUMNS": str(width), "TERMINAL_WIDTH": str(width)})
     assert (shown.exit_code, shown.exception) == (0, None)
     assert "Usage" in shown.output
@@ -174,8 +174,8 @@ LEAST = {  # verb -> its least numbers, tried on a real zoo where that is quick;
     "interpolate": {"nets": 1, "points": 3},
     "export": {"net": 0},
     "score": {"metanet": "statnn", "seeds": 1, "epochs": 1, "batch": 2, "train_nets": 8, "workers": 1},
-    "reference-build": {"workers": 1},
-    "reference-score": {"workers": 1},
+    "reference build": {"workers": 1},
+    "reference score": {"workers": 1},
     "symmetry": {"metanet": "statnn", "seed": 0, "epochs": 1, "batch": 2},
     "move": {"copies": 1, "seed": 0},
 }

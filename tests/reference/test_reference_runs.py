@@ -92,7 +92,7 @@ def test_a_build_that_was_stopped_says_how_far_it_is_and_goes_on(file, tmp_path,
     assert one.nets % 10 == 0
     assert f"({one.nets} of {NETS} nets)" in one.line()
     assert [other.state for other in others] == ["missing", "missing"]
-    with pytest.raises(FileNotFoundError, match=rf"standard is partly built \({one.nets} of {NETS} nets\).*reference-build"):
+    with pytest.raises(FileNotFoundError, match=rf"standard is partly built \({one.nets} of {NETS} nets\).*reference build"):
         score(read(file), "tiny", tmp_path / "zoos", ["mean"], out=tmp_path / "out", only=["few-nets"])
     assert [made.state for made in build(read(file), "tiny", tmp_path / "zoos", only=["standard"])] == ["whole"]
     found, whole = zoo.open(tmp_path / "zoos/standard"), zoo.open(built / "standard")
@@ -131,7 +131,7 @@ def test_a_damaged_zoo_is_said_and_ends_nothing_else(file, built, tmp_path, monk
     assert shard.name in found["standard"].note
     before = shard.read_bytes()
     words = ("tiny", f"--folder={tmp_path}", f"--reference={file}", "--only=standard", "--only=wider")
-    code, out, err = run(monkeypatch, capsys, "reference-build", *words)
+    code, out, err = run(monkeypatch, capsys, "reference", "build", *words)
     assert (code, shard.read_bytes() == before) == (1, True)
     assert "wider: whole" in out
     assert "1 damaged" in err
@@ -272,14 +272,15 @@ def test_images_are_asked_for_where_a_zoo_needs_them_and_nowhere_else(file, tmp_
 
 def test_the_verbs_print_what_is_there_and_end_with_1_where_something_lacks(file, built, tmp_path, monkeypatch, capsys):
     given = (f"--folder={built}", f"--reference={file}")
-    code, out, err = run(monkeypatch, capsys, "reference-status", "tiny", *given)
+    code, out, err = run(monkeypatch, capsys, "reference", "status", "tiny", *given)
     assert (code, err) == (0, "")
     assert "not frozen" in out
-    code, out, err = run(monkeypatch, capsys, "reference-status", "tiny", *given, f"--results={tmp_path / 'none'}")
+    code, out, err = run(monkeypatch, capsys, "reference", "status", "tiny", *given, f"--results={tmp_path / 'none'}")
     assert code == 1
     assert "no record of a task of reference-small tiny" in err
     score_few = (
-        "reference-score",
+        "reference",
+        "score",
         "tiny",
         *given,
         f"--out={tmp_path / 'out'}",
@@ -289,10 +290,12 @@ def test_the_verbs_print_what_is_there_and_end_with_1_where_something_lacks(file
     )
     code, out, err = run(monkeypatch, capsys, *score_few)
     assert (code, "2 records under" in out) == (0, True), err
-    code, out, err = run(monkeypatch, capsys, "reference-status", "tiny", *given, f"--results={tmp_path / 'out'}", "--json")
+    code, out, err = run(
+        monkeypatch, capsys, "reference", "status", "tiny", *given, f"--results={tmp_path / 'out'}", "--json"
+    )
     found = json.loads(out)
     assert code == 1
     assert found["missing"] == ["in-zoo", "transfer", "width", "pairs"]
     assert {one["task"]: one["lacking"] for one in found["tasks"]}["in-zoo"] == {"mean": 0}
-    code, out, err = run(monkeypatch, capsys, "reference-build", "tiny", *given, "--workers=1")
+    code, out, err = run(monkeypatch, capsys, "reference", "build", "tiny", *given, "--workers=1")
     assert (code, "3 zoos under" in out) == (0, True), err
