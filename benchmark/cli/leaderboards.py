@@ -124,7 +124,7 @@ def page(
     overwrite: OverwriteOption = False,
 ) -> None:
     """Write the leaderboard as a static site: tables, pictures, a page for each metanet and zoo."""
-    from benchmark.site.site import write
+    from benchmark.site.writing import write
 
     print(write(results, out, zoo_folders=zoo_folders, overwrite=overwrite))
 

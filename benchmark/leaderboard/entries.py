@@ -19,6 +19,7 @@ from benchmark.submissions.submission import Submission, read_submission
 from zoo.storage import files
 
 Key = tuple[str, str, str]  # task, test zoo, metanet
+Columns = dict[str, np.ndarray]  # of nets, by name
 _Kind = TypeVar("_Kind")
 
 
@@ -34,7 +35,7 @@ class Entry:
     label: str
     submission: Submission | None
     scores: Derived
-    tested: pd.DataFrame
+    tested: Columns
     nets: str
 
     @property
@@ -88,19 +89,26 @@ def _entry(one: Stored, submissions: dict[Path, Submission | None]) -> Entry:
     scores = derived(one.frame)
     if problems := list(bad_scores(scores)):
         raise ValueError("; ".join(problems))
-    submission, frame = submissions[home], one.frame
-    nets = frame.sort_values(["split", *keys(frame)], ignore_index=True)
-    tested = nets[nets["split"] == "test"].reset_index(drop=True)
+    submission, nets = submissions[home], _in_order(one.frame)
+    tested = {name: values[: one.record.task.nets["test"]] for name, values in nets.items()}
     name = label(one.record.metanet, submission)
     return Entry(one.path, one.record, name, submission, scores, tested, _told(one.record, nets))
 
 
-def _told(record: Record, nets: pd.DataFrame) -> str:
+def _in_order(frame: pd.DataFrame) -> Columns:
+    """The columns of the test nets, in order, and of the validation nets behind them."""
+    known = (frame["split"] != "test").to_numpy()
+    columns = {name: frame[name].to_numpy() for name in (*keys(frame), "target", "prediction")}
+    order = np.lexsort([*(columns[key] for key in reversed(keys(frame))), known])
+    return {name: values[order] for name, values in columns.items()}
+
+
+def _told(record: Record, nets: Columns) -> str:
     """A hash of the task, wherever its zoos were fetched from, and of the nets with their targets."""
     task = asdict(record.task)
     for name in ("zoo", "test_zoo"):
         del task[name]["source"]
-    columns = [nets[keys(nets)].to_numpy(np.int64).tobytes(), nets["target"].to_numpy(np.float64).tobytes()]
+    columns = [nets[name].tobytes() for name in (*keys(nets), "target")]
     return files.hash_of(json.dumps(task, sort_keys=True).encode() + b"".join(columns))
 
 

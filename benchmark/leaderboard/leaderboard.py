@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analyses.certificates import Certificate, Kept, kept
-from benchmark.leaderboard.beyond import attainable, beyond, cells_of
+from benchmark.leaderboard.beyond import attainable
 from benchmark.leaderboard.entries import Entry, Key, Sorted, sorted_out
+from benchmark.leaderboard.numbers import Numbers, numbers
 from benchmark.leaderboard.tracks import track_of
 from benchmark.records import records
 from benchmark.records.readable import readable
 from benchmark.records.records import Record, Stored
 from benchmark.statistics.derived import Derived
-from benchmark.statistics.intervals import Ends, Table, difference_of, interval_of, pairs, resampled
+from benchmark.statistics.intervals import Ends, pairs
 from benchmark.statistics.metrics import METRICS, r2
 from benchmark.submissions.submission import Submission
 from metanets.baselines import LEAVES
@@ -77,6 +78,7 @@ class Leaderboard:
     R² over test nets and seeds, `r2_low` and `r2_high`; and the `gain` in R² over BASELINE on the same nets, with its
     interval (NaN for BASELINE itself, where it has no record, and where `gain_note` says why there is none); `r2_beyond` and
     `tau_beyond`, what it knows beyond the mean of BASELINE's predictions, with intervals, and NaN where there is no gain.
+    `position`: its place among the metanets there, as `positions` has it; NaN for baselines.
     `tau_without_ties`, `noise_ceiling` and `images` say how much could be known of the zoo (`attainable`). Intervals are NaN
     where a metanet has one seed, which says nothing of how much training differs. `exact` (yes or no), `moved_r2` and
     `worst_r2` are those of its `Certificate`, on validation nets; empty and NaN where it has none. `own`: of the suite's own
@@ -164,15 +166,7 @@ def from_records(found: Sequence[Stored], unreadable: Sequence[str] = (), certif
     Raises ValueError, with all reasons, where none can be shown.
     """
     known, results = results_of(found, unreadable)
-    tables = {result.key: resampled(result.target, result.predicted, r2, ends=result.ends) for result in results}
-    cells = []
-    for group in _grouped(results).values():
-        baseline = next((result for result in group if result.label == BASELINE), None)
-        over = None if baseline is None else tables[baseline.key]
-        known_beyond = _beyond(group, baseline)
-        for result in group:
-            about = _certificate(result, certificates)
-            cells.append(_cell(result, tables[result.key], baseline, over, known_beyond.get(result.key), about))
+    cells = [cell for group in _grouped(results).values() for cell in _cells(group, certificates)]
     return Leaderboard(results, pd.DataFrame(cells), (*unreadable, *known.left_out), known.misstated)
 
 
@@ -188,9 +182,9 @@ def _result(seeds: tuple[Entry, ...]) -> Result:
     first = seeds[0]
     return Result(
         records=tuple(one.record for one in seeds),
-        ends=first.tested[["i", "j"]].to_numpy() if "i" in first.tested else None,
-        target=first.tested["target"].to_numpy(),
-        predicted=np.stack([one.tested["prediction"].to_numpy() for one in seeds]),
+        ends=np.stack([first.tested["i"], first.tested["j"]], axis=1) if "i" in first.tested else None,
+        target=first.tested["target"],
+        predicted=np.stack([one.tested["prediction"] for one in seeds]),
         scores=tuple(one.scores for one in seeds),
         label=first.label,
         submission=first.submission,
@@ -214,13 +208,18 @@ def _no_gain(baseline: Result | None) -> str:
     return NO_GAIN if baseline.records[0].task.nets["train"] >= 2 * min(LEAVES) else NO_TREES
 
 
-def _beyond(group: list[Result], baseline: Result | None) -> dict[Key, tuple[Table, ...]]:
-    """What the other results on a task and zoo know beyond the baseline; empty where there is no gain over it either."""
-    others = [result for result in group if result is not baseline]
-    if baseline is None or _no_gain(baseline) or not others:
-        return {}
-    found = beyond(baseline.target, [result.predicted for result in others], baseline.predicted, baseline.ends)
-    return {result.key: tables for result, tables in zip(others, found, strict=True)}
+def _cells(group: list[Result], certificates: Kept) -> list[dict[str, object]]:
+    """The cells of all results on one task and zoo."""
+    baseline = next((number for number, result in enumerate(group) if result.label == BASELINE), None)
+    note = _no_gain(None if baseline is None else group[baseline])
+    found = numbers(
+        group[0].target,
+        [result.predicted for result in group],
+        group[0].ends,
+        baseline=None if note else baseline,
+        placed=[not result.baseline for result in group],
+    )
+    return [_cell(one, told, note, _certificate(one, certificates)) for one, told in zip(group, found, strict=True)]
 
 
 def _cost(result: Result, name: str) -> float:
@@ -237,19 +236,11 @@ def _certificate(result: Result, certificates: Kept) -> Certificate | None:
     return certificates.of(result.records[0])
 
 
-def _cell(
-    result: Result,
-    table: Table,
-    baseline: Result | None,
-    over: Table | None,
-    known_beyond: tuple[Table, ...] | None,
-    certificate: Certificate | None,
-) -> dict[str, object]:
+def _cell(result: Result, told: Numbers, note: str, certificate: Certificate | None) -> dict[str, object]:
     task, metanet, name = result.records[0].task, result.records[0].metanet, result.key[0]
     scores = pd.DataFrame([found.test for found in result.scores])
-    told = result.baseline or len(result.records) > 1  # as Leaderboard says
-    sure, note = interval_of(table), _no_gain(baseline)
-    gain = difference_of(table, over) if over is not None and not note and baseline is not result else None
+    if not result.baseline and len(result.records) == 1:  # as Leaderboard says
+        told = {name: nan if name.endswith(("_low", "_high")) else value for name, value in told.items()}
     with np.errstate(all="ignore"):  # scores near the edge of floats overflow
         means, spreads = scores.mean(), scores.std()
     unchecked = result.submission is not None and not result.submission.labels_checked
@@ -272,13 +263,8 @@ def _cell(
         "constant": result.constant,
         **{f"{metric}_mean": means[metric] for metric in METRIC_NAMES},
         **{f"{metric}_std": spreads[metric] for metric in METRIC_NAMES},
-        "r2_low": sure.low if told else nan,
-        "r2_high": sure.high if told else nan,
-        "gain": nan if gain is None else gain.value,
-        "gain_low": gain.low if gain and told else nan,
-        "gain_high": gain.high if gain and told else nan,
+        **told,
         "gain_note": note,
-        **cells_of(known_beyond, told=told),
         **attainable(task, result.target),
         "exact": "" if certificate is None or certificate.exact is None else ("no", "yes")[certificate.exact],
         "moved_r2": nan if certificate is None or certificate.moved_r2 is None else certificate.moved_r2,

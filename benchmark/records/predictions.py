@@ -4,7 +4,7 @@ Of pairs of nets it has a row a pair, and `i` and `j` instead of `index`.
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ COLUMNS = {"index": ("int64",), "split": TEXTS, "target": ("double",), "predicti
 OF_PAIRS = {"i": ("int64",), "j": ("int64",), **{name: kinds for name, kinds in COLUMNS.items() if name != "index"}}
 
 
-def keys(frame: pd.DataFrame) -> list[str]:
+def keys(frame: Container[str]) -> list[str]:
     """The columns that tell an example from others: of nets, or of pairs."""
     return ["i", "j"] if "i" in frame else ["index"]
 

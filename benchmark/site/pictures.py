@@ -14,6 +14,7 @@ from benchmark.analyses import connectivity
 from benchmark.leaderboard.columns import families
 from benchmark.leaderboard.leaderboard import Leaderboard, Result
 from benchmark.leaderboard.plots import sample_efficiency
+from benchmark.site.scatter import scatter
 from benchmark.site.svg import COLOURS, INK, Picture, drawn, picture
 from zoo.dataset import plots
 from zoo.dataset.reader import Zoo
@@ -98,26 +99,13 @@ def predicted_against_true(result: Result) -> Picture:
     first = result.records[0]
     step = -(-len(result.target) // MOST_POINTS)
     true, predicted = result.target, result.predicted[0]
-
-    def draw() -> Figure:
-        figure = Figure(figsize=(3, 2.8), layout="constrained")
-        axes = figure.subplots()
-        ends = [float(true.min()), float(true.max())]
-        margin = 0.25 * (ends[1] - ends[0]) or 0.1
-        low, high = ends[0] - margin, ends[1] + margin  # a wild prediction must not squeeze the others
-        axes.plot(ends, ends, color=INK, alpha=0.4, linewidth=1)
-        axes.scatter(true[::step], predicted[::step].clip(low, high), s=7, alpha=0.6, linewidths=0)
-        axes.set_ylim(low, high)
-        axes.set(xlabel=f"true {drawn(first.task.target)}", ylabel="predicted")
-        return figure
-
     score = f"R² {result.scores[0].test['r2']:.3f}, tau {result.scores[0].test['tau']:.3f}"
     nets = f"{len(true)} test nets" + f", one in {step} drawn" * (step > 1)
     alt = (
         f"Predicted against true {first.task.target} of {nets}, seed {first.seed}: {score}; "
         f"true from {true.min():.3g} to {true.max():.3g}, predicted from {predicted.min():.3g} to {predicted.max():.3g}."
     )
-    return picture(("predicted", *result.key), draw, alt)
+    return scatter(("predicted", *result.key), true[::step], predicted[::step], target=first.task.target, alt=alt)
 
 
 def matrices(board: Leaderboard) -> list[tuple[str, str, Picture]]:

@@ -17,6 +17,7 @@ from matplotlib.rcsetup import cycler
 DIGITS = 24  # of a hash in a file's name: of fewer, two names with the same can be had by trying
 INK, INK_IN_THE_DARK = "#1f2329", "#d7dde4"
 COLOURS = ("#2f81c7", "#d9772b", "#3a9a5b", "#c9475b", "#8a6cc0", "#2a9d9d", "#b08a1e", "#7d8590")
+CSS = f"svg{{color:{INK}}}@media(prefers-color-scheme:dark){{svg{{color:{INK_IN_THE_DARK}}}}}"
 STYLE: dict[Any, Any] = {
     **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
     **dict.fromkeys(("figure.facecolor", "axes.facecolor"), "none"),
@@ -58,9 +59,8 @@ def picture(key: tuple[str, ...], draw: Callable[[], Figure], alt: str, *, names
     with matplotlib.rc_context({**STYLE, "text.parse_math": not names}):
         figure = draw()
         figure.savefig(memory, format="svg", metadata={"Date": None, "Creator": None})
-    css = f"svg{{color:{INK}}}@media(prefers-color-scheme:dark){{svg{{color:{INK_IN_THE_DARK}}}}}"
     text = memory.getvalue().decode().replace(INK, "currentColor")
-    data = text.replace('<style type="text/css">', f'<style type="text/css">{css}', 1).encode()
+    data = text.replace('<style type="text/css">', f'<style type="text/css">{CSS}', 1).encode()
     width, height = figure.get_size_inches() * 96
     return Picture(f"pictures/{slug(json.dumps(key))}.svg", data, alt, round(width), round(height))
 

@@ -13,20 +13,21 @@ Resamples on which the metric is no number, because they have drawn nets of one 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import combinations, islice
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from benchmark.statistics.metrics import Values, r2, r2_of_rows
+from benchmark.statistics.metrics import Values, r2, r2_of_rows, r2_of_squares
 from zoo.seeds import stable_seed
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 Table = Float[np.ndarray, "_resample _seed"]
 Predictions = Float[np.ndarray, "_seed _net"]  # unbound: metanets may have different numbers of seeds
 Ends = Int[np.ndarray, "_net 2"] | None  # the two nets of each example, where examples are pairs
+DRAWS_KEPT = 2**20  # 8 MB: draws of as many nets in all are made once
 PREDICTIONS_AT_ONCE = 2**15  # 256 kB, which stay in the cache of a core
 
 
@@ -84,10 +85,11 @@ def _of_rows(metric: Metric, true: Values, predicted: Predictions) -> list[float
 
 
 def _r2_at_once(true: Values, predicted: Predictions, drawn: Iterator[np.ndarray]) -> Iterator[Table]:
-    """R² on many draws at a time, as many as PREDICTIONS_AT_ONCE: the same numbers as one by one."""
+    """R² on many draws at a time, as many as PREDICTIONS_AT_ONCE: the same numbers as one by one, to the last digit."""
+    squares = (true - predicted) ** 2
     while some := list(islice(drawn, max(1, PREDICTIONS_AT_ONCE // predicted.size))):
         nets = np.stack(some)  # resample net
-        yield r2_of_rows(true[nets], np.take(predicted, nets, axis=1)).T
+        yield r2_of_squares(true[nets], np.take(squares, nets, axis=1)).T
 
 
 def interval(
@@ -212,17 +214,27 @@ def weights_of(
 
 def _draws(examples: int, resamples: int, seed: int, ends: Ends) -> Iterator[np.ndarray]:
     """All examples in order, then `resamples` draws with replacement: the same for all metanets on a zoo."""
-    generator = np.random.default_rng(seed)
     yield np.arange(examples)
     known, places = (None, None) if ends is None else np.unique(ends, return_inverse=True)
     nets = examples if known is None else len(known)
-    for _ in range(resamples):
-        drawn = generator.integers(nets, size=nets)
+    for drawn in _drawn(nets, resamples, seed) if nets * resamples <= DRAWS_KEPT else _draw(nets, resamples, seed):
         if places is None:
             yield drawn
         else:
             times = np.bincount(drawn, minlength=nets)[places.reshape(-1, 2)].prod(axis=1)
             yield np.repeat(np.arange(examples), times)
+
+
+def _draw(nets: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    generator = np.random.default_rng(seed)
+    for _ in range(resamples):
+        yield generator.integers(nets, size=nets)
+
+
+@lru_cache(maxsize=8)
+def _drawn(nets: int, resamples: int, seed: int) -> tuple[np.ndarray, ...]:
+    """The same, kept: all metanets of a zoo have the same draws."""
+    return tuple(_draw(nets, resamples, seed))
 
 
 def _seed_means(table: Float[np.ndarray, "resample seed"], seed: int) -> Float[np.ndarray, " resample"]:

@@ -22,7 +22,7 @@ from benchmark.records.records import Code, Software, Stored
 from benchmark.scoring.job import Job, run
 from benchmark.scoring.score import score
 from benchmark.scoring.task import reference
-from benchmark.site.site import write
+from benchmark.site.writing import write
 from benchmark.submissions.check import Checked, check
 from metanets import Training
 from zoo.untrusted.json import read_json

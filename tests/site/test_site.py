@@ -19,9 +19,11 @@ from benchmark.leaderboard.leaderboard import BASELINE, leaderboard
 from benchmark.records import records
 from benchmark.records.records import Method, Record, Task, ZooReference
 from benchmark.site import pages as contents
-from benchmark.site.site import GENERATOR, printable, site, web_address, write
+from benchmark.site.site import printable, site, web_address
 from benchmark.site.site_data import TIERS, gathered, reference
 from benchmark.site.svg import slug
+from benchmark.site.unchanged import GENERATOR
+from benchmark.site.writing import write
 from benchmark.statistics.derived import derived
 from benchmark.submissions.submission import submission
 from benchmark.submissions.verification import FOLDER, verify
