@@ -13,7 +13,7 @@ from benchmark.leaderboard.leaderboard import Leaderboard, Result, from_records
 from benchmark.leaderboard.plots import predicted_against_true
 from benchmark.records import records
 from benchmark.scoring.score import score
-from benchmark.site.write import write
+from benchmark.site.writing import write
 from benchmark.statistics.intervals import difference_of, resampled
 from benchmark.statistics.metrics import r2
 from metanets import METANETS, Training
