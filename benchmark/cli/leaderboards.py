@@ -121,12 +121,13 @@ def page(
     zoo_folders: Annotated[
         list[Path] | None, typer.Option("--zoo", metavar="FOLDER", help="A zoo to draw; may be repeated.")
     ] = None,
+    project: Annotated[str | None, typer.Option(metavar="URL", help="The project's address, for links to code.")] = None,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Write the leaderboard as a static site: tables, pictures, a page for each metanet and zoo."""
     from benchmark.site.writing import write
 
-    print(write(results, out, zoo_folders=zoo_folders, overwrite=overwrite))
+    print(write(results, out, zoo_folders=zoo_folders, overwrite=overwrite, project=project))
 
 
 @command("Leaderboards", example="emit results --out emitted --namespace ME")

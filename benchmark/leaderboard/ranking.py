@@ -11,11 +11,13 @@ from benchmark.statistics.intervals import mean_ranks
 class Ranking:
     """The metanets of a board in the order of its rows: by mean R² over the zoos that count, baselines after the others.
 
+    `in_place`: the same, with baselines where their scores put them.
     `ranks`: the mean rank by R² over these zoos of each that has records on all; empty where there is nothing to rank.
     `incomplete`: those that lack a zoo, and so stand unranked behind the others. `zoos`: those that count.
     """
 
     names: tuple[str, ...]
+    in_place: tuple[str, ...]
     ranks: dict[str, float]
     incomplete: tuple[str, ...]
     zoos: tuple[str, ...]
@@ -54,9 +56,11 @@ def ranked(cells: pd.DataFrame) -> Ranking:
     order = pd.DataFrame({"baseline": baseline, "lacking": ~baseline.index.isin(whole), "r2": counting.mean()})
     order["r2"] = order["r2"].fillna(table.mean())
     names = order.sort_values(["baseline", "lacking", "r2"], ascending=[True, True, False]).index
+    in_place = order.sort_values(["lacking", "r2"], ascending=[True, False]).index
     ranks = mean_ranks(counting).dropna() if len(counting) > 1 and len(whole) > 1 else pd.Series(dtype=float)
     return Ranking(
         tuple(map(str, names)),
+        tuple(map(str, in_place)),
         {str(name): float(rank) for name, rank in ranks.items()},
         tuple(str(name) for name in names if name not in whole),
         tuple(map(str, counting.index)),

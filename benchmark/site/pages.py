@@ -14,6 +14,7 @@ from benchmark.leaderboard.ranking import Ranking, ranked
 from benchmark.records.records import Record
 from benchmark.scoring.task import reference
 from benchmark.site import pictures
+from benchmark.site.about import about as about_metanet
 from benchmark.site.site_data import TIERS, Source
 from benchmark.site.svg import Picture, slug
 from benchmark.statistics.derived import Derived
@@ -30,6 +31,8 @@ CHANGES = {  # the columns of a symmetry report: each kind of change, in words
     "together": "all together",
     "worst": "worst of 10% scales",
 }
+
+WIDE = 3  # zoos of a board above which it shows one kind of score at a time
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def _place(task: str) -> tuple[int, str, int]:
 
 def _board(cells: pd.DataFrame, source: Source) -> dict[str, Any]:
     ranking = ranked(cells)
-    names = list(ranking.names)
+    names = list(ranking.in_place)
     labels = families(cells)
     title = about(cells)
     rows = [_row(name, cells[cells["metanet"] == name], labels, source, ranking) for name in names]
@@ -105,6 +108,8 @@ def _board(cells: pd.DataFrame, source: Source) -> dict[str, Any]:
         "rows": rows,
         "pictures": drawn,
         "baselines": bool(cells["baseline"].any()),
+        "kinds": list(dict.fromkeys(kind for zoo in labels for kind in shown(cells, zoo))),
+        "wide": len(labels) > WIDE,
     }
 
 
@@ -133,6 +138,8 @@ def _cell(row: dict[Any, Any], source: Source) -> dict[str, Any]:
     values = {str(name): None if pd.isna(value) else value for name, value in row.items()}
     values["parameters"] = None if values["parameters"] is None else int(values["parameters"])
     seconds = float(np.mean([record.seconds for record in source.results[key].records]))
+    ends = values["gain_high"] if values["gain_high"] is not None else values["gain"]
+    values["below"] = not values["baseline"] and ends is not None and ends < 0
     return {**values, "tier": source.tiers[key], "seconds": seconds, "notices": source.notices.get(key, [])}
 
 
@@ -148,6 +155,7 @@ def metanet(name: str, source: Source) -> Page:
     told = [[_seed(record, scores) for record, scores in zip(one.records, one.scores, strict=True)] for one in results]
     values = {
         "name": name,
+        "about": about_metanet(name) if results[0].own else None,
         "baseline": results[0].baseline,
         "own": results[0].own,
         "codes": sorted({code.file + ", SHA-256 " + code.sha256 for record in found if (code := record.metanet.code)}),

@@ -19,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from benchmark.leaderboard.columns import CERTIFICATES, HEADS, number
 from benchmark.leaderboard.latex_csv import to_csv
 from benchmark.leaderboard.leaderboard import BASELINE
+from benchmark.scoring.software import software
 from benchmark.site import pages as contents
 from benchmark.site.site_data import Source, gathered
 from benchmark.site.svg import slug
@@ -27,13 +28,30 @@ from zoo.storage import files
 
 TEMPLATES = Path(__file__).parent / "templates"
 ASSETS = ("style.css", "page.js")
+CITATION = """@software{metazoo,
+  title = {metazoo: the benchmark suite for metanetworks},
+  author = {{The metazoo authors}},
+  year = {2026},
+}
+@inproceedings{lim2024empirical,
+  title = {The Empirical Impact of Neural Parameter Symmetries, or Lack Thereof},
+  author = {Lim, Derek and Putterman, Theo and Walters, Robin and Maron, Haggai and Jegelka, Stefanie},
+  booktitle = {Advances in Neural Information Processing Systems},
+  year = {2024},
+}"""
+ABOUT = contents.Page({"citation": CITATION}, ())
 
 
-def site(results: Path, zoo_folders: list[Path]) -> dict[str, bytes]:
-    """The site's files by their path in it. Raises as `leaderboard` and `zoo.open` do."""
+def site(results: Path, zoo_folders: list[Path], project: str | None = None) -> dict[str, bytes]:
+    """The site's files by their path in it; `project` is the project's address, to which code links.
+
+    Raises ValueError where that is no http(s) URL, and as `leaderboard` and `zoo.open` do.
+    """
+    if project is not None and not web_address(project):
+        raise ValueError(f"{project!r} is no address of a project; expected an http(s) URL")
     source = gathered(results, zoo_folders)
     cells = source.board.cells
-    pages = [("index.html", "index.html", "", contents.index(source))]
+    pages = [("index.html", "index.html", "", contents.index(source)), ("about.html", "about.html", "", ABOUT)]
     for name in cells["metanet"].unique():
         pages.append((f"metanets/{slug(name)}.html", "metanet.html", "../", contents.metanet(name, source)))
     for label, file in _zoo_pages(source).items():
@@ -43,7 +61,8 @@ def site(results: Path, zoo_folders: list[Path]) -> dict[str, bytes]:
         raise ValueError(f"{twice[0]} would be two pages: two names have the same slug; remove the records of one")
     labels = _zoo_pages(source)
     beside = [named for *_, page in pages for named in page.files]
-    rendered = [(file, _rendered(template, page, root=root, labels=labels)) for file, template, root, page in pages]
+    given = {"labels": labels, "project": project.rstrip("/") if project else ""}
+    rendered = [(file, _rendered(template, page, root=root, **given)) for file, template, root, page in pages]
     assets = [(name, (TEMPLATES / name).read_bytes()) for name in ASSETS]
     downloads = [("cells.csv", to_csv(cells).encode(errors="replace")), ("cells.json", _json(cells))]
     return dict([*assets, *downloads, *beside, *rendered])
@@ -63,11 +82,18 @@ def _environment() -> Environment:
     environment.filters |= {"slug": slug, "url": web_address, "in_words": in_words, "score": number, "shell": shlex.quote}
     environment.globals |= {
         "generator": GENERATOR,
+        "version": _version(),
         "baseline_name": BASELINE,
         "heads": HEADS,
         "certificates": CERTIFICATES,
     }
     return environment
+
+
+def _version() -> str:
+    """The version that is installed."""
+    found = software()
+    return found.version if found else "not installed"
 
 
 def printable(text: str) -> str:

@@ -22,12 +22,12 @@ KEPT = "pages"  # in the user's cache folder: for each site's folder, what its f
 MOST_BYTES = 2**30  # of a file that is compared
 
 
-def stamp(results: Path, zoo_folders: list[Path]) -> str:
+def stamp(results: Path, zoo_folders: list[Path], project: str | None = None) -> str:
     """A hash of all that a site is made of: the records and what lies beside them, the zoos, the code and its libraries.
 
     Of records and zoos it goes by the names, sizes and times of files, so that they are not read.
     """
-    lines = [f"{name} {_version(name)}" for name in LIBRARIES]
+    lines = [f"{name} {_version(name)}" for name in LIBRARIES] + [f"project {project}"]
     lines += (
         f"{path.relative_to(ROOT)} {_hash(path, ROOT)}"
         for name in CODE

@@ -7,19 +7,26 @@ from zoo.storage import files
 from zoo.untrusted.files import read_bytes, remove
 
 
-def write(results: Path, out: Path, *, zoo_folders: list[Path] | None = None, overwrite: bool = False) -> Path:
+def write(
+    results: Path,
+    out: Path,
+    *,
+    zoo_folders: list[Path] | None = None,
+    overwrite: bool = False,
+    project: str | None = None,
+) -> Path:
     """Writes the site of the records under `results` into the folder `out`; returns its index.html.
 
     A site that is there already, and would be the same, is left as it is.
     Raises FileExistsError where `out` holds anything, unless it is a site and is to be overwritten, and as
     `leaderboard` does.
     """
-    index, made_of = out / "index.html", stamp(results, zoo_folders or [])
+    index, made_of = out / "index.html", stamp(results, zoo_folders or [], project)
     if is_unchanged(out, made_of):
         return index
     from benchmark.site.site import site  # takes seconds to import
 
-    made = site(results, zoo_folders or [])
+    made = site(results, zoo_folders or [], project)
     if out.exists() and any(out.iterdir()) and not _is_begun(out, made):
         if not _is_site(index):
             raise FileExistsError(f"{out} holds something other than a site of `metazoo page`; give another folder")
