@@ -86,7 +86,7 @@ def simulated(
     return found / simulations
 
 
-def power(folder: Path | str, *, seeds: int = SEEDS) -> pd.DataFrame:
+def power(folder: Path | str, *, seeds: int = SEEDS, resamples: int = 1000) -> pd.DataFrame:
     """A row for each task and test zoo: task, zoo, nets, pairs, least, needed.
 
     `pairs` of neighbours in the order of R², of metanets no more than NEAR below the best; `least` is the median over these
@@ -99,7 +99,7 @@ def power(folder: Path | str, *, seeds: int = SEEDS) -> pd.DataFrame:
     rows = []
     for (task, zoo), results in grouped.items():
         near = [one for one in results if _score(one) > max(map(_score, results)) - NEAR]
-        if found := [variance_of(*pair) for pair in pairwise(sorted(near, key=_score, reverse=True))]:
+        if found := [variance_of(*pair, resamples=resamples) for pair in pairwise(sorted(near, key=_score, reverse=True))]:
             least = float(np.median([one.least(seeds) for one in found]))
             needed = float(np.median([one.needed(DIFFERENCE, seeds) for one in found]))
             rows.append((task, zoo, found[0].nets, len(found), least, needed))

@@ -1,8 +1,11 @@
 """How many nets tell two metanets apart: the formula, held against simulations."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from conftest import ROOT
+from made_records import ASYMMETRIC, STANDARD, put
 
 from benchmark.leaderboard.leaderboard import results_of
 from benchmark.leaderboard.power import DIFFERENCE, ERRORS, Variance, main, power, simulated, variance_of
@@ -19,7 +22,8 @@ def test_what_is_needed_is_least():
 
 
 def test_a_simulation_that_knows_no_normal_distribution_agrees():
-    results = {one.label: one for one in results_of(*readable(ROOT / "data/results"))[1] if one.key[1].endswith("-70bd8f23")}
+    folder = ROOT / "data/results/cifar10-16px-resnet8-standard-70bd8f23/test_accuracy"
+    results = {one.label: one for one in results_of(*readable(folder))[1]}
     one, other = results["probe_and_weights"], results["hybrid"]
     nets = int(variance_of(one, other).needed(DIFFERENCE, seeds=5))
     arrays = one.target, one.predicted, other.predicted
@@ -28,9 +32,12 @@ def test_a_simulation_that_knows_no_normal_distribution_agrees():
     assert simulated(*arrays, difference=0.0, nets=nets // 2, seeds=5, simulations=100, resamples=100) < 0.1
 
 
-def test_each_task_and_zoo_has_a_row(capsys):
-    found = power(ROOT / "data/results").set_index(["task", "zoo"])
+def test_each_task_and_zoo_has_a_row(tmp_path, capsys):
+    folder = tmp_path / "results"
+    for name, zoo in product(("statnn", "dmc", "hybrid"), (STANDARD, ASYMMETRIC)):
+        put(folder, name, zoo, noise=0.2)
+    found = power(folder, resamples=100).set_index(["task", "zoo"])
     assert (found["least"] > 0).all()
     assert (found["needed"] > found["nets"])[found["least"] > DIFFERENCE].all()
-    main([str(ROOT / "data/results")])
-    assert len(capsys.readouterr().out.splitlines()) == 1 + len(found)
+    main([str(folder)])
+    assert len(capsys.readouterr().out.splitlines()) == 1 + len(found) == 3
