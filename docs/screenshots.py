@@ -1,4 +1,4 @@
-"""Pictures of the site in `docs/`, of the project's own records: `python docs/screenshots.py`, with Playwright and Chromium."""
+"""Pictures of the site of the project's own records: `python docs/screenshots.py`, with Playwright and Chromium."""
 
 import shutil
 import sys
