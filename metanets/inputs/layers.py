@@ -31,6 +31,7 @@ def with_features(*read: Callable[[Nets], Tensor]) -> Callable[[Nets], dict[str,
     """
 
     def found(nets: Nets) -> dict[str, Float[Tensor, "net ..."]]:
+        """The tensors of nets in canonical form, and features of the nets beside them."""
         canonical = layers(nets if nets.group is None else canonical_nets(nets))
         return canonical | {FEATURES: torch.cat([of(nets) for of in read], dim=1)}
 

@@ -509,6 +509,23 @@ def test_a_filter_hides_rows_and_baselines_can_be_left_out(made, visit):
     assert set(names(page)) == SIZES.keys() - {BASELINE}
 
 
+def test_what_a_table_shows_is_kept_in_the_address(made, visit):
+    page = visit(made / "index.html")
+    tools = page.locator(".tools").first
+    first_table(page).locator("thead th").first.get_by_role("button").click()
+    tools.get_by_role("combobox").select_option("r2")
+    tools.get_by_role("checkbox").uncheck()
+    tools.get_by_role("searchbox").fill("s")
+    shown, address = names(page), page.evaluate("location.hash")
+    again = visit(made / "index.html")
+    again.evaluate("hash => { location.hash = hash }", address)
+    again.wait_for_function("document.querySelector('.tools input[type=search]').value === 's'")
+    assert names(again) == shown != []
+    assert BASELINE not in shown
+    assert not again.locator("td[data-kind=tau]").first.is_visible()
+    assert again.locator("td[data-kind=r2]").first.is_visible()
+
+
 def test_an_injection_is_text_in_the_browser_too(made, visit):
     page = visit(made / "index.html")
     page.get_by_role("link", name=EVIL).first.click()
