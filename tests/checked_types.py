@@ -1,5 +1,5 @@
-"""Types are checked at every call in tests: by jaxtyping where they speak of shapes, which takes ten times as long, else by the
-type checker alone.
+"""Types are checked at every call in tests: by jaxtyping where they speak of shapes, which takes ten times as long, else
+by the type checker alone.
 """
 
 import dataclasses
