@@ -16,7 +16,7 @@ from benchmark.records.predictions import PREDICTIONS_BYTES
 from benchmark.records.readable import readable
 from benchmark.records.records import Record, Stored
 from benchmark.scoring.task import opened
-from benchmark.submissions.cross_checks import at_odds, other_nets, together
+from benchmark.submissions.cross_checks import Seen, at_odds, other_nets, together
 from benchmark.submissions.record_checks import bad_rows, examined, is_known
 from benchmark.submissions.submission import Submission
 from metanets.table import of_the_suite
@@ -90,7 +90,7 @@ def _groups(paths: Sequence[Path], report: Callable[[str], None]) -> list[list[P
 def _disagreeing(found: Sequence[Stored], to: Path) -> list[str]:
     """Where records have other nets or labels than those under `to`, which were there first, or than each other."""
     seen: dict[tuple[object, ...], tuple[Path, pd.Series]] = {}
-    tasks: dict[tuple[str, str, str], tuple[Path, pd.DataFrame]] = {}
+    tasks: dict[tuple[str, str, str], Seen] = {}
     zoos = {zoo.manifest_sha256 for one in found for zoo in (one.record.task.zoo, one.record.task.test_zoo)}
     for one in readable(to)[0] if any(to.glob(f"**/{SEEDS}")) else ():
         task = one.record.task
