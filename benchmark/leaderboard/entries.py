@@ -104,8 +104,9 @@ def _in_order(frame: pd.DataFrame) -> Columns:
 
 
 def _told(record: Record, nets: Columns) -> str:
-    """A hash of the task, wherever its zoos were fetched from, and of the nets with their targets."""
+    """A hash of the task, wherever its zoos are from and whatever is said of them, and of the nets with their targets."""
     task = asdict(record.task)
+    del task["facts"]  # which records of before do not tell
     for name in ("zoo", "test_zoo"):
         del task[name]["source"]
     columns = [nets[name].tobytes() for name in (*keys(nets), "target")]

@@ -62,10 +62,10 @@ def _panel(axes: "Axes", name: str, seeds: Sequence[Stored]) -> None:
     margin = 0.25 * (ends[1] - ends[0])
     low, high = ends[0] - margin, ends[1] + margin  # a wild prediction must not squeeze the others
     axes.set_ylim(low, high)
-    for marker, place, some in (("v", low, predicted < low), ("^", high, predicted > high)):
-        axes.scatter(true[some], np.full(some.sum(), place), marker=marker, s=22, color="tab:red", clip_on=False, zorder=3)
     inside = (predicted >= low) & (predicted <= high)
     axes.scatter(true[inside], predicted[inside], s=7, alpha=0.6, linewidths=0)
+    for marker, place, some in (("v", low, predicted < low), ("^", high, predicted > high)):
+        axes.scatter(true[some], np.full(some.sum(), place), marker=marker, s=22, color="tab:red", clip_on=False, zorder=3)
     scores = [derived(one.frame).test for one in seeds]
     r2, tau = (float(np.mean([one[metric] for one in scores])) for metric in ("r2", "tau"))
     axes.set_title(f"{name}\nR² {r2:.2f}, tau {tau:.2f}", fontsize="medium")
