@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import checked_types  # noqa: F401 - before what it checks
 import pytest
 import torch
 
+# isort: split
 import zoo
 from benchmark.scoring.fit import Fits, Fitting, Given, Outcome
 from benchmark.scoring.fitter import Fitter

@@ -1,8 +1,7 @@
 """Aligning nets: the order of channels in which one net comes nearest to another."""
 
 import torch
-from jaxtyping import Float
-from scipy.optimize import linear_sum_assignment
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from zoo.nets.blueprint import Blueprint
@@ -52,7 +51,7 @@ def align_by_activations(
         for space, found in orders.items():
             total = sum(a @ b.T for a, b in (_standard(tap) for tap in taps[space]))
             assert isinstance(total, Tensor)
-            found.append(torch.from_numpy(linear_sum_assignment(total.cpu().numpy(), maximize=True)[1]))
+            found.append(_matched(total.cpu()))
     return Element({space: torch.stack(found) for space, found in orders.items() if found})
 
 
@@ -73,7 +72,7 @@ def _aligned(one: Tensor, other: Tensor, layout: Layout, group: Group, rng: torc
         for number in torch.randperm(len(spaces), generator=rng).tolist():
             space = spaces[number]
             likeness = _likeness(mine, theirs, layout, space, orders)
-            found = torch.from_numpy(linear_sum_assignment(likeness.numpy(), maximize=True)[1])
+            found = _matched(likeness)
             rows = torch.arange(len(found))
             gain = (likeness[rows, found] - likeness[rows, orders[space]]).sum()
             if gain > GAIN * likeness.abs().max():
@@ -81,6 +80,13 @@ def _aligned(one: Tensor, other: Tensor, layout: Layout, group: Group, rng: torc
         if not gained:
             break
     return orders
+
+
+def _matched(likeness: Float[Tensor, "channel channel"]) -> Int[Tensor, " channel"]:
+    """For each channel of one net its own of the other, so that the sum of their likenesses is the largest."""
+    from scipy.optimize import linear_sum_assignment  # here: half a second that no process need wait for to read a zoo
+
+    return torch.from_numpy(linear_sum_assignment(likeness.numpy(), maximize=True)[1])
 
 
 def _likeness(
