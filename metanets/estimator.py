@@ -1,6 +1,5 @@
 """Metanets with scikit-learn's `fit` and `predict`: fitted on a zoo, saved, loaded, and used on new nets."""
 
-import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -17,7 +16,7 @@ from metanets import model_folder
 from metanets.metanet import Examples, Fitted, Metanet, Predict, Training
 from metanets.mistakes import mistakes_named
 from metanets.model_folder import FittedOn, Model
-from metanets.own import metanet_of, own_name
+from metanets.own import metanet_of, own_name, source_of
 from metanets.reading import nets_of
 from metanets.table import METANETS, of_the_suite
 from zoo import Nets, Zoo
@@ -198,7 +197,9 @@ def _metanet(given: Any, name: str) -> Metanet:
     return found
 
 
-def _opened(zoo: Zoo | Path | str) -> Zoo:
+def _opened(zoo: Any) -> Zoo:
+    if not isinstance(zoo, Zoo | Path | str):
+        raise ValueError(f"expected a zoo, its folder or its address, found a {type(zoo).__name__}")
     return zoo if isinstance(zoo, Zoo) else zoos.open(zoo)
 
 
@@ -250,7 +251,5 @@ def _code_of(given: Any) -> str | None:
     """The SHA-256 of the source of one's own class; None of the suite's, or where there is no source."""
     if isinstance(given, str | Metanet):
         return None
-    try:
-        return hash_of(inspect.getsource(given if isinstance(given, type) else type(given)).encode())
-    except (OSError, TypeError):
-        return None
+    source = source_of(given if isinstance(given, type) else type(given))
+    return None if source is None else hash_of(source.encode())

@@ -1,5 +1,8 @@
 """Metanets that users bring along: what may be one, and how it becomes a `Metanet`."""
 
+import ast
+import inspect
+import linecache
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -45,6 +48,21 @@ def own_name(given: Any) -> str:
     kind = given if isinstance(given, type) else type(given)
     home = "own" if kind is Metanet or kind.__module__ == "__main__" else kind.__module__
     return f"{home}:{kind.__name__}"
+
+
+def source_of(kind: type) -> str | None:
+    """The source of a class; of a notebook's, where `inspect` does not look, in the cell of its methods.
+
+    None where there is none.
+    """
+    try:
+        return inspect.getsource(kind)
+    except (OSError, TypeError):
+        methods = [inspect.unwrap(part) for part in vars(kind).values() if inspect.isfunction(part)]
+    lines = linecache.getlines(methods[0].__code__.co_filename) if methods else []
+    classes = [node for node in ast.walk(ast.parse("".join(lines))) if isinstance(node, ast.ClassDef)]
+    found = [node for node in classes if node.name == kind.__name__]
+    return "".join(lines[found[-1].lineno - 1 : found[-1].end_lineno]) if found else None
 
 
 def apart(fit: Callable[..., Fitted]) -> Callable[..., Fitted]:

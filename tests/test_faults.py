@@ -30,7 +30,7 @@ from benchmark.cli.main import main
 from benchmark.records import records
 from benchmark.scoring.feature_cache import features
 from benchmark.scoring.task import task_of
-from benchmark.site import site
+from benchmark.site import site, writing
 from metanets.table import METANETS
 from zoo.dataset.export import export
 from zoo.dataset.summary import summary
@@ -113,14 +113,14 @@ def new_site(folder: Path) -> None:
     """Writes a site."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("benchmark.site.site.site", lambda *_: SITE)
-        site.write(folder, folder / "site")
+        writing.write(folder, folder / "site")
 
 
 def newer_site(folder: Path) -> None:
     """Replaces a site, in which there was a page more."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("benchmark.site.site.site", lambda *_: SITE)
-        site.write(folder, folder / "site", overwrite=True)
+        writing.write(folder, folder / "site", overwrite=True)
 
 
 OPERATIONS: dict[str, tuple[str, Callable[[Path], None]]] = {  # what stands there before, what is done

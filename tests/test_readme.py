@@ -2,6 +2,7 @@
 
 import multiprocessing
 import re
+import runpy
 import shlex
 import shutil
 from pathlib import Path
@@ -13,7 +14,7 @@ from test_house import ROOMS
 
 from benchmark.cli.main import app
 from benchmark.leaderboard.columns import brief
-from benchmark.leaderboard.leaderboard import leaderboard
+from benchmark.leaderboard.leaderboard import Leaderboard, leaderboard
 from benchmark.leaderboard.tables import to_markdown
 from benchmark.records import records
 from benchmark.scoring.score import score
@@ -104,10 +105,16 @@ def test_every_file_that_a_readme_names_exists(name):
     assert [file for file in sorted(named) if not any((place / file).exists() for place in places)] == []
 
 
-def test_the_boards_in_the_readmes_are_those_of_the_records_in_git():
+@pytest.fixture(scope="module")
+def in_git() -> Leaderboard:
+    """The leaderboard of the records in git."""
+    return leaderboard(ROOT / "data/results")
+
+
+def test_the_boards_in_the_readmes_are_those_of_the_records_in_git(in_git):
     """Each stands once, in a README or in docs/boards.md; `python docs/boards.py` writes them all."""
     texts = [path.read_text() for path in (*READMES.values(), ROOT / "docs/boards.md")]
-    cells = leaderboard(ROOT / "data/results").boards()
+    cells = in_git.boards()
     first, *boards = [to_markdown(board).strip() for board in (brief(cells[0]), *cells)]  # the first page shows less
     assert first in READMES["."].read_text()
     assert sum(text.count("| metanet |") for text in texts) == len(cells) + 1
@@ -115,8 +122,14 @@ def test_the_boards_in_the_readmes_are_those_of_the_records_in_git():
         assert sum(board in text for text in texts) == 1
 
 
+def test_the_tables_of_the_findings_are_those_of_the_records_in_git(in_git):
+    text = (ROOT / "docs/findings.md").read_text()
+    assert runpy.run_path(str(ROOT / "docs/findings.py"))["page"](text, in_git.cells) == text
+    assert text.count("<!-- ") == len(re.findall(r"<!-- \w+ -->\n\|", text)) > 0
+
+
 def test_every_record_in_git_has_its_predictions():
-    paths = sorted((ROOT / "data/results").glob("**/seed-*.json"))
+    paths = sorted(path for name in ("results", "strength") for path in (ROOT / "data" / name).glob("**/seed-*.json"))
     assert paths
     for path in paths:
         frame = records.read_predictions(path, records.read(path))

@@ -1,5 +1,6 @@
 """What the shell completes: names of specs and metanets, folders of zoos."""
 
+import os
 from pathlib import Path
 
 
@@ -19,14 +20,14 @@ def metanets(incomplete: str) -> list[str]:
 
 def zoos(incomplete: str) -> list[str]:
     """Folders whose path begins so; those of zoos first, others behind them with a slash, since a zoo may be in them."""
-    at = Path(incomplete).expanduser()
-    above = at if incomplete.endswith("/") else at.parent
     written = incomplete[: incomplete.rfind("/") + 1]
     try:
+        at = Path(incomplete).expanduser()
+        above = at if incomplete.endswith("/") else at.parent
         names = sorted(path.name for path in above.iterdir() if path.is_dir() and not path.name.startswith("."))
-    except OSError:  # no such folder, or one that may not be read
+    except (OSError, RuntimeError):  # no such folder, one that may not be read, or of nobody here
         return []
-    zoos = {name for name in names if (above / name / "zoo.json").is_file()}
+    zoos = {name for name in names if os.access(above / name / "zoo.json", os.F_OK)}  # no error where one may not look
     found = [
         f"{written}{name}" if name in zoos else f"{written}{name}/" for name in sorted(names, key=lambda n: n not in zoos)
     ]

@@ -60,6 +60,8 @@ def score(
     `benchmark.scoring.score.score`, and what it raises is raised.
     """
     folders = [_folder(one) for one in ([zoos] if isinstance(zoos, Zoo | Path | str) else zoos)]
+    if not folders:
+        raise ValueError("there is no zoo to score on; give one or more")
     target = target or zoo.open(folders[0]).headline or "test_accuracy"
     names, own = _named(metanets)
     folder = Path(tempfile.mkdtemp(prefix="metazoo-scores-") if out is None else out).expanduser()
@@ -88,6 +90,14 @@ def _folder(given: Zoo | Path | str) -> Path:
     return zoo.open(given).folder if isinstance(given, str) and "://" in given else Path(given)
 
 
+def _metanet_of(given: Estimator) -> Any:
+    """What an estimator fits. Raises ValueError where it has settings, which are of the whole call."""
+    plain = Estimator(given.given)
+    if (given.seed, given.training, given.inputs) != (plain.seed, plain.training, plain.inputs):
+        raise ValueError(f"{given.name} is an Estimator with settings of its own; give `score` seeds, training and inputs")
+    return given.given
+
+
 def _named(metanets: Any) -> tuple[list[str], dict[str, Own]]:
     """The names of metanets, and those that are objects by the names that they get. Raises ValueError where two get one."""
     if isinstance(metanets, Mapping):
@@ -96,7 +106,7 @@ def _named(metanets: Any) -> tuple[list[str], dict[str, Own]]:
         labelled = [("", one) for one in (metanets if isinstance(metanets, list | tuple) else [metanets])]
     names, own = list[str](), dict[str, Own]()
     for label, given in labelled:
-        one = given.given if isinstance(given, Estimator) else given
+        one = _metanet_of(given) if isinstance(given, Estimator) else given
         name = one if isinstance(one, str) else label or own_name(one)
         names.append(name)
         if isinstance(one, str):
@@ -104,4 +114,6 @@ def _named(metanets: Any) -> tuple[list[str], dict[str, Own]]:
         if name in own:
             raise ValueError(f"two metanets would both be {name} in records; give them as a dict, by names of your own")
         own[name] = metanet_of(one, name), code_of_object(one)
+    if not names:
+        raise ValueError("there is no metanet to score; give one or more")
     return names, own

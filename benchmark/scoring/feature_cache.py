@@ -77,7 +77,7 @@ def _kept(zoo: Zoo, read: Input, split: str, nets: int, *, inputs: Inputs, hidde
 def _path(zoo: Zoo, read: Input, split: str, inputs: Inputs) -> Path:
     computed_by: list[Callable[..., object]] = [read.read, *read.code]
     computed_by += (canonical_nets, canonical, act, group_of) if read.mark else ()
-    sources = [Path(inspect.getsourcefile(one) or "").read_bytes() for one in computed_by]
+    sources = [Path(inspect.getsourcefile(inspect.unwrap(one)) or "").read_bytes() for one in computed_by]
     code = hash_of(b"".join(sources))[:12]
     called = f"{'_'.join(read.parts) or read.read.__name__}{read.mark.replace('+', '_')}"
     name = f"{zoo.manifest_sha256[:16]}-{called}-{code}-{inputs}-{split}"

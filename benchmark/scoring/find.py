@@ -1,18 +1,19 @@
 """Which metanet a name means: one of the suite, or a user's own, and the file that defines it."""
 
-import contextlib
 import importlib
 import importlib.util
-import inspect
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import joblib
+from sklearn.base import clone
+
 from metanets import METANETS, Metanet
 from metanets.inputs import canonical
-from metanets.own import metanet_of
+from metanets.own import metanet_of, source_of
 from metanets.table import fitting
 from zoo.messages import unknown
 from zoo.storage.files import hash_of
@@ -116,7 +117,7 @@ def code_of(metanet: str) -> tuple[str, str] | None:
 def code_of_object(given: Any) -> tuple[str, str] | None:
     """The same of a metanet that is an object: of a notebook, where there is no file, of its class's source.
 
-    Where it has settings, as regressors do, they are a part of the hash.
+    Where it has settings, as regressors do, they are a part of the hash; None where they, or the source, cannot be read.
     """
     kind = given if isinstance(given, type) else type(given)
     module = sys.modules.get(kind.__module__)
@@ -125,12 +126,20 @@ def code_of_object(given: Any) -> tuple[str, str] | None:
         found: tuple[str, str] | None = (place.name, hash_of(place.read_bytes()))
     else:
         found = None if module is None else _hash(module)
-    if found is None and kind.__module__ == "__main__":
-        with contextlib.suppress(OSError, TypeError):
-            found = "notebook", hash_of(inspect.getsource(kind).encode())
+    if found is None and kind.__module__ == "__main__" and (source := source_of(kind)) is not None:
+        found = "notebook", hash_of(source.encode())
     if found is not None and hasattr(given, "get_params") and not isinstance(given, type):
-        found = found[0], hash_of(f"{found[1]} {given!r}".encode())
+        settings = _settings_hash(given)
+        return None if settings is None else (found[0], hash_of(f"{found[1]} {settings}".encode()))
     return found
+
+
+def _settings_hash(regressor: Any) -> str | None:
+    """The hash of all its settings, of which its `repr` leaves some out; None where one is no data, such as a lambda."""
+    try:
+        return str(joblib.hash(clone(regressor)))
+    except Exception:  # each part of it raises whatever comes
+        return None
 
 
 def _hash(module: ModuleType) -> tuple[str, str] | None:
@@ -147,7 +156,12 @@ def _files(module: ModuleType) -> list[Path]:
     while ahead:
         one = ahead.pop()
         place = getattr(one, "__file__", None)
-        if not isinstance(place, str) or Path(place) in found or one.__name__.split(".")[0] in OURS:
+        if (
+            not isinstance(place, str)
+            or not Path(place).is_file()
+            or Path(place) in found
+            or one.__name__.split(".")[0] in OURS
+        ):
             continue
         path = Path(place)
         home = home or path.parents[(one.__package__ or "").count(".") + bool(one.__package__)]

@@ -172,6 +172,8 @@ def _check_same(path: Path, task: records.Task, job: Job, about: About) -> None:
     elif code != _code(about):
         changed = f"{code.file} has changed since" if code is not None else "which code, it does not say"
         told = f"with other code of {job.metanet}: {changed}"
+    elif code is None and ":" in job.metanet:
+        told = f"with code of {job.metanet} that cannot be read, and may have changed since"
     elif record.task.derived != task.derived:
         told = f"with derived columns of SHA-256 {_some(record.task)}; the zoo now has {_some(task)}"
     elif made != asked or record.augment != _augment(job, about):

@@ -29,7 +29,7 @@ def tau_without_ties(true: Values) -> float:
 
 
 def images_of(accuracies: Values, known: int | None = None) -> int | None:
-    """How many images all these accuracies are shares of: `known` if they are, else the least number up to MOST_IMAGES.
+    """How many images all these accuracies are shares of, from 2 to MOST_IMAGES: `known` if they are, else the least.
 
     None where there is none, where nets are fewer than FEWEST, and where the least divides a power of ten: these may be
     accuracies that were rounded. The least is the number of images unless all counts share a divisor: by chance about once
@@ -38,7 +38,7 @@ def images_of(accuracies: Values, known: int | None = None) -> int | None:
     if not ((accuracies >= 0) & (accuracies <= 1)).all() or is_constant(accuracies):
         return None
     distinct = np.unique(accuracies)
-    if known is not None and len(_shared(np.array([known], np.float64), distinct)):
+    if known is not None and 2 <= known <= MOST_IMAGES and len(_shared(np.array([known], np.float64), distinct)):
         return known
     found = _shared(np.arange(2, MOST_IMAGES + 1, dtype=np.float64), distinct)
     told = len(found) > 0 and len(accuracies) >= FEWEST and 10**DIGITS % int(found[0]) > 0

@@ -15,7 +15,7 @@ from benchmark.records import records
 from benchmark.records.corrections import SUBMISSION, corrects, is_unfinished, stem
 from benchmark.records.records import Record, Stored
 from benchmark.scoring.task import opened
-from benchmark.submissions.cross_checks import at_odds, other_nets, together
+from benchmark.submissions.cross_checks import Seen, at_odds, other_nets, together
 from benchmark.submissions.record_checks import examined, is_known
 from benchmark.submissions.submission import read_submission
 from benchmark.submissions.verification import STRAY, Verification, tier, verifications
@@ -38,7 +38,7 @@ def check(folder: Path, zoo_folders: Sequence[Path] = ()) -> Checked:
     """
     known, problems, found = opened(zoo_folders), _links(folder), list[Record]()
     seen: dict[tuple[object, ...], tuple[Path, pd.Series]] = {}
-    tasks: dict[tuple[str, str, str], tuple[Path, pd.DataFrame]] = {}
+    tasks: dict[tuple[str, str, str], Seen] = {}
     homes = sorted({path.parent for name in ("seed-*.json", SUBMISSION, STRAY) for path in folder.glob(f"**/{name}")})
     verified, unread = verifications(folder)
     if not homes:

@@ -1,14 +1,26 @@
 """Whether records agree: with each other as those of one metanet on one task, and with others of the same zoo or task."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
+from benchmark.records.facts import Facts
 from benchmark.records.predictions import keys
 from benchmark.records.records import Stored
 from benchmark.submissions.record_checks import some
 from metanets.table import of_the_suite
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the first record of a task says, for others to be compared with."""
+
+    path: Path
+    nets: pd.DataFrame
+    facts: Facts | None
+
 
 FEWEST_SEEDS = 5  # of a submission; a baseline may have fewer, since most do not depend on the seed
 
@@ -68,11 +80,17 @@ def at_odds(found: Stored, seen: dict[tuple[object, ...], tuple[Path, pd.Series]
         seen[key] = path, others
 
 
-def other_nets(found: Stored, tasks: dict[tuple[str, str, str], tuple[Path, pd.DataFrame]]) -> Iterator[str]:
-    """Compares the nets with those of the first record of the same task: scores on others would not compare."""
+def other_nets(found: Stored, tasks: dict[tuple[str, str, str], Seen]) -> Iterator[str]:
+    """Compares the nets, and the facts of their zoo, with those of the first record of the same task that tells them.
+
+    Scores on other nets would not compare.
+    """
     task, columns = found.record.task, ["split", *keys(found.frame), "target"]
     nets = found.frame[columns].sort_values(columns, ignore_index=True)
     key = task.name(), task.zoo.manifest_sha256, task.test_zoo.manifest_sha256
-    path, others = tasks.setdefault(key, (found.path, nets))
-    if not nets.equals(others):
-        yield f"its nets, or their {task.target}, are not those of {path}"
+    first = tasks.get(key, Seen(found.path, nets, task.facts))
+    if not nets.equals(first.nets):
+        yield f"its nets, or their {task.target}, are not those of {first.path}"
+    if None not in (task.facts, first.facts) and task.facts != first.facts:
+        yield f"task.facts are {task.facts}, and in {first.path} {first.facts}"
+    tasks[key] = replace(first, facts=first.facts or task.facts)

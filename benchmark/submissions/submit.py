@@ -16,7 +16,7 @@ from benchmark.records.predictions import PREDICTIONS_BYTES
 from benchmark.records.readable import readable
 from benchmark.records.records import Record, Stored
 from benchmark.scoring.task import opened
-from benchmark.submissions.cross_checks import at_odds, other_nets, together
+from benchmark.submissions.cross_checks import Seen, at_odds, other_nets, together
 from benchmark.submissions.record_checks import bad_rows, examined, is_known
 from benchmark.submissions.submission import Submission
 from metanets.table import of_the_suite
@@ -70,24 +70,27 @@ def submit(
 
 def _groups(paths: Sequence[Path], report: Callable[[str], None]) -> list[list[Path]]:
     """The files of records by the folder that they lie in: each is one metanet on one task."""
-    found: dict[Path, list[Path]] = {}
+    found: dict[Path, dict[Path, None]] = {}  # each file once, however often it is given
+    aside: dict[Path, None] = {}
     for path in paths:
         whole = path.is_dir() and not any(path.glob(SEEDS))
         for file in sorted(path.glob(f"**/{SEEDS}")) if whole else sorted(path.glob(SEEDS)) if path.is_dir() else [path]:
-            found.setdefault(file.parent, []).append(file)
-        for folder in [folder for folder in found if whole and of_the_suite(folder.name) and path in folder.parents]:
-            report(f"{folder}: left aside, the suite has {folder.name}; give this folder itself to submit it")
-            del found[folder]
+            if whole and of_the_suite(file.parent.name):
+                aside[file.parent] = None
+            else:
+                found.setdefault(file.parent, {})[file] = None
+    for folder in [folder for folder in aside if folder not in found]:
+        report(f"{folder}: left aside, the suite has {folder.name}; give this folder itself to submit it")
     if not found:
         where = ", ".join(map(str, paths))
         raise FileNotFoundError(f"{where}: no records of a metanet of yours; give their files, or a folder that holds them")
-    return list(found.values())
+    return [[*group] for group in found.values()]
 
 
 def _disagreeing(found: Sequence[Stored], to: Path) -> list[str]:
     """Where records have other nets or labels than those under `to`, which were there first, or than each other."""
     seen: dict[tuple[object, ...], tuple[Path, pd.Series]] = {}
-    tasks: dict[tuple[str, str, str], tuple[Path, pd.DataFrame]] = {}
+    tasks: dict[tuple[str, str, str], Seen] = {}
     zoos = {zoo.manifest_sha256 for one in found for zoo in (one.record.task.zoo, one.record.task.test_zoo)}
     for one in readable(to)[0] if any(to.glob(f"**/{SEEDS}")) else ():
         task = one.record.task

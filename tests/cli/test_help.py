@@ -81,7 +81,7 @@ def test_names_are_completed(tmp_path, monkeypatch):
     assert completion.zoos("zo") == ["zoos/"]
     assert completion.zoos("zoos/") == ["zoos/two", "zoos/one/"]
     assert completion.zoos(f"{tmp_path}/zoos/t") == [f"{tmp_path}/zoos/two"]
-    assert completion.zoos("none/x") == []
+    assert completion.zoos("none/x") == completion.zoos("~nobody-of-that-name/") == []
 
 
 def test_the_shell_gets_them():

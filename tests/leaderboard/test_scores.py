@@ -4,8 +4,11 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from sklearn.ensemble import ExtraTreesRegressor
+from sklearn.ensemble import ExtraTreesRegressor, StackingRegressor
 from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from torch import nn
 
 import metanets
@@ -88,7 +91,32 @@ def test_two_metanets_of_one_name_need_names(standard, tmp_path):
         mz.score(standard, two, out=tmp_path, baselines=False, seeds=1)
     found = mz.score(standard, {"weak": two[0], "strong": two[1]}, out=tmp_path, baselines=False, seeds=1)
     assert of(found) == {"own:weak", "own:strong"}
-    assert code_of_object(two[0]) != code_of_object(two[1])
+
+
+def stacked(alpha: float) -> StackingRegressor:
+    return StackingRegressor([(f"ridge_of_number_{number}", Ridge(alpha if number == 20 else 1)) for number in range(40)])
+
+
+@pytest.mark.parametrize(
+    "of_setting",
+    [
+        lambda alpha: Ridge(alpha=alpha),
+        lambda alpha: Ridge(alpha=np.r_[np.ones(3000), alpha, np.ones(3000)]),
+        stacked,  # whose repr is cut
+        lambda alpha: GridSearchCV(Ridge(), {"alpha": [1.0] * 40 + [alpha] + [1.0] * 40}),
+    ],
+)
+def test_every_setting_of_a_regressor_is_a_part_of_its_code(of_setting):
+    assert code_of_object(of_setting(2.0)) == code_of_object(of_setting(2.0)) is not None
+    assert code_of_object(of_setting(2.0)) != code_of_object(of_setting(3.0))
+
+
+def test_no_record_is_kept_of_code_that_cannot_be_read(standard, tmp_path):
+    mine = METANETS["mean"]
+    assert code_of_object(make_pipeline(FunctionTransformer(lambda x: x), Ridge())) is code_of_object(mine) is None
+    mz.score(standard, {"mine": mine}, out=tmp_path, baselines=False, seeds=1)
+    with pytest.raises(FileExistsError, match="with code of own:mine that cannot be read"):
+        mz.score(standard, {"mine": mine}, out=tmp_path, baselines=False, seeds=1)
 
 
 def test_what_is_no_metanet_says_what_may_be(standard, tmp_path):
@@ -96,3 +124,9 @@ def test_what_is_no_metanet_says_what_may_be(standard, tmp_path):
         mz.score(standard, Mine(3), out=tmp_path)
     with pytest.raises(ValueError, match="unknown metanet 'statn'; did you mean statnn"):
         mz.score(standard, "statn", out=tmp_path)
+    with pytest.raises(ValueError, match="there is no metanet to score"):
+        mz.score(standard, [], out=tmp_path)
+    with pytest.raises(ValueError, match="there is no zoo to score on"):
+        mz.score([], "mean", out=tmp_path)
+    with pytest.raises(ValueError, match="statnn is an Estimator with settings of its own"):
+        mz.score(standard, metanets.StatNN(training=Training(epochs=2)), out=tmp_path)

@@ -1,6 +1,8 @@
 """Metanets fitted as scikit-learn's are: as `score` fits them; saved without pickle; loaded, predicting the same bits."""
 
+import inspect
 import json
+import linecache
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -19,11 +21,11 @@ from benchmark.records import records
 from benchmark.scoring.score import score
 from metanets import METANETS, Training
 from metanets import estimators as named
-from metanets.estimator import Estimator, load_model
+from metanets.estimator import Estimator, _opened, load_model
 from metanets.forests import fit_extra_trees, restored_extra_trees
 from metanets.metanet import Examples
 from metanets.model_folder import FILE, WEIGHTS
-from metanets.own import own_name
+from metanets.own import own_name, source_of
 from metanets.reading import nets_of
 from metanets.table import fitting
 from zoo.storage.files import hash_of
@@ -108,6 +110,27 @@ def test_ones_own_class_is_saved_and_needs_its_class_to_be_loaded(made, tmp_path
         load_model(folder, Other)
 
 
+def cell(text: str) -> type:
+    """The class that a cell of a notebook defines, which is kept where tracebacks find it, and in no file."""
+    place = f"cell {hash_of(text.encode())}"
+    linecache.cache[place] = len(text), None, text.splitlines(keepends=True), place
+    exec(compile(text, place, "exec"), known := {"nn": nn, "__name__": "notebook"})
+    return known["Own"]
+
+
+def test_the_source_of_a_notebooks_class_is_found_and_changes_with_it():
+    text = """class Own(nn.Module):
+    reads = "statistics"
+
+    def forward(self, x):
+        return x
+"""
+    assert source_of(cell(f"1 + 1\n{text}\n2 + 2\n")) == text
+    assert source_of(cell(text.replace("statistics", "vector"))) == text.replace("statistics", "vector")
+    assert source_of(Other) == inspect.getsource(Other)
+    assert source_of(int) is None
+
+
 def test_what_cannot_be_saved_says_so_by_name(made, tmp_path):
     with pytest.raises(ValueError, match=r"sklearn.linear_model._ridge:Ridge cannot be saved"):
         Estimator(Ridge()).fit(made).save(tmp_path / "ridge")
@@ -115,6 +138,8 @@ def test_what_cannot_be_saved_says_so_by_name(made, tmp_path):
         metanets.StatNN().predict(made)
     with pytest.raises(ValueError, match="unknown metanet 'statn'; did you mean statnn"):
         Estimator("statn")
+    with pytest.raises(ValueError, match="expected a zoo, its folder or its address, found a ndarray"):
+        _opened(made.xy()[0])
 
 
 def test_nets_of_another_layout_or_other_trained_entries_are_refused(saved, tmp_path, asymmetric):

@@ -48,6 +48,12 @@ def test_a_number_that_rounding_may_have_made_must_be_known(images):
     assert images_of(shares(697), known=images) == 697
 
 
+@pytest.mark.parametrize("images", [1, 697 * 10**6, 2**62])
+def test_a_number_that_no_zoo_can_have_is_not_believed(images):
+    assert images_of(shares(697), known=images) == 697
+    assert images_of(np.tile([0.0, 1.0], 8), known=images) in (None, 2)  # of 1 there would be no ceiling at all
+
+
 @pytest.mark.parametrize(("images", "digits"), [(10_000, 2), (697, 4), (26_032, 3)])
 def test_rounded_accuracies_tell_no_number_of_images(images, digits):
     assert images_of(shares(images, nets=200).round(digits)) is None

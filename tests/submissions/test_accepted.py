@@ -114,6 +114,19 @@ def test_every_bad_file_is_named(base, tmp_path):
     assert check(folder).records == 4 * len(bad)
 
 
+def test_what_is_said_of_one_zoo_must_agree(base, tmp_path):
+    folder = Path(shutil.copytree(base, tmp_path / "results"))
+    for name, images in (("dmc", 697), ("theirs.Net", 34_850)):
+        for path in folder.glob(f"**/{name}/seed-*.json"):
+            value = json.loads(path.read_text())
+            value["task"]["facts"] = {"test_images": images, "varied": []}
+            path.write_text(json.dumps(value))
+    problems = [line for line in check(folder).problems if "task.facts are" in line]
+    assert len(problems) == 5
+    assert all("theirs.Net" in line and "697" in line for line in problems)
+    render(folder)
+
+
 def test_invented_labels_are_compared_with_those_on_the_leaderboard(base, tmp_path):
     to = Path(shutil.copytree(base, tmp_path / "results"))
     frames = {seed: frame_of("x", seed, 0.1).assign(target=lambda f: f["target"].iloc[::-1].to_numpy()) for seed in range(5)}

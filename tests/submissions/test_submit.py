@@ -116,6 +116,10 @@ def test_the_folder_that_score_wrote_is_grouped_by_metanet_and_task(standard, tm
     assert all("left aside, the suite has mean" in line for line in said)
     with pytest.raises(ValueError, match="corrects one folder: expected one metanet on one task, found 2"):
         submit([out], submission(**ABOUT, supersedes="mine.Mine"), to=tmp_path / "results")
+    itself = next(out.glob("*/test_loss/mean"))
+    every = [submit([itself, *given], submission(**ABOUT), to=tmp_path / "all") for given in ([out], [out, itself, out])]
+    assert [folder.name for folder in every[0]] == ["mean", "mine.Mine", "mine.Mine"]
+    assert every[0] == every[1]
 
 
 def test_a_zoo_is_the_same_wherever_it_was_fetched_from(scored, standard, tmp_path):

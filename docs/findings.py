@@ -1,0 +1,143 @@
+"""The tables and the picture of `docs/findings.md`, from records: `python docs/findings.py` writes them anew.
+
+A table stands behind a line `<!-- NAME -->`, NAME in TABLES.
+"""
+
+import re
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.leaderboard.leaderboard import leaderboard
+from zoo.dataset.figure import Figure
+from zoo.dataset.plots import save
+
+ROOT = Path(__file__).parent.parent
+PAGE, PICTURE = ROOT / "docs/findings.md", ROOT / "docs/strength.png"
+RESULTS, STRENGTH = ROOT / "data/results", ROOT / "data/strength"
+FAMILIES = ("standard", "w_asymmetric")
+READERS = ("probe_and_weights", "trees_channels", "statnn")  # chosen before: one that runs nets, two of weights alone
+TASKS = {  # of the CIFAR-10 zoos, in words
+    "test_accuracy": "256 training nets",
+    "test_accuracy,nets=128": "128",
+    "test_accuracy,nets=64": "64",
+    "test_accuracy,nets=32": "32",
+    "test_accuracy,shift=epochs": "shift by epochs",
+    "test_accuracy,shift=learning_rate": "shift by learning rate",
+}
+
+
+def gains(cells: pd.DataFrame) -> list[list[str]]:
+    """For each task and family: R² of the recipe, and the gains of READERS over it."""
+    rows = [["task", "nets", "recipe R²", *(f"{name} gain" for name in READERS)]]
+    for (task, words), family in product(TASKS.items(), FAMILIES):
+        here = cells[(cells["task"] == task) & (cells["family"] == family)].set_index("metanet")
+        told = [_gain(here.loc[name]) for name in READERS]
+        rows.append([words, family, f"{here.loc['trees_hyper_parameters', 'r2_mean']:.3f}", *told])
+    return rows
+
+
+def _gain(row: pd.Series) -> str:
+    return f"{row['gain']:+.3f} [{row['gain_low']:+.3f}, {row['gain_high']:+.3f}]"
+
+
+def transfer(cells: pd.DataFrame) -> list[list[str]]:
+    """R² and tau of metanets fitted on one family and tested on the other."""
+    found = cells[cells["fitted_on"] != cells["zoo"]]
+    rows = [["metanet", *(f"to {family}: R², tau" for family in FAMILIES)]]
+    order = found.groupby("metanet")["tau_mean"].mean().sort_values(ascending=False).index
+    for name in order.drop("mean"):
+        here = found[found["metanet"] == name].set_index("family")
+        told = [here.loc[family] for family in FAMILIES if family in here.index]
+        if len(told) == len(FAMILIES):
+            rows.append([name, *(f"{one['r2_mean']:.2f}, {one['tau_mean']:.2f}" for one in told)])
+    return rows
+
+
+def exactness(cells: pd.DataFrame) -> list[list[str]]:
+    """What is exact, beside R² in the zoo and of moved nets."""
+    here = cells[(cells["task"] == "test_accuracy") & (cells["exact"] != "") & ~cells["baseline"]]
+    rows = [["metanet", "exact", "R²", "R² of moved nets", "R² at worst"]]
+    for _, one in here.sort_values("r2_mean", ascending=False).iterrows():
+        numbers = (f"{one[name]:.2f}" for name in ("r2_mean", "moved_r2", "worst_r2"))
+        rows.append([one["metanet"], one["exact"], *numbers])
+    return rows
+
+
+def strength(cells: pd.DataFrame) -> list[list[str]]:
+    """R² of metanets by how strong W-asymmetry is."""
+    rows = [["filters fixed for each output", "kappa", *READERS_OF_STRENGTH]]
+    for (fixed, kappa), here in by_strength(cells):
+        named = here.set_index("metanet")
+        rows.append([fixed, kappa, *(_sure(named.loc[name]) for name in READERS_OF_STRENGTH)])
+    return rows
+
+
+READERS_OF_STRENGTH = ("ridge", "mlp", "statnn", "trees_hyper_parameters", "probe_and_weights")
+
+
+def by_strength(cells: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]:
+    """(entries fixed for each unit, kappa) -> the cells of that zoo, none fixed first."""
+    found = {}
+    for name, here in cells.groupby("board"):
+        told = re.fullmatch(r"digits-n(\d)-k([\d.]+)", str(name))
+        found[(told[1], told[2]) if told else ("0", "–")] = here
+    return sorted(found.items())
+
+
+def _sure(row: pd.Series) -> str:
+    return f"{row['r2_mean']:.2f} [{row['r2_low']:.2f}, {row['r2_high']:.2f}]"
+
+
+TABLES: dict[str, tuple[Path, Callable[[pd.DataFrame], list[list[str]]]]] = {
+    "gains": (RESULTS, gains),
+    "transfer": (RESULTS, transfer),
+    "exactness": (RESULTS, exactness),
+    "strength": (STRENGTH, strength),
+}
+
+
+def page(text: str, results: pd.DataFrame | None = None) -> str:
+    """The page with all its tables from records; `results` are the cells of RESULTS, where they are known."""
+    own = leaderboard(RESULTS).cells if results is None else results
+    cells = {RESULTS: own[own["zoo"].str.startswith("cifar10-16px")], STRENGTH: leaderboard(STRENGTH).cells}
+    for name, (folder, made) in TABLES.items():
+        head, *rows = made(cells[folder])
+        lines = [head, ["---"] * len(head), *rows]
+        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        text = re.sub(rf"(<!-- {name} -->\n)(\|.*\n)*", lambda mark, table=table: f"{mark[1]}{table}\n", text)
+    return text
+
+
+def picture() -> Figure:
+    """R² against kappa, a line for each number of fixed entries; a panel a metanet."""
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    names = ("ridge", "statnn", "trees_hyper_parameters")
+    found = by_strength(leaderboard(STRENGTH).cells)
+    for axes, name in zip(figure.subplots(1, len(names), sharey=True), names, strict=True):
+        for fixed in ("1", "2", "3"):
+            own = [(float(kappa), here.set_index("metanet").loc[name]) for (of, kappa), here in found if of == fixed]
+            at = [kappa for kappa, _ in own]
+            axes.plot(at, [row["r2_mean"] for _, row in own], marker="o", label=f"{fixed} fixed for each output")
+            axes.fill_between(at, [row["r2_low"] for _, row in own], [row["r2_high"] for _, row in own], alpha=0.12)
+        axes.axhline(
+            found[0][1].set_index("metanet").loc[name, "r2_mean"], color="0.5", linestyle=":", label="standard nets"
+        )
+        axes.set(xlabel="kappa", title=name, xscale="log", ylim=(-0.4, 1.02))
+        axes.set_xticks([0.25, 1, 2], ["0.25", "1", "2"])
+        axes.minorticks_off()
+    figure.axes[0].set_ylabel("R² on test nets")
+    figure.axes[0].legend(fontsize="x-small", loc="lower right")
+    return figure
+
+
+def main() -> None:
+    """Writes both."""
+    PAGE.write_text(page(PAGE.read_text()))
+    save(picture(), PICTURE)
+
+
+if __name__ == "__main__":
+    main()
