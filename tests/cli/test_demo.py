@@ -48,10 +48,10 @@ def test_the_demo_scores_every_metanet_on_both_families_and_is_quick_the_second_
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("results/**/*.json")}
     assert demo(tmp_path, **quick).finding == made.finding
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    monkeypatch.setattr("benchmark.cli.demo.NAMES", ("mlp", "ridge"))
+    monkeypatch.setattr("benchmark.cli.demo.NAMES", few := ("mlp", "hybrid", "ridge"))
     more = demo(tmp_path, **{**quick, "nets": 44})  # extended zoos are other zoos, scored anew
-    assert len(more.board.cells) == 2 * len(FAMILIES)
-    assert len([*tmp_path.glob("results/**/*.json")]) == len(before) + 2 * len(FAMILIES)
+    assert len(more.board.cells) == len(few) * len(FAMILIES)
+    assert len([*tmp_path.glob("results/**/*.json")]) == len(before) + len(few) * len(FAMILIES)
 
 
 def test_the_demos_zoos_are_the_built_in_digits():

@@ -60,21 +60,22 @@ def kind(request):
 
 @pytest.fixture(scope="module")
 def made(kind, request, tmp_path_factory):
-    """A source and its options; tests work on copies."""
-    return SOURCES[kind](tmp_path_factory.mktemp("made") / "theirs", request)
+    """A folder, a source in it and its options; tests work on copies."""
+    folder = tmp_path_factory.mktemp("made")
+    return folder, *SOURCES[kind](folder / "theirs", request)
 
 
 @pytest.fixture
 def source(made, tmp_path):
-    path, options = made
-    shutil.copytree(path.parent, tmp_path, dirs_exist_ok=True)
-    return tmp_path / path.name, options
+    folder, path, options = made
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return tmp_path / path.relative_to(folder), options
 
 
 @pytest.fixture(scope="module")
 def plain(kind, made, tmp_path_factory):
     """The zoo of the source as it is."""
-    path, options = made
+    _, path, options = made
     return zoo.open(import_zoo(kind, path, tmp_path_factory.mktemp("plain") / "zoo", options=options))
 
 
