@@ -1,11 +1,11 @@
-"""Types are checked at every call in tests: by jaxtyping where they speak of shapes, which takes ten times as long, else
-by the type checker alone.
+"""Types are checked at each call in tests: by jaxtyping where they speak of shapes, which takes many times as long, and by
+the type checker alone where they do not.
 """
 
 import dataclasses
 import inspect
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any, ForwardRef, Literal, get_args, get_origin
 
 import jaxtyping
 
@@ -18,7 +18,9 @@ def speaks_of_shapes(annotation: Any) -> bool:
         return any(map(speaks_of_shapes, annotation))
     if isinstance(annotation, type) and issubclass(annotation, jaxtyping.AbstractArray):
         return True
-    return isinstance(annotation, str) or speaks_of_shapes(get_args(annotation))
+    if get_origin(annotation) is Literal:
+        return False
+    return isinstance(annotation, str | ForwardRef) or speaks_of_shapes(get_args(annotation))
 
 
 def jaxtyped(*, typechecker: Callable[..., Any]) -> Callable[[Any], Any]:

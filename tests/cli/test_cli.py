@@ -128,7 +128,7 @@ def test_a_malformed_setting_is_a_usage_error(metazoo, tmp_path):
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_build_says_how_to_go_on_and_does(metazoo, tmp_path, number, expected):
     folder = tmp_path / "zoo"
-    command = ["build", "digits-resnet8-standard", "--nets", "600", "--out", str(folder), "--workers", "2", *SMALLER]
+    command = ["build", "digits-resnet8-standard", "--nets", "320", "--out", str(folder), "--workers", "2", *SMALLER]
     script = "from benchmark.cli.main import main\nif __name__ == '__main__':\n    main()\n"
     (tmp_path / "run.py").write_text(script)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

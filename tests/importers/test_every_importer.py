@@ -53,19 +53,34 @@ def test_every_importer_has_a_source_here():
     assert SOURCES.keys() == IMPORTERS.keys()
 
 
-@pytest.fixture(params=IMPORTERS)
+@pytest.fixture(scope="module", params=IMPORTERS)
 def kind(request):
     return request.param
 
 
+@pytest.fixture(scope="module")
+def made(kind, request, tmp_path_factory):
+    """A folder, a source in it and its options; tests work on copies."""
+    folder = tmp_path_factory.mktemp("made")
+    return folder, *SOURCES[kind](folder / "theirs", request)
+
+
 @pytest.fixture
-def source(kind, request, tmp_path):
-    return SOURCES[kind](tmp_path / "theirs", request)
+def source(made, tmp_path):
+    folder, path, options = made
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return tmp_path / path.relative_to(folder), options
 
 
-def test_what_is_imported_is_a_whole_zoo_whose_nets_can_be_read(kind, source, tmp_path):
-    path, options = source
-    made = zoo.open(import_zoo(kind, path, tmp_path / "zoo", options=options))
+@pytest.fixture(scope="module")
+def plain(kind, made, tmp_path_factory):
+    """The zoo of the source as it is."""
+    _, path, options = made
+    return zoo.open(import_zoo(kind, path, tmp_path_factory.mktemp("plain") / "zoo", options=options))
+
+
+def test_what_is_imported_is_a_whole_zoo_whose_nets_can_be_read(kind, plain):
+    made = plain
     assert zoo.verify(made.folder) == []
     assert made.spec.provenance.kind == kind
     assert made.spec.provenance.files
@@ -76,12 +91,6 @@ def test_what_is_imported_is_a_whole_zoo_whose_nets_can_be_read(kind, source, tm
     index = int(nets.index[0])
     for name, tensor in made.net(index).items():
         np.testing.assert_array_equal(nets.tensors()[name][0].float().numpy(), tensor.numpy())
-
-
-def test_the_same_source_gives_the_same_bytes(kind, source, tmp_path):
-    path, options = source
-    one, other = (import_zoo(kind, path, tmp_path / name, options=options) for name in ("a", "b"))
-    assert zoo.open(one).manifest_sha256 == zoo.open(other).manifest_sha256
 
 
 @pytest.mark.parametrize("what", ["nothing", "an empty folder", "an unknown option"])
@@ -100,11 +109,12 @@ def test_what_cannot_be_imported_is_one_clear_error_and_leaves_nothing(kind, sou
     assert {p.name for p in tmp_path.iterdir()} <= {"theirs", "empty"}
 
 
-def test_a_link_to_the_source_is_the_users_own_word(kind, source, tmp_path):
+def test_a_link_to_the_source_is_the_users_own_word_and_the_same_files_give_the_same_bytes(kind, source, plain, tmp_path):
     path, options = source
     shutil.move(path, tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
-    assert len(zoo.open(import_zoo(kind, path, tmp_path / "zoo", options=options)))
+    made = zoo.open(import_zoo(kind, path, tmp_path / "zoo", options=options))
+    assert made.manifest_sha256 == plain.manifest_sha256
 
 
 def test_a_diverged_net_has_no_targets_and_hyper_parameters_keep_all_their_digits(kind, source):
@@ -125,20 +135,18 @@ def test_a_diverged_net_has_no_targets_and_hyper_parameters_keep_all_their_digit
         assert name in foreign.about.text or (columns[name] == 0.1).all()
 
 
-def test_what_other_programs_leave_beside_the_files_changes_nothing(kind, source, tmp_path):
+def test_what_other_programs_leave_beside_the_files_changes_nothing(kind, source, plain, tmp_path):
     path, options = source
-    plain = import_zoo(kind, path, tmp_path / "a", options=options)
     for part in [path, *(part for part in path.rglob("*") if part.is_dir())]:
         for name in (".DS_Store", f"._{part.name}", "~$nets.csv", "._0.pt", "._result.json", "Thumbs.db"):
             (part / name).write_bytes(b"\0\5\x16\7")
         (part / "__MACOSX").mkdir()
         (part / "__MACOSX" / "._0.pt").write_bytes(b"\0\5\x16\7")
-    assert zoo.open(import_zoo(kind, path, tmp_path / "b", options=options)).manifest_sha256 == (
-        zoo.open(plain).manifest_sha256
-    )
+    littered = zoo.open(import_zoo(kind, path, tmp_path / "b", options=options))
+    assert littered.manifest_sha256 == plain.manifest_sha256
     archive = shutil.make_archive(str(tmp_path / "theirs"), "zip", path.parent, path.name)
     made = import_zoo(kind, Path(archive), tmp_path / "c", options=options)
-    assert len(zoo.open(made)) == len(zoo.open(plain))
+    assert len(zoo.open(made)) == len(plain)
     files = zoo.open(made).spec.provenance.files
     assert files
-    assert files.items() <= zoo.open(plain).spec.provenance.files.items()  # tables beside the folder are not in the archive
+    assert files.items() <= plain.spec.provenance.files.items()  # tables beside the folder are not in the archive

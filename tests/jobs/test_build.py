@@ -16,15 +16,15 @@ from conftest import ROOT, SHARED, small
 
 import zoo
 from zoo.spec.draws import split_of
+from zoo.spec.spec import to_json
 from zoo.storage.manifest import MANIFEST, read_manifest
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 BUILD = """
 import sys
-from pathlib import Path
-from conftest import small
 import zoo
 if __name__ == "__main__":
-    zoo.build(small(nets=int(sys.argv[2])), Path(sys.argv[1]), workers=2)
+    zoo.build(zoo.load(sys.argv[2]), sys.argv[1], workers=2)
 """
 
 
@@ -33,23 +33,26 @@ def content(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in [*read_manifest(folder), MANIFEST]}
 
 
-def start(folder: Path, nets: int = 64) -> subprocess.Popen:
-    script = folder.parent / "build.py"
-    script.write_text(BUILD)
-    tests = str(ROOT / "tests")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([tests, str(ROOT)])}
-    return subprocess.Popen([sys.executable, script, folder, str(nets)], env=environment)
+def script(folder: Path, text: str = BUILD, **changes: object) -> list[str | Path]:
+    """A command that builds the small zoo in a process of its own, which imports nothing of the tests."""
+    code, spec = folder.parent / "build.py", folder.parent / "spec.json"
+    code.write_text(text)
+    spec.write_text(json.dumps(to_json(small(**changes))))
+    return [sys.executable, code, folder, spec]
 
 
-@pytest.mark.usefixtures("processes")
+def start(folder: Path, **changes: object) -> subprocess.Popen:
+    return subprocess.Popen(script(folder, **changes), env=ENVIRONMENT)
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_one_worker_and_two_give_the_same_bytes(tmp_path, monkeypatch, precision):
+def test_this_process_and_two_workers_give_the_same_bytes(tmp_path, monkeypatch, request, precision):
     monkeypatch.setattr("zoo.jobs.plan.NETS_A_UNIT", 16)
-    one, two = (zoo.build(small(precision=precision), tmp_path / str(n), workers=n) for n in (1, 2))
-    assert content(one) == content(two)
+    here = zoo.build(small(precision=precision), tmp_path / "here")
+    request.getfixturevalue("processes")
+    assert content(zoo.build(small(precision=precision), tmp_path / "workers", workers=2)) == content(here)
 
 
-@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("moment", ["units/00000.json", "units/00000.*.h5", "data/train-00000-of-00001.h5", MANIFEST])
 def test_a_killed_build_goes_on_to_the_same_bytes(standard, tmp_path, moment):
     folder = tmp_path / "zoo"
@@ -203,18 +206,10 @@ def test_other_images_are_refused_when_a_build_goes_on(tmp_path, monkeypatch):
         zoo.build(small(nets=16), folder)
 
 
-@pytest.mark.usefixtures("processes")
 def test_a_full_disk_is_a_clean_error_and_the_build_goes_on_after_it(standard, tmp_path):
     folder = tmp_path / "zoo"
-    script = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\n" + BUILD.replace(
-        'if __name__ == "__main__":', 'if __name__ == "__main__":\n    import resource'
-    )
-    (tmp_path / "limited.py").write_text(script)
-    tests = str(ROOT / "tests")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([tests, str(ROOT)])}
-    done = subprocess.run(
-        [sys.executable, tmp_path / "limited.py", folder, "64"], env=environment, capture_output=True, text=True
-    )
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\n" + BUILD
+    done = subprocess.run(script(folder, limited), env=ENVIRONMENT, capture_output=True, text=True)
     assert done.returncode == 1
     assert "cannot write" in done.stderr
     assert "bytes needed" in done.stderr

@@ -1,5 +1,6 @@
 """A zoo built on a real Ray cluster of two nodes on this machine, one of which dies; and a driver that is killed."""
 
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from conftest import ROOT, small
 
 import zoo
 from zoo.jobs import plan
+from zoo.spec.spec import to_json
 from zoo.storage.manifest import read_manifest
 from zoo.untrusted.json import read_json
 
@@ -21,11 +23,9 @@ pytest.importorskip("ray", reason="Ray is not installed; pip install 'metazoo[ra
 SPEC = small(nets=96)
 BUILD = """
 import sys
-from pathlib import Path
-from conftest import small
 import zoo
 if __name__ == "__main__":
-    zoo.build(small(nets=96), Path(sys.argv[1]), ray=sys.argv[2], workers=2)
+    zoo.build(zoo.load(sys.argv[3]), sys.argv[1], ray=sys.argv[2], workers=2)
 """
 QUICK = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 3}
 
@@ -49,9 +49,10 @@ def start(folder: Path, address: str) -> subprocess.Popen:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("zoo.jobs.plan.NETS_A_UNIT", 4)
         zoo.build(SPEC, folder, workers=0)
-    script = folder.parent / "build.py"
+    script, spec = folder.parent / "build.py", folder.parent / "spec.json"
     script.write_text(BUILD)
-    return subprocess.Popen([sys.executable, script, folder, address], stdout=subprocess.DEVNULL)
+    spec.write_text(json.dumps(to_json(SPEC)))
+    return subprocess.Popen([sys.executable, script, folder, address, spec], stdout=subprocess.DEVNULL)
 
 
 def until(folder: Path, done: int, process: subprocess.Popen) -> dict[Path, bytes]:

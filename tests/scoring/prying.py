@@ -38,8 +38,8 @@ def note(nets: int) -> None:
     held = [found for found in objects if type(found) is np.ndarray or is_plain(found)]
     columns = [np.asarray(o.detach() if type(o) is torch.Tensor else o) for o in held]
     columns = [o.astype(float) for o in columns if o.shape == (nets,) and o.dtype.kind in "fiu"]
-    words = [found for found in objects if type(found) is str and len(found) < 200 and found.isprintable()]
-    folders = sorted({word for word in [*words, *sys.argv] if os.sep in word and Path(word).is_dir()})
+    words = {found for found in objects if type(found) is str and os.sep in found and len(found) < 200}
+    folders = sorted(word for word in {*words, *sys.argv} if word.isprintable() and Path(word).is_dir())
     Path(os.environ["PRYING"]).write_text(json.dumps({"columns": [c.tolist() for c in columns], "folders": folders}))
 
 
@@ -72,20 +72,26 @@ class Meddling(Prying):
 
 
 class Lying(Prying):
-    """Makes its process answer what is no prediction."""
+    """Makes its process answer what is no prediction: what stands in the file that LIE names."""
 
     def forward(self, weights):
         from benchmark.scoring.fit import Fits
 
-        Fits.predict = lambda *given, **options: json.loads(os.environ["LIE"])
+        Fits.predict = lambda *given, **options: json.loads(Path(os.environ["LIE"]).read_text())
         return self.layer(weights)[:, 0]
 
 
 class Babbling(Prying):
-    """Makes its process answer what is no answer."""
+    """Makes its process answer what is no answer, once."""
 
     def forward(self, weights):
         from benchmark.scoring import fitter
 
-        fitter._answer = lambda *given: os.environ["LIE"].encode()
+        def babble(*given):
+            fitter._answer = honest
+            return Path(os.environ["LIE"]).read_bytes()
+
+        honest = getattr(fitter._answer, "honest", fitter._answer)
+        babble.honest = honest
+        fitter._answer = babble
         return self.layer(weights)[:, 0]

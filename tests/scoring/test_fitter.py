@@ -37,6 +37,17 @@ def fitter():
     made.close()
 
 
+@pytest.fixture(scope="module")
+def liar(tmp_path_factory):
+    """What asks a process that answers what a file says, and the file."""
+    lie = tmp_path_factory.mktemp("liar") / "lie"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIE", str(lie))
+        made = Fitter()
+    yield made, lie
+    made.close()
+
+
 def job(folder, out, metanet, **changes) -> Job:
     plain = Job(folder, (folder,), metanet, "test_accuracy", range(1), QUICK, out)
     return dataclasses.replace(plain, **changes)
@@ -69,7 +80,7 @@ def test_what_fits_holds_no_label_of_the_test_nets_and_no_way_to_the_zoo(standar
     for name in ("here", "there"):
         monkeypatch.setenv("PRYING", str(tmp_path / name))
         own = Fitter() if name == "there" else None  # started with the variable
-        run(job(standard, tmp_path / "out" / name, f"{PRYING}:Prying"), own)
+        run(job(standard, tmp_path / "out" / name, f"{PRYING}:Prying", training=dataclasses.replace(QUICK, epochs=1)), own)
         noted = json.loads((tmp_path / name).read_text())
         known = any(np.allclose(np.sort(column), np.sort(labels)) for column in noted["columns"])
         found[name] = known, any(Path(folder).samefile(standard) for folder in noted["folders"])
@@ -98,21 +109,19 @@ def test_a_process_that_dies_is_told_with_its_metanet(standard, tmp_path, monkey
     assert psutil.Process().children() == before
 
 
-@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("lie", ['"all"', "[1, 2]", '{"0": ["x"]}', '{"0": [0.5]}', "{}", '{"0": NaN}'])
-def test_what_is_no_prediction_is_refused(standard, tmp_path, monkeypatch, lie):
-    monkeypatch.setenv("LIE", lie)
+def test_what_is_no_prediction_is_refused(standard, tmp_path, liar, lie):
+    liar[1].write_text(lie)
     with pytest.raises(ValueError, match=r"what is no result|predictions for \d+ nets|answers for the seeds \[\]"):
-        scored(standard, "Lying", tmp_path)
+        run(job(standard, tmp_path, f"{PRYING}:Lying"), liar[0])
     assert not list(tmp_path.rglob("*.json"))
 
 
-@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("lie", ["", "5", "{", "{}", '{"error": []}', '{"found": 1, "more": 2}', "[" * 9999, "\N{BULLET}"])
-def test_what_is_no_answer_is_refused_in_a_line(standard, tmp_path, monkeypatch, lie):
-    monkeypatch.setenv("LIE", lie)
+def test_what_is_no_answer_is_refused_in_a_line(standard, tmp_path, liar, lie):
+    liar[1].write_text(lie)
     with pytest.raises(ValueError, match=r"Babbling: the process that fits it answers what is no result"):
-        scored(standard, "Babbling", tmp_path)
+        run(job(standard, tmp_path, f"{PRYING}:Babbling"), liar[0])
     assert not list(tmp_path.rglob("*.json"))
 
 
