@@ -5,6 +5,7 @@ deleted, wherever the link stands.
 import csv
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,6 +114,14 @@ def metazoo(monkeypatch, *words: object) -> object:
     with pytest.raises(SystemExit) as stop:
         main.main()
     return stop.value.code
+
+
+@pytest.fixture(scope="module", autouse=True)
+def plain_pictures() -> Iterator[None]:
+    """A release's pictures are some bytes: drawing them takes most of the time, and it is about where they are written."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("zoo.hub.release._png", lambda figure: b"a picture")
+        yield
 
 
 @pytest.fixture(scope="module")
