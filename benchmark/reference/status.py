@@ -201,14 +201,15 @@ def _ready(task: Task, found: dict[str, ZooStatus]) -> bool:
 
 def _counts(task: Task, found: dict[str, ZooStatus], made: Iterable[records.Record]) -> dict[str, int]:
     """Metanet -> how many of a task's records are there. None are while a zoo's nets or pairs are not."""
-    keys, counts = _keys(task, found), Counter[str]()
+    keys, there = _keys(task, found), set[tuple[str, object, int]]()  # each once: records of others may lie beside ours
     for record in made:
         on = record.task
         key = (on.zoo.manifest_sha256, on.test_zoo.manifest_sha256, on.train_nets)
         options = (on.target, on.inputs, on.shift, on.pairs)
         same = key in keys and options == (task.target, task.inputs, task.shift, task.pairs)
-        counts[record.metanet.name] += same and on.derived == keys[key] and record.seed < task.seeds
-    return {name: count for name, count in counts.items() if count}
+        if same and on.derived == keys[key] and record.seed < task.seeds:
+            there.add((record.metanet.name, key, record.seed))
+    return dict(Counter(name for name, _, _ in there))
 
 
 def _all(results: Path) -> list[records.Record]:
