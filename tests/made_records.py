@@ -41,10 +41,11 @@ def put(
     parameters: int | None = 10,
     version: int = 1,
     submitted: bool = False,
+    task: Task | None = None,
     **fields: object,
 ) -> Path:
     """Writes the records, one a seed; returns their folder."""
-    task = Task("test_accuracy", "trained", zoo, zoo, None, None, {"train": 64, "validation": NETS, "test": NETS}, 0)
+    task = task or Task("test_accuracy", "trained", zoo, zoo, None, None, {"train": 64, "validation": NETS, "test": NETS}, 0)
     task = dataclasses.replace(task, target=fields.pop("target", task.target))
     path = records.path_of(folder, task, name, 0)
     for seed in seeds:

@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.records import records
-from benchmark.records.records import Method, Record, Task, ZooReference
+from benchmark.records.records import Task, ZooReference
 from benchmark.statistics.derived import derived
 from benchmark.statistics.intervals import interval_of, resampled
 from benchmark.statistics.metrics import r2
@@ -34,6 +34,9 @@ from metanets.table import METANETS
 from zoo.seeds import stable_seed
 
 ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "tests"))
+from made_records import put  # type: ignore[import-not-found]  # noqa: E402 - made-up records as tests make them
+
 Counts = dict[Literal["train", "validation", "test"], int]
 FAMILIES = ("standard", "w_asymmetric", "sigma_asymmetric", "smaller", "wide", "deep", "thin", "shallow")
 TASKS = ("test_accuracy", "generalisation_gap", "test_loss", "train_loss")
@@ -71,27 +74,14 @@ def write_records(folder: Path, metanets: int, zoos: int, tasks: int, seeds: int
 def _write(folder: Path, task: Task, name: str, seed: int, true: np.ndarray, guess: np.ndarray) -> None:
     split = np.where(np.arange(len(true)) < task.nets["validation"], "validation", "test")
     frame = pd.DataFrame({"index": np.arange(len(true)), "split": split, "target": true, "prediction": guess})
-    given, path = derived(frame), records.path_of(folder, task, name, seed)
-    reference, data = records.predictions_file(path, frame)
-    baseline = name in METANETS and METANETS[name].baseline
-    record = Record(
-        schema=records.SCHEMA,
+    put(
+        folder,
+        name,
         task=task,
-        metanet=Method(name, 1, baseline, None if baseline else 1000 + 7919 * len(name)),
-        seed=seed,
-        tuned={},
-        chosen={},
-        validation=given.validation,
-        test=given.test,
-        test_split=records.TEST_READ,
-        constant_prediction=given.constant,
-        predictions=reference,
-        command=f"metazoo score ZOO --metanet {name}",
-        seconds=1.5 + len(name),
-        date="2026-11-21",
-        environment={"made": "up"},
+        seeds=(seed,),
+        frames={seed: frame},
+        parameters=None if name in METANETS and METANETS[name].baseline else 1000,
     )
-    records.write(path, record, data)
 
 
 def paged(results: Path, out: Path, cache: Path) -> tuple[float, float]:
