@@ -11,9 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from metanets.fit import by_gradient, restored
-from metanets.inputs.runnable import GATE, IMAGE
+from metanets.inputs.runnable import IMAGE, runner_of
 from metanets.metanet import Examples, Fit, Fitted, Predict, Training
-from zoo.nets.architectures import architecture_of
 from zoo.nets.layout import Layout
 from zoo.nets.units import CLASSES, units_of
 
@@ -25,7 +24,6 @@ RECIPE = {"batch": 32, "learning_rates": (3e-4, 1e-3), "schedule": "cosine", "cl
 LATENT = 32  # numbers that stand for a probe
 NARROWEST = 16  # channels before the last layer of the generator; twice as many before each doubling of the size
 LARGEST = 512  # pixels of a side of the images of a probe that was saved
-NETS_AT_ONCE = 4  # run at once: their activations stay small
 
 
 class ProbeGen(nn.Module):
@@ -39,10 +37,7 @@ class ProbeGen(nn.Module):
 
     def __init__(self, layout: Layout, image: tuple[int, int, int], *, probes: int = 64, hidden: int = 256) -> None:
         super().__init__()
-        kind = architecture_of(layout)
-        if kind is None:
-            raise ValueError("these nets cannot be run: their architecture is not one of this package's")
-        self.run, self.image, self.names = kind.forward, image, [entry.name for entry in layout]
+        self.run, self.image = runner_of(layout), image
         self.latents = nn.Parameter(torch.randn(probes, LATENT, 1, 1))
         self.generator = generator(image)
         classes = sum(unit.weight.shape[0] for unit in units_of(layout) if unit.writes == CLASSES)
@@ -65,13 +60,7 @@ class ProbeGen(nn.Module):
         self, batch: dict[str, Tensor], probes: Float[Tensor, "probe channel height width"]
     ) -> Float[Tensor, "net probe cls"]:
         """Each net's logits."""
-        gate = {name.removeprefix(GATE): part[0] for name, part in batch.items() if name.startswith(GATE)}
-        weights = {name: batch[name].split(NETS_AT_ONCE) for name in self.names}
-        found = []
-        for part in zip(*weights.values(), strict=True):
-            images = probes.expand(len(part[0]), *probes.shape)
-            found.append(self.run(dict(zip(weights, part, strict=True)), images, gate or None))
-        return torch.cat(found)
+        return self.run(batch, probes)
 
 
 def generator(image: tuple[int, int, int]) -> nn.Sequential:

@@ -3,6 +3,7 @@
 from functools import partial
 
 from metanets.baselines import MEAN, RIDGE, fit_trees
+from metanets.consensus import CONSENSUS
 from metanets.deepsets import DeepSets
 from metanets.dmc.dmc import DMC
 from metanets.fit import by_gradient
@@ -32,6 +33,8 @@ METANETS = {
     "probe_and_weights": Metanet("probes_and_invariant", EXTRA_TREES),
     "probe_and_channels": Metanet("probes_and_channels", EXTRA_TREES),
     "probe_gen": Metanet("runnable", PROBES_LEARNT, trained_by_gradient=True, recipe=PROBE_GEN_RECIPE),
+    "consensus": Metanet("runnable", CONSENSUS),
+    "consensus_and_weights": Metanet("runnable_and_features", CONSENSUS),
     "trees_invariant": Metanet("invariant", EXTRA_TREES),
     "trees_channels": Metanet("channels", EXTRA_TREES),
     "mp_gmn": Metanet("layers", by_gradient(MPGMN), trained_by_gradient=True, recipe=RECIPE),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metanets.baselines import fit_mean, fit_ridge, fit_trees
+from metanets.consensus import fit_consensus
 from metanets.deepsets import DeepSets
 from metanets.dmc.dmc import DMC
 from metanets.forests import fit_extra_trees
@@ -34,6 +35,8 @@ CODE: dict[str, Callable[..., object]] = {  # what says what a metanet is; a lin
     "probe_and_weights": fit_extra_trees,
     "probe_and_channels": fit_extra_trees,
     "probe_gen": ProbeGen,
+    "consensus": fit_consensus,
+    "consensus_and_weights": fit_consensus,
     "trees_invariant": fit_extra_trees,
     "trees_channels": fit_extra_trees,
     "mp_gmn": MPGMN,

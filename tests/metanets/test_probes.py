@@ -195,7 +195,7 @@ def zoo_copy(folder, tmp_path):
 
 def test_what_runs_nets_says_so_and_nets_that_cannot_be_run_are_named():
     names = {name for name, metanet in METANETS.items() if metanet.reads_function}
-    assert names == {"probe", "probe_and_weights", "probe_and_channels", "probe_gen"}
+    assert names == {"probe", "probe_and_weights", "probe_and_channels", "probe_gen", "consensus", "consensus_and_weights"}
     nets = replace(nets_of(LAYOUTS["mlp"]), image=None)
     for name in names:
         with pytest.raises(ValueError, match="cannot be run"):

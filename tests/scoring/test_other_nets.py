@@ -32,7 +32,7 @@ def test_nets_of_other_tensors_are_refused(name):
             fits.predict(others, [0], elsewhere=True)
 
 
-@pytest.mark.parametrize("name", ["mp_gmn", "mp_scale_gmn", "scale_gmn", "probe_gen"])
+@pytest.mark.parametrize("name", ["mp_gmn", "mp_scale_gmn", "scale_gmn", "probe_gen", "consensus"])
 def test_nets_of_another_width_are_not(name):
     fits, target = Fits(), np.random.default_rng(0).random(12)
     fits.fit(Fitting(name, [0], [1], QUICK, given(12, 5, 4), given(8, 5, 4), target, target[:8]))
