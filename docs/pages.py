@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -121,7 +122,7 @@ def verbs() -> list[tuple[str, str, Any]]:
 
 def _verb(name: str, verb: Any) -> str:
     arguments = [one for one in verb.params if one.param_type_name == "argument"]
-    given = " ".join(one.metavar or one.name.upper() for one in arguments)
+    given = " ".join((one.metavar or one.name.upper()) + "..." * (one.nargs == -1) for one in arguments)
     rows = ["| given | what it is | |", "| --- | --- | --- |", *(_row(one) for one in verb.params)] if verb.params else []
     example = re.sub(r"^Example: ", "", (verb.epilog or "").replace("\\[", "["))
     parts = [inspect.cleandoc(verb.help), f"```\nmetazoo {name} {given} [OPTIONS]\n```", "\n".join(rows)]
@@ -200,7 +201,9 @@ def _copy(place: Path, out: Path) -> None:
 
 
 def build() -> Path:
-    """Collects the pages and has Zensical make the site; its first page. Exits with Zensical's code where that fails."""
+    """Collects the pages and has Zensical make the site; its first page. Exits with a word where that fails."""
+    if missing := [name for name in ("zensical", "mkdocstrings") if find_spec(name) is None]:
+        raise SystemExit(f"not installed: {', '.join(missing)}; pip install -c constraints.txt -e '.[docs]', or `make docs`")
     told = settings()
     pages, site = ROOT / told["docs_dir"], ROOT / told["site_dir"]
     collect(pages)

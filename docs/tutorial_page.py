@@ -1,6 +1,7 @@
 """The tutorial's page: `python docs/tutorial_page.py` runs it on what `metazoo demo` left in data/demo."""
 
 import base64
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from nbformat.v4 import new_code_cell
 
 ROOT = Path(__file__).parents[1]
 TUTORIAL, PAGE = ROOT / "docs/tutorial.py", ROOT / "docs/tutorial.md"
+WIDTH = 105  # characters of a line
 WIDE = "import pandas\npandas.set_option('display.max_columns', 20, 'display.width', 130)"  # tables are shown as text
 
 
@@ -26,8 +28,9 @@ def text(cells: list[Any], folder: Path) -> str:
 
 
 def block(printed: str) -> str:
-    """Text as it was printed."""
-    return "```text\n{}\n```".format("\n".join(line.rstrip() for line in printed.strip("\n").splitlines()))
+    """Text as it was printed, long lines broken."""
+    lines = [textwrap.fill(line.rstrip(), WIDTH, subsequent_indent="    ") for line in printed.strip("\n").splitlines()]
+    return "\n".join(["```text", *lines, "```"])
 
 
 def _shown(data: dict[str, str], line: str, folder: Path) -> str:
