@@ -10,119 +10,113 @@
 
 # %% [markdown]
 """
-# From images to a leaderboard
+# What can weights tell?
 
-A *zoo* is a set of trained nets, a *metanet* reads their weights and predicts something of them, here their accuracy. This
-notebook builds two small zoos on scikit-learn's digits, scores two metanets and two baselines on them, and compares what
-came out, in under a minute on one core. With some 30 test nets a zoo the numbers are noise; `metazoo demo` takes minutes and
-larger zoos.
+A *zoo* is a set of trained nets, a *metanet* reads their weights and predicts something of them, here their test accuracy.
+This notebook asks three questions of the zoos that `make demo` (or `metazoo demo`) leaves in `data/demo`: whether weights
+can be read at all, whether that says more than how the nets were trained, and what changes with few nets. It starts in the
+folder where `data/demo` is, and takes a minute on one core.
 
 It is a Python file of cells (jupytext): open it in Jupyter with the jupytext extension, or make it a notebook by
 `jupytext --to notebook tutorial.py`. It is no script: workers, which start anew, would run it again.
 """
 
 # %%
-import tempfile
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+from sklearn.linear_model import Ridge
 
-import benchmark
-import zoo
-from benchmark.leaderboard.compare import compare
-from benchmark.leaderboard.latex_csv import to_latex
-from benchmark.leaderboard.leaderboard import from_records
-from benchmark.leaderboard.plots import predicted_against_true
-from benchmark.leaderboard.tables import to_markdown
-from benchmark.records import records
-from benchmark.scoring.score import score
-from metanets import Training
+import metazoo as mz
+from benchmark.leaderboard.plots import sample_efficiency
 from zoo.dataset import plots
 
 plt.switch_backend(plt.get_backend())  # loads Jupyter's, which shows figures below their cells
-folder = Path(tempfile.mkdtemp(prefix="metazoo-tutorial-"))
+demo = Path("data/demo")
+standard, asymmetric = zoos = [mz.open(folder) for folder in sorted(demo.glob("zoos/*"))]
+print(standard)
 
 # %% [markdown]
-# ## Build
+# ## The nets
 #
-# A spec says all that makes a zoo: the family of nets, the images, the ranges that each net's hyper-parameters are drawn
-# from. Any field can be replaced. The two families are the same nets but for W-asymmetry: some entries of the weights are
-# fixed, so that no two channels can be swapped.
+# Both zoos have small ResNets on scikit-learn's digits, each with its own learning rate, weight decay, number of epochs and
+# label smoothing. Net i of one zoo has those of net i of the other, and the same split. The second zoo is *W-asymmetric*:
+# some entries of the weights are fixed, the same ones in all nets, so that no two channels can be swapped.
 
 # %%
-small = {
-    "nets": 120,
-    "net.width": 0.125,
-    "images.train": 256,
-    "images.test": 200,
-    "recipe.batch": 64,
-    "recipe.epochs": (1, 4),
-}
-zoos = [
-    zoo.build(zoo.load(f"digits-resnet8-{family}", small), folder / "zoos" / family)
-    for family in ("standard", "w_asymmetric")
-]
-opened = [zoo.open(path) for path in zoos]
-opened[0].columns.head()
+standard.columns[["split", "test_accuracy", *standard.hyper_parameters]].head()
 
 # %% [markdown]
-# What there is to predict: the nets' test accuracy.
+# What there is to predict:
 
 # %%
-plots.histograms(opened, "test_accuracy")
+plots.histograms(zoos, "test_accuracy")
 
 # %% [markdown]
-# ## Score
+# ## Can weights be read?
 #
-# Each metanet is fitted on the zoo's training nets, chosen on its validation nets, and then reads the test nets once. A
-# record of each seed stays on disk, with its predictions beside it.
+# The simplest way: a linear regression on the vector of a net's weights, fitted on the training nets. R² is 1 for a perfect
+# prediction, and 0 for one that knows the mean alone. It is of the validation nets: the test nets are for the end.
 
 # %%
-paths = score(
+for z in zoos:
+    ridge = Ridge(alpha=1000).fit(*z.xy("train", "test_accuracy"))
+    print(f"{z.spec.net.family}: R² {ridge.score(*z.xy('validation', 'test_accuracy')):.2f}")
+
+# %% [markdown]
+# Next to nothing of standard nets, and most of W-asymmetric ones. The channels of a standard net can stand in any order: two
+# nets that compute the same have quite different vectors. Fixed entries take that freedom away.
+
+# %% [markdown]
+# ## More than the recipe?
+#
+# How a net was trained says much of how good it is, without a look at its weights. So the demo has scored metanets beside
+# trees on the hyper-parameters alone.
+
+# %%
+board = mz.leaderboard(demo / "results")
+board.cells.pivot(index="metanet", columns="family", values="r2_mean").sort_values("standard", ascending=False).round(3)
+
+# %% [markdown]
+# Is `statnn`, which reads statistics of the weights, better than the recipe? And `probe_and_weights`, which also runs the
+# nets on noise? On the same test nets, with an interval:
+
+# %%
+for metanet in ("statnn", "probe_and_weights"):
+    for comparison in mz.compare(metanet, "trees_hyper_parameters", demo / "results"):
+        print(comparison.sentence(), end="\n\n")
+
+# %% [markdown]
+# ## With few nets
+#
+# From 256 training nets trees learn the recipe well. What if there are only 16, or 32?
+
+# %%
+few = mz.score(
     zoos,
-    ["statnn", "deepsets", "mean", "trees_hyper_parameters"],
-    "test_accuracy",
-    out=folder / "results",
-    seeds=2,
-    training=Training(epochs=15, batch=8, learning_rates=(5e-3,)),
+    ["probe_and_weights", "trees_channels", "trees_hyper_parameters"],
+    out=demo / "few",
+    baselines=False,
+    seeds=3,
+    train_nets=[16, 32, 64],
 )
-results = benchmark.load_results(folder / "results")
-results[["zoo", "metanet", "seed", "test_r2", "test_tau", "validation_r2", "parameters", "seconds"]].round(3)
+sample_efficiency(few.board.cells)
 
 # %% [markdown]
-# ## The leaderboard
+# How far each is above the recipe, with the 95% interval over test nets and seeds:
+
+# %%
+cells = few.board.cells.query("metanet != 'trees_hyper_parameters'")
+low, high = (cells[name].map("{:+.2f}".format) for name in ("gain_low", "gain_high"))
+cells = cells.assign(gain=cells["gain"].map("{:+.2f}".format) + " [" + low + ", " + high + "]")
+cells.pivot(index=["family", "train_nets"], columns="metanet", values="gain")
+
+# %% [markdown]
+# From 256 nets trees know the recipe well, and weights add less to it, as seen above. From few nets they add more: a net
+# shows in its weights what it has become, while trees must learn from examples what a recipe leads to. So a score needs this
+# baseline beside it, and tasks on which the recipe does not know it all already.
 #
-# Mean and standard deviation over seeds, the 95% interval over test nets and seeds, and the gain over what the
-# hyper-parameters alone tell.
-
-# %%
-found = [records.stored(path) for path in paths]
-board = from_records(found)
-(cells,) = board.boards()
-print(to_markdown(cells))
-
-# %% [markdown]
-# The same for a paper.
-
-# %%
-print(to_latex(cells))
-
-# %% [markdown]
-# Is one metanet better than another? So few nets rarely tell.
-
-# %%
-for comparison in compare("statnn", "deepsets", folder / "results"):
-    print(comparison.sentence())
-
-# %% [markdown]
-# Each test net's true accuracy, and what was predicted.
-
-# %%
-predicted_against_true(found, zoos)
-
-# %% [markdown]
-# ## What came out
-
-# %%
-best = cells.sort_values("r2_mean", ascending=False).groupby("family", sort=False).first()
-best[["metanet", "r2_mean", "tau_mean", "test_nets"]].round(3)
+# ## Where to go on
+#
+# A metanet of your own stands in the place of a name above: `mz.score(zoos, Mine)`, where `Mine` is an `nn.Module` or a
+# regressor of scikit-learn's kind. `metazoo specs` lists zoos to build, and `metazoo metanets` what else reads weights.

@@ -23,7 +23,9 @@ from metanets import Training
 HOUSE = [name for name in ROOMS if not name.endswith(".py")]
 READMES = {name: ROOT / name / "README.md" for name in (".", "zoo", "metanets/dmc", "benchmark", *HOUSE)}
 CODE = re.compile(r"```(bash|python)\n(.*?)```", flags=re.DOTALL)
-WITH_CODE = [name for name, path in READMES.items() if CODE.search(path.read_text())]
+PAGES = {str(path.relative_to(ROOT)): path for path in sorted((ROOT / "docs/how-to").glob("*.md"))}
+TEXTS = {name: path.read_text() for name, path in {**READMES, **PAGES}.items()}
+WITH_CODE = [name for name, text in TEXTS.items() if CODE.search(text)]
 BLOCK = re.compile(r"```.*?```", flags=re.DOTALL)
 FILE = re.compile(r"`([\w./-]+\.(?:py|cpp|h))`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
@@ -70,7 +72,9 @@ def test_the_readmes_commands_and_code_run_as_they_stand(name, folder):
     if name == ".":  # builds its own
         for made in ("zoos", "results"):
             shutil.rmtree(folder / made)
-    for language, code in CODE.findall(READMES[name].read_text()):
+    if name == "docs/how-to/own-metanet.md":  # includes the file that it goes on with
+        Path("own.py").write_text(dict(HEREDOC.findall(TEXTS["metanets"]))["own.py"])
+    for language, code in CODE.findall(TEXTS[name]):
         run(language, code)
 
 
