@@ -18,6 +18,7 @@ from zoo import Spec, Zoo
 from zoo.dataset import zoo_json
 from zoo.dataset.derived import WORDS
 from zoo.jobs.plan import PLAN
+from zoo.landscape.connect import ANALYSIS, MEANINGS
 from zoo.landscape.pairs import pairs_of
 from zoo.spec import to_json
 from zoo.storage.manifest import held
@@ -167,10 +168,12 @@ def _zoo_status(entry: Entry, place: Path, spec: Spec) -> ZooStatus:
 
 
 def connected(made: Zoo, entry: Entry) -> bool:
-    """Whether the very pairs that an entry says are connected in its zoo as it says, or it names none."""
+    """Whether the very pairs that an entry says are connected in its zoo as it says, with every number, or it names none."""
     there = made.derived.get("connect")
     if entry.connect is None or there is None or there.of != "pairs":
         return entry.connect is None
+    if there.note.analysis != ANALYSIS or there.note.other is not None or not {*MEANINGS} <= {*there.columns}:
+        return False
     settings, frame = entry.connect.settings(), there.frame
     plain = frame[frame[WORDS] == UNTOUCHED] if WORDS in frame else frame
     wanted = pairs_of(made, entry.connect.pairs, settings.seed)[["i", "j"]]

@@ -191,6 +191,17 @@ def test_pairs_of_other_nets_are_not_those_of_the_reference(file, built, tmp_pat
     assert build(reference_file, "tiny", tmp_path, only=["standard"])[0].state == "whole"
 
 
+@pytest.mark.parametrize("change", [{"analysis": "lines-1"}, {"other": "0" * 64}, {"lacking": "log_barrier_mid"}])
+def test_pairs_of_another_analysis_zoo_or_without_a_number_are_not_connected(file, built, tmp_path, change):
+    folder = shutil.copytree(built / "standard", tmp_path / "standard")
+    (asked,) = (one for one in read(file).of_size("tiny", final=False) if one.name == "standard")
+    there, lacking = zoo.open(folder).derived["connect"], [change.pop("lacking")] if "lacking" in change else []
+    told = {name: getattr(there.note, name) for name in ("analysis", "command", "settings")}
+    meanings = {name: text for name, text in there.note.meanings.items() if name not in lacking}
+    derived.write(folder, "connect", there.frame.drop(columns=lacking), **{**told, "meanings": meanings, **change})
+    assert not connected(zoo.open(folder), asked)
+
+
 def test_only_tasks_on_pairs_wait_for_pairs_and_their_records_are_of_the_very_file(file, built, scored, tmp_path):
     folder = shutil.copytree(built, tmp_path / "zoos")
     made = zoo.open(folder / "standard")
