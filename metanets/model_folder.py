@@ -46,7 +46,8 @@ class Model:
     """What a fitted metanet is: which, of which version, fitted to which target with which seed and settings.
 
     `layout` has the shape of each tensor of the nets that it reads, in order, and `trained_sha256` tells which of their
-    entries were trained. `hyper_parameters` are named where it reads them. `code_sha256` is of a user's own class.
+    entries were trained. `hyper_parameters` are named where it reads them, `NAME = WORD` each word of one that has words.
+    `code_sha256` is of a user's own class.
     """
 
     metanet: Name
@@ -61,7 +62,7 @@ class Model:
     zoo: FittedOn
     layout: dict[Name, list[Count]]
     trained_sha256: Sha256
-    hyper_parameters: list[Name] | None
+    hyper_parameters: list[Annotated[str, Field(min_length=1)]] | None
     code_sha256: Sha256 | None
     metazoo: Name | None
     weights_sha256: Sha256 = "0" * 64  # of the file beside it

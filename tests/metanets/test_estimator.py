@@ -12,6 +12,7 @@ import pytest
 import safetensors.torch
 import torch
 from conftest import small
+from imported_zoo import foreign
 from sklearn.linear_model import Ridge
 from torch import nn
 
@@ -28,6 +29,7 @@ from metanets.model_folder import FILE, WEIGHTS
 from metanets.own import own_name, source_of
 from metanets.reading import nets_of
 from metanets.table import fitting
+from zoo.importers.source_zoo import write
 from zoo.storage.files import hash_of
 
 QUICK = Training(epochs=2, batch=8, learning_rates=(5e-3,))
@@ -129,6 +131,36 @@ def test_the_source_of_a_notebooks_class_is_found_and_changes_with_it():
     assert source_of(cell(text.replace("statistics", "vector"))) == text.replace("statistics", "vector")
     assert source_of(Other) == inspect.getsource(Other)
     assert source_of(int) is None
+
+
+class OfRecipe(Mine):
+    reads = "hyper_parameters"
+
+
+def theirs(folder, word: str) -> zoo.Zoo:
+    """A small zoo with a hyper-parameter of words, one of which is this."""
+    given = foreign()
+    frame = given.columns.assign(activation=given.columns["activation"].replace("relu", word))
+    write(replace(given, columns=frame), folder)
+    return zoo.open(folder)
+
+
+def test_words_of_hyper_parameters_are_saved_and_other_words_refused(tmp_path):
+    own, others = theirs(tmp_path / "zoo", "relu"), theirs(tmp_path / "others", "gelu")
+    fitted = Estimator(OfRecipe, training=QUICK).fit(own)
+    assert fitted.model.hyper_parameters == ["rate", "activation = relu", "activation = tanh"]
+    loaded = load_model(fitted.save(tmp_path / "model"), OfRecipe)
+    assert loaded.predict(own).tobytes() == fitted.predict(own).tobytes()
+    with pytest.raises(ValueError, match=r"these nets have the hyper-parameters .*'activation = gelu'") as told:
+        loaded.predict(others)
+    assert str(told.value).startswith(f"{own_name(OfRecipe)}: ")
+    assert len(str(told.value).splitlines()) == 1
+
+
+def test_the_target_is_hidden_from_what_reads_hyper_parameters_in_memory_too(made):
+    fitted = Estimator(OfRecipe, training=QUICK).fit(made, "learning_rate")
+    test = made.nets("test")
+    np.testing.assert_array_equal(fitted.predict(test), fitted.predict(made)[test.index])
 
 
 def test_what_cannot_be_saved_says_so_by_name(made, tmp_path):
