@@ -59,9 +59,7 @@ def score(
     `test_accuracy`, or the first that was measured. Records go to `out`, or a new temporary folder. `options` are those of
     `benchmark.scoring.score.score`, and what it raises is raised.
     """
-    folders = [_folder(one) for one in ([zoos] if isinstance(zoos, Zoo | Path | str) else zoos)]
-    if not folders:
-        raise ValueError("there is no zoo to score on; give one or more")
+    folders = _folders(zoos)
     target = target or zoo.open(folders[0]).headline or "test_accuracy"
     names, own = _named(metanets)
     folder = Path(tempfile.mkdtemp(prefix="metazoo-scores-") if out is None else out).expanduser()
@@ -81,6 +79,16 @@ def _controls(folders: list[Path], names: list[str], options: dict[str, Any]) ->
     for place in folders:
         unable = unreadable(zoo.open(place), found, options.get("inputs", "trained"))
         found = [name for name in found if name not in unable]
+    return found
+
+
+def _folders(zoos: Any) -> list[Path]:
+    """The zoos' folders. Raises ValueError where there is none, or they are given with names."""
+    if isinstance(zoos, Mapping):
+        raise ValueError("zoos have names of their own; give several as a list")
+    found = [_folder(one) for one in ([zoos] if isinstance(zoos, Zoo | Path | str) else zoos)]
+    if not found:
+        raise ValueError("there is no zoo to score on; give one or more")
     return found
 
 

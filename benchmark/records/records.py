@@ -19,7 +19,7 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationE
 from pydantic.dataclasses import dataclass
 
 from benchmark.records import version_2
-from benchmark.records.corrections import is_unfinished, superseded
+from benchmark.records.corrections import folder_of, is_unfinished, superseded
 from benchmark.records.facts import Facts
 from benchmark.records.predictions import PREDICTIONS_BYTES, from_parquet, to_parquet
 from zoo.storage import files
@@ -181,7 +181,7 @@ def json_schema() -> dict[str, Any]:
 
 def path_of(folder: Path, task: Task, metanet: str, seed: int) -> Path:
     """Where a record lies under the results' folder."""
-    return folder / task.test_zoo.label() / task.name() / metanet.replace(":", ".") / f"seed-{seed}.json"
+    return folder / task.test_zoo.label() / task.name() / folder_of(metanet) / f"seed-{seed}.json"
 
 
 def predictions_file(path: Path, predictions: pd.DataFrame) -> tuple[PredictionsFile, bytes]:

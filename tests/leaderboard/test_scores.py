@@ -13,7 +13,7 @@ from torch import nn
 
 import metanets
 import metazoo as mz
-from benchmark.leaderboard.scores import Scores
+from benchmark.leaderboard.scores import Scores, _folders
 from benchmark.records import records
 from benchmark.scoring.find import code_of_object
 from metanets import METANETS, Estimator, Training
@@ -91,6 +91,19 @@ def test_two_metanets_of_one_name_need_names(standard, tmp_path):
         mz.score(standard, two, out=tmp_path, baselines=False, seeds=1)
     found = mz.score(standard, {"weak": two[0], "strong": two[1]}, out=tmp_path, baselines=False, seeds=1)
     assert of(found) == {"own:weak", "own:strong"}
+
+
+@pytest.mark.parametrize("name", ["", "..", "../../evil", "a/b", "/evil", "v1.2", 1, "a b", "a\nb", "x" * 300])
+def test_a_name_that_can_be_no_folder_is_refused_on_one_line(standard, tmp_path, name):
+    with pytest.raises(ValueError, match="expected a name that can be a folder's: letters, digits") as told:
+        mz.score(standard, {name: Ridge()}, out=tmp_path / "out", baselines=False, seeds=1)
+    assert len(str(told.value).splitlines()) == 1
+    assert not [*tmp_path.iterdir()]
+
+
+def test_zoos_have_names_of_their_own(standard):
+    with pytest.raises(ValueError, match="give several as a list"):
+        _folders({"mine": standard})
 
 
 def stacked(alpha: float) -> StackingRegressor:
