@@ -190,6 +190,8 @@ def load_model(folder: Path | str, metanet: Any = None) -> Estimator:
 
 
 def _metanet(given: Any, name: str) -> Metanet:
+    if isinstance(given, Estimator) or (isinstance(given, type) and issubclass(given, Estimator)):
+        raise ValueError(f"{name} is an Estimator already; give the metanet that it fits")
     if not isinstance(given, str):
         return metanet_of(given, name)
     if (found := of_the_suite(given)) is None:

@@ -170,6 +170,9 @@ def test_what_cannot_be_saved_says_so_by_name(made, tmp_path):
         metanets.StatNN().predict(made)
     with pytest.raises(ValueError, match="unknown metanet 'statn'; did you mean statnn"):
         Estimator("statn")
+    for nested in (metanets.StatNN(), Estimator(Mine), Estimator):
+        with pytest.raises(ValueError, match="Estimator is an Estimator already; give the metanet that it fits"):
+            Estimator(nested)
     with pytest.raises(ValueError, match="expected a zoo, its folder or its address, found a ndarray"):
         _opened(made.xy()[0])
 
