@@ -39,9 +39,26 @@ def of(found: Scores) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def board(standard) -> Scores:
+def board(standard, tmp_path_factory) -> Scores:
     """A class scored on an opened zoo, as in the README's three lines; tests must not change it."""
-    return mz.score(mz.open(standard), Mine, **QUICK)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("temporary")))
+        return mz.score(mz.open(standard), Mine, **QUICK)
+
+
+class Failing(Ridge):
+    def fit(self, x, y):
+        raise ValueError("no more of this")
+
+
+def test_a_temporary_folder_stays_where_it_holds_the_result_and_nowhere_else(board, standard, tmp_path, monkeypatch):
+    assert board.folder.name.startswith("metazoo-scores-")
+    assert len([*board.folder.glob("*/*/*/seed-*.json")]) == 1 + len(BASELINES)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for failing, told in ((Failing(), "no more of this"), ("statn", "unknown metanet")):
+        with pytest.raises(ValueError, match=told):
+            mz.score(standard, ["mean", failing], baselines=False, seeds=1)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_class_is_scored_beside_the_baselines(board):
