@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import safetensors.torch
-from pydantic import ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, JsonValue, TypeAdapter
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -19,6 +19,7 @@ from zoo.storage import files
 from zoo.untrusted import readers
 from zoo.untrusted.files import sha256, size
 from zoo.untrusted.json import read_json
+from zoo.untrusted.schema import validated
 
 SCHEMA: Literal["metazoo-model-1"] = "metazoo-model-1"
 FILE, WEIGHTS = "model.json", "weights.safetensors"
@@ -97,12 +98,7 @@ def read(folder: Path) -> tuple[Model, dict[str, Tensor]]:
     told = read_json(folder / FILE, below=folder)
     if told.get("schema") != SCHEMA:
         raise ValueError(f"{folder / FILE}: schema {told.get('schema')!r}; this version reads {SCHEMA}")
-    try:
-        model = _MODEL(files.to_json(told))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{folder / FILE} is damaged: {place}: {first['msg']}") from None
+    model = validated(folder / FILE, _MODEL, told)
     path = folder / WEIGHTS
     if (held := size(path, below=folder)) > MOST:
         raise ValueError(f"{path} has {held:,} bytes; a model has {MOST:,} at most")
