@@ -13,6 +13,7 @@ from torch import Tensor
 
 import zoo as zoos
 from metanets import model_folder
+from metanets.inputs.hyper_parameters import names_read
 from metanets.metanet import Examples, Fitted, Metanet, Predict, Training
 from metanets.mistakes import mistakes_named
 from metanets.model_folder import FittedOn, Model
@@ -134,7 +135,7 @@ class Estimator:
 
     def _model(self, zoo: Zoo, target: str, nets: tuple[int, int], training: Training | None, fitted: Fitted) -> Model:
         reads = self.metanet.reads if isinstance(self.metanet.reads, str) else None
-        known = [name for name in zoo.hyper_parameters if name != target]
+        known = zoo.columns[zoo.hyper_parameters].drop(columns=target, errors="ignore")
         settings = None if training is None else {**asdict(training), "learning_rates": [*training.learning_rates]}
         return Model(
             metanet=self.name,
@@ -149,12 +150,13 @@ class Estimator:
             zoo=FittedOn(zoo.spec.name, zoo.spec.family, zoo.manifest_sha256, zoo.source, *nets),
             layout={name: [*shape] for name, shape in shapes_in(zoo.layout).items()},
             trained_sha256=hash_of(zoo.blueprint.trained.numpy().tobytes()),
-            hyper_parameters=known if reads == "hyper_parameters" else None,
+            hyper_parameters=names_read(known) if self.metanet.reads_hyper_parameters else None,
             code_sha256=_code_of(self.given),
             metazoo=model_folder.installed(),
         )
 
     def _of_nets(self, model: Model, nets: Nets) -> Float[np.ndarray, " net"]:
+        nets = replace(nets, hyper_parameters=nets.hyper_parameters.drop(columns=model.target, errors="ignore"))
         with _named(self.name):
             _check(model, nets, every=self._whole or model.inputs == "all")
             given = _entries(nets, every=self._whole or model.inputs == "all")
@@ -188,6 +190,8 @@ def load_model(folder: Path | str, metanet: Any = None) -> Estimator:
 
 
 def _metanet(given: Any, name: str) -> Metanet:
+    if isinstance(given, Estimator) or (isinstance(given, type) and issubclass(given, Estimator)):
+        raise ValueError(f"{name} is an Estimator already; give the metanet that it fits")
     if not isinstance(given, str):
         return metanet_of(given, name)
     if (found := of_the_suite(given)) is None:
@@ -222,16 +226,17 @@ def _check(model: Model, nets: Nets, *, every: bool) -> None:
         )
     if [*wanted] != [*found]:
         raise ValueError(
-            f"these nets have their tensors in another order than those of {model.zoo.name}, which it was fitted on"
+            f"these nets have their tensors in another order than those of {model.zoo.name}, which it was fitted on; "
+            "fit it on such nets"
         )
     if not every and hash_of(nets.trained.numpy().tobytes()) != model.trained_sha256:
         raise ValueError(
             f"these nets have other trained entries than those of {model.zoo.name}, which it was fitted on; "
             "fit it with inputs='all' to read fixed ones too"
         )
-    columns = [name for name in nets.hyper_parameters if name != model.target]
-    if model.hyper_parameters is not None and columns != model.hyper_parameters:
-        raise ValueError(f"these nets have the hyper-parameters {columns}; it was fitted on {model.hyper_parameters}")
+    known = None if model.hyper_parameters is None else names_read(nets.hyper_parameters)
+    if known != model.hyper_parameters:
+        raise ValueError(f"these nets have the hyper-parameters {known}; it was fitted on {model.hyper_parameters}")
 
 
 def _entries(nets: Nets, *, every: bool) -> Nets:

@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 
 from metanets.inputs.batch import Batch
 from metanets.inputs.canonical import marked
-from metanets.inputs.table import Input, input_named
+from metanets.inputs.table import INPUTS, Input, input_named
 from zoo import Nets
 from zoo.nets.layout import Layout
 
@@ -119,6 +119,11 @@ class Metanet:
     def reads_function(self) -> bool:
         """Whether nets are run for it; otherwise it reads weights alone. Boards tell the two apart."""
         return self.input.runs
+
+    @property
+    def reads_hyper_parameters(self) -> bool:
+        """Whether it reads hyper-parameters, by the input of that name, and nothing else."""
+        return self.input.read is INPUTS["hyper_parameters"].read
 
     def features(self, nets: Nets) -> Batch:
         """What it reads of these nets."""

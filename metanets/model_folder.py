@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import safetensors.torch
-from pydantic import ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, JsonValue, TypeAdapter
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -19,6 +19,7 @@ from zoo.storage import files
 from zoo.untrusted import readers
 from zoo.untrusted.files import sha256, size
 from zoo.untrusted.json import read_json
+from zoo.untrusted.schema import validated
 
 SCHEMA: Literal["metazoo-model-1"] = "metazoo-model-1"
 FILE, WEIGHTS = "model.json", "weights.safetensors"
@@ -46,7 +47,8 @@ class Model:
     """What a fitted metanet is: which, of which version, fitted to which target with which seed and settings.
 
     `layout` has the shape of each tensor of the nets that it reads, in order, and `trained_sha256` tells which of their
-    entries were trained. `hyper_parameters` are named where it reads them. `code_sha256` is of a user's own class.
+    entries were trained. `hyper_parameters` are named where it reads them, `NAME = WORD` each word of one that has words.
+    `code_sha256` is of a user's own class.
     """
 
     metanet: Name
@@ -61,7 +63,7 @@ class Model:
     zoo: FittedOn
     layout: dict[Name, list[Count]]
     trained_sha256: Sha256
-    hyper_parameters: list[Name] | None
+    hyper_parameters: list[Annotated[str, Field(min_length=1)]] | None
     code_sha256: Sha256 | None
     metazoo: Name | None
     weights_sha256: Sha256 = "0" * 64  # of the file beside it
@@ -96,12 +98,7 @@ def read(folder: Path) -> tuple[Model, dict[str, Tensor]]:
     told = read_json(folder / FILE, below=folder)
     if told.get("schema") != SCHEMA:
         raise ValueError(f"{folder / FILE}: schema {told.get('schema')!r}; this version reads {SCHEMA}")
-    try:
-        model = _MODEL(files.to_json(told))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{folder / FILE} is damaged: {place}: {first['msg']}") from None
+    model = validated(folder / FILE, _MODEL, told)
     path = folder / WEIGHTS
     if (held := size(path, below=folder)) > MOST:
         raise ValueError(f"{path} has {held:,} bytes; a model has {MOST:,} at most")

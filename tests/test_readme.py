@@ -47,6 +47,8 @@ def folder(standard, asymmetric, results, tmp_path, monkeypatch):
     for name, made in {"zoos/standard": standard, "zoos/w_asymmetric": asymmetric, "results": results}.items():
         shutil.copytree(made, tmp_path / name)
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     monkeypatch.setattr(psutil, "cpu_count", lambda logical=True: 1)
     server = multiprocessing.get_context("forkserver")  # has loaded PyTorch, which takes new processes most of their time
     server.set_forkserver_preload(["benchmark.scoring.score", "zoo.jobs.workers"])

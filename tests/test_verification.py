@@ -148,6 +148,6 @@ def test_numbers_in_steps_may_be_one_step_off_and_nan_is_nan_again(copy, monkeyp
     told = {"analysis": "a-1", "command": "none", "settings": {}, "meanings": {"share": "a share"}}
     one = derived.write(copy, "shares", rows, **told)
     monkeypatch.setitem(again.ANALYSES, "a-1", lambda *_: rows.assign(share=[0.25, 0.75, np.nan]))
-    assert again.differing(zoo.open(copy), one, one.frame, None) == [({"index": 1}, "share", 0.5, 0.75)]
+    assert again.differing(zoo.open(copy), one, one.frame, None) == ["share of index 1 is 0.5, computed again 0.75"]
     monkeypatch.setitem(again.STEPS, "share", 0.25)
     assert again.differing(zoo.open(copy), one, one.frame, None) == []

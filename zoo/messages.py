@@ -1,9 +1,12 @@
 """The words of messages: errors that name the nearest choice, spans of time, objects in a few lines, texts of strangers."""
 
 import re
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from html import escape
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -11,6 +14,7 @@ NAMES, NUMBERS = 12, 5  # that a message names
 LETTERS = 60  # of a name in a message
 TEXT = 1000  # characters of a message that are kept
 LINE, NAME = 1000, 100  # characters at most of a stranger's text or name
+ACTED_ON = (ValueError, OSError, RuntimeError, ImportError)  # errors whose words say what to do
 COLUMN = "[a-z][a-z0-9_]{0,63}"
 
 
@@ -74,6 +78,20 @@ def plain(text: object) -> str:
     line = str(text)
     line = line if len(line) <= TEXT else f"{line[:TEXT]}..."
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
+
+
+def error_text(error: BaseException) -> str:
+    """What an error says, in plain characters: names of others may stand in it."""
+    return "\n".join(map(plain, str(error).split("\n")))
+
+
+@contextmanager
+def ending_in_words() -> Iterator[None]:
+    """Ends a program by what an error says that the user can act on, without a traceback, and exit code 1."""
+    try:
+        yield
+    except ACTED_ON as error:
+        sys.exit(f"{Path(sys.argv[0]).stem}: {error_text(error)}")
 
 
 def plain_line(text: str) -> str:

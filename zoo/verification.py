@@ -195,10 +195,8 @@ def _derived_again(
             continue
         chosen = torch.randperm(len(one.frame), generator=stream("verify", "derived", one.name, seed))[:rows]
         try:
-            other = again.differing(zoo, one, one.frame.iloc[chosen.numpy()], image_set)
+            lines = again.differing(zoo, one, one.frame.iloc[chosen.numpy()], image_set)
         except ValueError as error:
             report(f"{where}: not recomputed: {plain(error)}")
             continue
-        for key, column, before, now in other:
-            of = ", ".join(f"{name} {value}" for name, value in key.items())
-            yield f"{where}: {column} of {of} is {before:.6g}, computed again {now:.6g}"
+        yield from (f"{where}: {plain(line)}" for line in lines)

@@ -21,6 +21,7 @@ from metanets.inputs.probes import PROBES, answers_to
 from zoo import Zoo
 from zoo.landscape.material import images_of
 from zoo.landscape.paths import some
+from zoo.messages import ending_in_words
 from zoo.tasks.augment import normalise
 from zoo.tasks.images import ImageSet
 
@@ -46,6 +47,7 @@ def _examples(zoo: Zoo, split: str, images: Float[Tensor, "image channel height 
     return Examples(answers_to(images, nets), zoo.columns[target].to_numpy(np.float64)[nets.index])
 
 
+@ending_in_words()
 def main() -> None:
     """Prints the ceiling of one zoo."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -9,8 +9,9 @@ from pydantic import Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from benchmark.analyses.reports import all_of, value_of
-from benchmark.records.records import STRICT, Name, Record, ZooReference, validated
+from benchmark.records.records import STRICT, Name, Record, ZooReference
 from zoo.storage import files
+from zoo.untrusted.schema import validated
 
 NAME = "symmetry-{}.json"  # of the report on a target, in a zoo's folder of the results
 SCHEMA: Literal["metazoo-symmetry-3"] = "metazoo-symmetry-3"

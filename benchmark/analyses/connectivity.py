@@ -9,11 +9,12 @@ from pydantic import Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from benchmark.analyses.reports import value_of
-from benchmark.records.records import STRICT, Name, ZooReference, validated
+from benchmark.records.records import STRICT, Name, ZooReference
 from benchmark.statistics.intervals import interval_of, resampled
 from zoo.landscape.connect import BARRIERS, Connected, Settings
 from zoo.landscape.paths import MOST_POINTS
 from zoo.storage import files
+from zoo.untrusted.schema import validated
 
 FILE = "connect.json"  # in a zoo's folder of the results
 SCHEMA: Literal["metazoo-connect-1"] = "metazoo-connect-1"

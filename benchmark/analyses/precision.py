@@ -1,6 +1,6 @@
 """Whether bfloat16 changes the science: two zoos of one spec, float32 and bfloat16, and the metanets' scores on both.
 
-    python -m benchmark.precision FLOAT32_ZOO BFLOAT16_ZOO [--records FLOAT32_RESULTS BFLOAT16_RESULTS]
+    python -m benchmark.analyses.precision FLOAT32_ZOO BFLOAT16_ZOO [--records FLOAT32_RESULTS BFLOAT16_RESULTS]
 
 The zoos have the same nets but for rounding: seeds, hyper-parameters, splits. Printed are the quartiles of each target,
 the Kolmogorov-Smirnov test of equal distributions, the paired mean difference with its 95% interval (bootstrap over
@@ -19,6 +19,7 @@ import zoo
 from benchmark.records.records import read, read_predictions
 from benchmark.scoring.task import reference
 from benchmark.statistics.metrics import r2
+from zoo.messages import ending_in_words
 
 DRAWS = 2000
 TARGETS = ("test_accuracy", "train_accuracy", "test_loss", "train_loss")
@@ -54,6 +55,8 @@ def predictions(results: Path, opened: zoo.Zoo) -> dict[str, list[pd.DataFrame]]
         record = read(path)
         frame = read_predictions(path, record).query("split == 'test'").set_index("index")
         found.setdefault(record.metanet.name, []).append(frame.rename(columns={"target": "truth"}))
+    if not found:
+        raise FileNotFoundError(f"{results}: no records of test_accuracy on {opened.folder}; `metazoo score` writes them")
     return found
 
 
@@ -75,6 +78,7 @@ def scores(one: dict[str, list[pd.DataFrame]], other: dict[str, list[pd.DataFram
         print(f"  {name:23} R² {means[0]:.3f} | {means[1]:.3f}   difference {interval(np.array(differences))}{verdict}")
 
 
+@ending_in_words()
 def main() -> None:
     """Prints the comparison."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

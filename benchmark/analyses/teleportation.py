@@ -16,6 +16,7 @@ from torch import Tensor
 
 import zoo
 from zoo.landscape.orbits.teleport import check_kept, losses, squared_gradient, teleport
+from zoo.messages import ending_in_words
 from zoo.nets.blueprint import Blueprint
 from zoo.seeds import net_seed, stream
 from zoo.spec.resolve import blueprint
@@ -80,6 +81,7 @@ def _trained(
     return weights, gain
 
 
+@ending_in_words()
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

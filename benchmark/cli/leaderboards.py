@@ -1,6 +1,5 @@
 """The verbs of a public leaderboard: submissions, checks, pages, files for others."""
 
-import subprocess
 from pathlib import Path
 from typing import Annotated
 
@@ -67,12 +66,12 @@ def submit(
 
 def _head() -> str:
     """The commit that the working directory's repository is at. Raises ValueError where there is none, or changes to it."""
-    try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changed = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], capture_output=True, check=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise ValueError("the working directory is in no git repository with a commit; give --commit") from error
-    if changed.stdout:
+    from benchmark.scoring.software import git
+
+    commit, changed = git(Path.cwd(), "rev-parse", "HEAD"), git(Path.cwd(), "status", "--porcelain", "--untracked-files=no")
+    if commit is None or changed is None:
+        raise ValueError("the working directory is in no git repository with a commit; give --commit")
+    if changed:
         raise ValueError(f"there are changes that commit {commit[:8]} does not have; commit them, or give --commit")
     return commit
 

@@ -7,6 +7,7 @@ import sys
 from rich.console import Console
 
 from benchmark.cli.terminal import app, console
+from zoo.messages import ACTED_ON, error_text
 
 from benchmark.cli import specs, zoos, symmetries, landscape, charges, scores, models, references, leaderboards, hub  # isort: skip (the order of the help)
 
@@ -33,9 +34,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         app()
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
-        from zoo.messages import plain
-
-        text = "\n".join(map(plain, str(error).split("\n")))  # names of others stand in it
-        Console(stderr=True, soft_wrap=True).print(f"metazoo: {text}", style="red", markup=False, highlight=False)
+    except ACTED_ON as error:
+        text = f"metazoo: {error_text(error)}"
+        Console(stderr=True, soft_wrap=True).print(text, style="red", markup=False, highlight=False)
         sys.exit(1)

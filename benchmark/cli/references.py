@@ -19,6 +19,7 @@ from benchmark.cli.terminal import (
     command_line,
     console,
     print_board,
+    print_remarks,
     reference_app,
     say,
     stoppable,
@@ -68,9 +69,10 @@ def reference_build(
             report=say,
         )
     say(f"{len(made)} zoos under {folder}")
-    if damaged := [one for one in made if one.state == "damaged"]:
-        told = "; ".join(f"{one.folder}: {one.note}" for one in damaged)
-        raise ValueError(f"{len(damaged)} damaged, which the same command builds anew where they are moved away: {told}")
+    if lacking := [one for one in made if one.state != "whole"]:
+        told = "\n  ".join(f"{one.folder}: {one.line()}" for one in lacking)
+        advice = "the same command goes on with them, and builds anew damaged ones that are moved away"
+        raise ValueError(f"{len(lacking)} not whole; {advice}:\n  {told}")
 
 
 @command(
@@ -136,6 +138,7 @@ def reference_status(
         print(json.dumps(found.to_json(), indent=1))
     else:
         _show(found, f"{chosen.name}, {size}")
+    print_remarks([f"left out: {line}" for line in found.left_out], to_errors=as_json)
     if found.missing:
         raise ValueError(f"{folder}: not whole: {', '.join(found.missing)}")
 

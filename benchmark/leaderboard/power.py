@@ -17,6 +17,7 @@ from benchmark.leaderboard.leaderboard import Result, results_of
 from benchmark.records.readable import readable
 from benchmark.statistics.intervals import Predictions, difference_of, resampled
 from benchmark.statistics.metrics import r2
+from zoo.messages import ending_in_words
 from zoo.seeds import stable_seed
 
 DIFFERENCE, SEEDS = 0.01, 5  # in R²; seeds of a submission
@@ -110,6 +111,7 @@ def _score(result: Result) -> float:
     return float(np.mean([r2(result.target, row) for row in result.predicted]))
 
 
+@ending_in_words()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)

@@ -1,7 +1,9 @@
 """Scoring from Python: one zoo or many, one metanet or many, by name or as they are; and the board of what came of it."""
 
+import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from shutil import get_terminal_size
@@ -56,22 +58,35 @@ def score(
     A zoo is an opened one, a folder, or an address such as hf://... A metanet is a name (in METANETS, `package.module:NAME`,
     `path/to/file.py:NAME`, `all`), an `nn.Module` class, a regressor of scikit-learn's kind, a `Metanet` or an `Estimator`;
     several are a list, or a dict by names of one's own. What is no name is fitted in this process. The target is by default
-    `test_accuracy`, or the first that was measured. Records go to `out`, or a new temporary folder. `options` are those of
+    `test_accuracy`, or the first that was measured. Records go to `out`, or to a new temporary folder, which stays where all
+    went well: it is the result's `folder`, and the caller's to delete. `options` are those of
     `benchmark.scoring.score.score`, and what it raises is raised.
     """
-    folders = [_folder(one) for one in ([zoos] if isinstance(zoos, Zoo | Path | str) else zoos)]
-    if not folders:
-        raise ValueError("there is no zoo to score on; give one or more")
+    folders = _folders(zoos)
     target = target or zoo.open(folders[0]).headline or "test_accuracy"
     names, own = _named(metanets)
-    folder = Path(tempfile.mkdtemp(prefix="metazoo-scores-") if out is None else out).expanduser()
-    paths = scoring.score(folders, names, target, out=folder, own=own, **options)
-    others: list[Path] = []
-    if baselines:
-        controls = _controls(folders, names, options)
-        kept = {name: value for name, value in options.items() if name not in NOT_OF_BASELINES}
-        others = scoring.score(folders, controls, target, out=folder, **kept)
-    return Scores(paths, folder, from_paths([*dict.fromkeys([*paths, *others])]))
+    with _results(out) as folder:
+        paths = scoring.score(folders, names, target, out=folder, own=own, **options)
+        others: list[Path] = []
+        if baselines:
+            controls = _controls(folders, names, options)
+            kept = {name: value for name, value in options.items() if name not in NOT_OF_BASELINES}
+            others = scoring.score(folders, controls, target, out=folder, **kept)
+        return Scores(paths, folder, from_paths([*dict.fromkeys([*paths, *others])]))
+
+
+@contextmanager
+def _results(out: Path | str | None) -> Iterator[Path]:
+    """Where records go. A temporary folder is gone again where this fails: nobody has been told of it."""
+    if out is not None:
+        yield Path(out).expanduser()
+        return
+    folder = Path(tempfile.mkdtemp(prefix="metazoo-scores-"))
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _controls(folders: list[Path], names: list[str], options: dict[str, Any]) -> list[str]:
@@ -81,6 +96,16 @@ def _controls(folders: list[Path], names: list[str], options: dict[str, Any]) ->
     for place in folders:
         unable = unreadable(zoo.open(place), found, options.get("inputs", "trained"))
         found = [name for name in found if name not in unable]
+    return found
+
+
+def _folders(zoos: Any) -> list[Path]:
+    """The zoos' folders. Raises ValueError where there is none, or they are given with names."""
+    if isinstance(zoos, Mapping):
+        raise ValueError("zoos have names of their own; give several as a list")
+    found = [_folder(one) for one in ([zoos] if isinstance(zoos, Zoo | Path | str) else zoos)]
+    if not found:
+        raise ValueError("there is no zoo to score on; give one or more")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Corrections: which folder of records counts no longer, because a submission beside it supersedes it."""
+"""The folder of a metanet's records: its name, and whether it counts no longer, since a submission beside it corrects it."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,18 @@ from zoo.untrusted.json import read_json
 
 SUBMISSION = "submission.json"  # beside records: who submitted them, see `benchmark.submissions.submission`
 SUBMISSION_BYTES = 10**6  # at most, in a file
+SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+-]{0,199}(?<!\.)")
+SAFE_IN_WORDS = "letters, digits and _.,=+- only, no dot or number last"
+
+
+def folder_of(metanet: str) -> str:
+    """The name of a metanet's folder of records."""
+    return metanet.replace(":", ".")
+
+
+def is_folder(name: str) -> bool:
+    """Whether the name of a task or metanet can be that of its folder: one below no other, and no correction's."""
+    return SAFE.fullmatch(name) is not None and stem(name) == name
 
 
 def stem(name: str) -> str:

@@ -5,28 +5,26 @@ read too, in the words of this one; only this one is written. Records may come f
 bounded, and no link is followed.
 """
 
-import json
-from collections.abc import Callable
 from dataclasses import asdict, field
 from dataclasses import dataclass as plain_dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from benchmark.records import version_2
-from benchmark.records.corrections import is_unfinished, superseded
+from benchmark.records.corrections import folder_of, is_unfinished, superseded
 from benchmark.records.facts import Facts
 from benchmark.records.predictions import PREDICTIONS_BYTES, from_parquet, to_parquet
 from zoo.storage import files
 from zoo.untrusted.files import read_bytes
 from zoo.untrusted.json import strict_json
+from zoo.untrusted.schema import validated
 
-_Loaded = TypeVar("_Loaded")
 SCHEMA: Literal["metazoo-record-3"] = "metazoo-record-3"
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 RECORD_BYTES = 10**6  # at most, in a file
@@ -181,7 +179,7 @@ def json_schema() -> dict[str, Any]:
 
 def path_of(folder: Path, task: Task, metanet: str, seed: int) -> Path:
     """Where a record lies under the results' folder."""
-    return folder / task.test_zoo.label() / task.name() / metanet.replace(":", ".") / f"seed-{seed}.json"
+    return folder / task.test_zoo.label() / task.name() / folder_of(metanet) / f"seed-{seed}.json"
 
 
 def predictions_file(path: Path, predictions: pd.DataFrame) -> tuple[PredictionsFile, bytes]:
@@ -252,18 +250,6 @@ def parse(path: Path, data: bytes) -> Record:
         expected = f"{version_2.SCHEMA!r} and {SCHEMA!r}"
         raise ValueError(f"{path}: record schema {value.get('schema')!r}, this release reads {expected}")
     return validated(path, _ADAPTER.validate_json, value)
-
-
-def validated(path: Path, validate: Callable[..., _Loaded], value: dict[str, Any]) -> _Loaded:
-    """The value as `validate`, a TypeAdapter's `validate_json`, has it. Raises ValueError naming the fields at fault."""
-    try:
-        return validate(json.dumps(value))
-    except RecursionError:
-        raise ValueError(f"{path} is damaged: nested too deeply") from None
-    except ValidationError as error:
-        said = ((".".join(map(str, fault["loc"])), fault["msg"].lower()) for fault in error.errors()[:5])
-        faults = "; ".join(f"{where}: {what}" if where else what for where, what in said)
-        raise ValueError(f"{path} does not fit its schema: {faults}") from None
 
 
 def read_predictions(path: Path, record: Record) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Building the zoos of a size: those that are whole are kept, and those that were stopped go on."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from zoo.jobs.main_guard import end_if_starting
 from zoo.jobs.status import Status
 from zoo.landscape import connect as room
 from zoo.landscape.material import images_of
+from zoo.training import machine
 
 
 def build(
@@ -32,10 +34,12 @@ def build(
 
     `only` names some of them, which may be final ones where `final` says so. The other options are those of `zoo.build`; the
     images are those of all zoos that need any. Before anything is trained it raises ValueError on an unknown size or name,
-    on a final zoo without `final`, and where there are no images, or images that no zoo needs; and FileExistsError where a
-    folder holds the zoo of another spec. A damaged zoo is left as it is, and said; the others are built.
+    on a final zoo without `final`, and where there is no such device, or no images, or images that no zoo needs; and
+    FileExistsError where a folder holds the zoo of another spec. A damaged zoo is left as it is, and one whose build fails
+    unfinished: the `note` of each says why, and the others are built.
     """
     end_if_starting()
+    machine.ready(device)
     folder = Path(folder).expanduser()
     entries = reference.zoos_named(size, only, final=final)
     _check_images(entries, size, images_folder, download=download)
@@ -50,17 +54,21 @@ def build(
         if one.state not in ("whole", "damaged"):
             report(f"{entry.name}: {one.line()}; building {entry.nets} nets")
             images = images_folder if entry.images else None
-            zoos.build(
-                entry.loaded(),
-                one.folder,
-                images_folder=images,
-                download=download and entry.images is not None,
-                workers=workers,
-                device=device,
-                report=partial(progress, entry.name),
-            )
-            _connect(entry, one.folder, images, command, download=download)
-            found[entry.name] = one = zoo_status(entry, folder)
+            try:
+                zoos.build(
+                    entry.loaded(),
+                    one.folder,
+                    images_folder=images,
+                    download=download and entry.images is not None,
+                    workers=workers,
+                    device=device,
+                    report=partial(progress, entry.name),
+                )
+                _connect(entry, one.folder, images, command, download=download)
+                one = zoo_status(entry, folder)
+            except (RuntimeError, ValueError, OSError) as error:
+                one = replace(zoo_status(entry, folder), note=f"its build failed: {' '.join(str(error).split())}")
+            found[entry.name] = one
         report(f"{entry.name}: {one.line()}" + f", {one.bytes}" * bool(one.bytes))
     return list(found.values())
 

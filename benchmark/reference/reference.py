@@ -13,13 +13,14 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 import zoo as zoos
-from benchmark.records.records import Count, Name, Nets, Sha256, validated
+from benchmark.records.records import Count, Name, Nets, Sha256
 from metanets import Training
 from zoo import Spec
 from zoo.landscape import connect
 from zoo.messages import choose, some_names
 from zoo.nets.layout import total
 from zoo.spec import SPECS, layout_of
+from zoo.untrusted.schema import validated
 from zoo.untrusted.texts import decoded
 
 V1 = Path(__file__).parent / "v1.toml"

@@ -35,8 +35,8 @@ def score(
     `metanets` are as `benchmark.scoring.score.score` takes them; `only` names some tasks, which may be on final zoos where
     `final` says so. What cannot do a task is left out there, and reported. Metanets with a recipe keep it, all others are
     trained as the size says. Records that are there are kept. Raises ValueError on unknown names, on a task on final zoos
-    without `final`, and, at the end, where a user's own metanet failed on a task; FileNotFoundError, before anything is
-    trained, where a zoo is not whole.
+    without `final`, and, at the end, where a metanet failed on a task, or has a record there that cannot be read;
+    FileNotFoundError, before anything is trained, where a zoo is not whole.
     """
     end_if_starting()
     tasks = reference.tasks_named(size, only, final=final)
@@ -57,17 +57,30 @@ def score(
         run = partial(scored, folders, **task.options(), out=out, workers=workers, command=command, report=report)
         trained, kept = reference.sizes[size].training.training(device), Training(device=device)
         with_recipe = [name for name in able if find_metanet(name).recipe]
-        for group, training in ((with_recipe, kept), ([name for name in able if name not in with_recipe], trained)):
-            paths |= dict.fromkeys(run(metanets=group, training=training) if group else [])
-        for name in own:
-            try:
-                paths |= dict.fromkeys(run(metanets=[name], training=trained))
-            except ValueError as error:  # its own mistake, or nets that it cannot read: other tasks go on
-                failed.append(f"{task.name}: {error}")
-                report(f"{task.name}: {name} is left out: {error}")
+        groups = [(with_recipe, kept), ([name for name in able if name not in with_recipe], trained)]
+        for group, training in [*groups, *(([name], trained) for name in own)]:
+            made, wrong = _each(partial(run, training=training), group)
+            paths |= dict.fromkeys(made)
+            for name, why in wrong.items():
+                failed.append(f"{task.name}: {why}")
+                report(f"{task.name}: {name} is left out: {why}")
     if failed:
-        raise ValueError("\n  ".join([f"{len(failed)} task(s) could not be done:", *failed]))
+        raise ValueError("\n  ".join([f"{len(failed)} metanet(s) failed on a task:", *failed]))
     return sorted(paths)
+
+
+def _each(run: Callable[..., list[Path]], names: list[str]) -> tuple[list[Path], dict[str, str]]:
+    """The records of these metanets, and of each that fails why: it ends no other.
+
+    They share the workers. Where one fails, the others are run again each alone, and what they have made is kept.
+    """
+    try:
+        return run(metanets=names) if names else [], {}
+    except (ValueError, RuntimeError) as error:  # its own mistake, nets or a record that cannot be read, a killed process
+        if len(names) == 1:
+            return [], {names[0]: str(error)}
+    alone = [_each(run, [name]) for name in names]
+    return [path for made, _ in alone for path in made], {name: why for _, wrong in alone for name, why in wrong.items()}
 
 
 def _check_zoos(reference: Reference, size: str, tasks: Sequence[Task], folder: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import zoo as zoos
-from benchmark.records import records
+from benchmark.records.readable import readable
+from benchmark.records.records import Record
 from benchmark.reference.elsewhere import left_out
 from benchmark.reference.reference import Entry, Reference, Task
 from benchmark.scoring.pairs import UNTOUCHED
@@ -17,6 +18,7 @@ from zoo import Spec, Zoo
 from zoo.dataset import zoo_json
 from zoo.dataset.derived import WORDS
 from zoo.jobs.plan import PLAN
+from zoo.landscape.connect import ANALYSIS, MEANINGS
 from zoo.landscape.pairs import pairs_of
 from zoo.spec import to_json
 from zoo.storage.manifest import held
@@ -83,10 +85,11 @@ class TaskStatus:
 
 @dataclass(frozen=True)
 class ReferenceStatus:
-    """All of a size. `tasks` is None where no results were asked for."""
+    """All of a size. `tasks` is None where no results were asked for; `left_out` has a line on each record not readable."""
 
     zoos: list[ZooStatus]
     tasks: list[TaskStatus] | None
+    left_out: tuple[str, ...] = ()
 
     @property
     def missing(self) -> list[str]:
@@ -97,7 +100,8 @@ class ReferenceStatus:
     def to_json(self) -> dict[str, Any]:
         """The parts, as JSON values."""
         tasks = None if self.tasks is None else [one.to_json() for one in self.tasks]
-        return {"zoos": [one.to_json() for one in self.zoos], "tasks": tasks, "missing": self.missing}
+        zoos = [one.to_json() for one in self.zoos]
+        return {"zoos": zoos, "tasks": tasks, "missing": self.missing, "left_out": [*self.left_out]}
 
 
 def status(
@@ -111,7 +115,8 @@ def status(
 ) -> ReferenceStatus:
     """Looks at a size's zoos in `folder`, and at the records under `results` of these metanets, by their names in records.
 
-    Without `metanets` they are all that have a record of one of the tasks. With `final` the final zoos are looked at too.
+    Without `metanets` they are all that have a record of one of the tasks. A record that cannot be read counts as none, and
+    is named. With `final` the final zoos are looked at too.
     Raises ValueError on an unknown size, FileNotFoundError where the folder is not there, or where all zoos are whole and no
     record under `results` is of one of the tasks.
     """
@@ -123,13 +128,15 @@ def status(
     if results is None:
         return ReferenceStatus([*found.values()], None)
     results = Path(results).expanduser()
-    made = _all(results)
+    made, left = _records(results)
     have = {task.name: _counts(task, found, made) for task in tasks}
     names = list(dict.fromkeys([*metanets, *sorted({name for counts in have.values() for name in counts})]))
     if not names and all(one.state == "whole" for one in found.values()):
         what = f"no record of a task of {reference.name} {size}"
-        raise FileNotFoundError(f"{results}: {what}; `metazoo reference score {size} --out {results}` makes them")
-    return ReferenceStatus([*found.values()], [_task_status(task, found, have[task.name], names) for task in tasks])
+        told = f"{results}: {what}; `metazoo reference score {size} --out {results}` makes them"
+        raise FileNotFoundError("\n  ".join([told, *left]))
+    done = [_task_status(task, found, have[task.name], names) for task in tasks]
+    return ReferenceStatus([*found.values()], done, tuple(left))
 
 
 def zoo_status(entry: Entry, folder: Path) -> ZooStatus:
@@ -161,10 +168,12 @@ def _zoo_status(entry: Entry, place: Path, spec: Spec) -> ZooStatus:
 
 
 def connected(made: Zoo, entry: Entry) -> bool:
-    """Whether the very pairs that an entry says are connected in its zoo as it says, or it names none."""
+    """Whether the very pairs that an entry says are connected in its zoo as it says, with every number, or it names none."""
     there = made.derived.get("connect")
     if entry.connect is None or there is None or there.of != "pairs":
         return entry.connect is None
+    if there.note.analysis != ANALYSIS or there.note.other is not None or not {*MEANINGS} <= {*there.columns}:
+        return False
     settings, frame = entry.connect.settings(), there.frame
     plain = frame[frame[WORDS] == UNTOUCHED] if WORDS in frame else frame
     wanted = pairs_of(made, entry.connect.pairs, settings.seed)[["i", "j"]]
@@ -200,7 +209,7 @@ def _ready(task: Task, found: dict[str, ZooStatus]) -> bool:
     return all(one.manifest_sha256 is not None and (task.pairs is None or one.state == "whole") for one in own)
 
 
-def _counts(task: Task, found: dict[str, ZooStatus], made: Iterable[records.Record]) -> dict[str, int]:
+def _counts(task: Task, found: dict[str, ZooStatus], made: Iterable[Record]) -> dict[str, int]:
     """Metanet -> how many of a task's records are there. None are while a zoo's nets or pairs are not."""
     keys, there = _keys(task, found), set[tuple[str, object, int]]()  # each once: records of others may lie beside ours
     for record in made:
@@ -213,11 +222,13 @@ def _counts(task: Task, found: dict[str, ZooStatus], made: Iterable[records.Reco
     return dict(Counter(name for name, _, _ in there))
 
 
-def _all(results: Path) -> list[records.Record]:
+def _records(results: Path) -> tuple[list[Record], list[str]]:
+    """Those that can be read, and a line on each that cannot."""
     try:
-        return [one.record for one in records.load(results)]
+        found, problems = readable(results)
     except FileNotFoundError:
-        return []
+        return [], []
+    return [one.record for one in found], problems
 
 
 def _task_status(task: Task, found: dict[str, ZooStatus], counts: dict[str, int], names: list[str]) -> TaskStatus:

@@ -20,6 +20,7 @@ from benchmark.scoring.find import code_of, find_metanet
 from metanets import Examples, Metanet, Training
 from metanets.inputs import canonical
 from metanets.inputs.batch import Batch
+from metanets.inputs.hyper_parameters import names_read
 from metanets.metanet import Fitted
 from metanets.mistakes import MistakeError, mistakes_named
 from zoo import Nets
@@ -110,6 +111,7 @@ class Fits:
         self.own = own  # metanets that are objects of this process, by name
         self.metanet, self.fitted, self.streams = "", dict[int, Fitted](), dict[int, int]()
         self.layout: Layout = ()  # of the nets that they were fitted on
+        self.hyper_parameters: list[str] | None = None  # those that are read, where they are
         self.found = dict[str, tuple[Metanet, tuple[str, str] | None]]()  # as they were at first, if files change meanwhile
 
     def describe(self, metanet: str) -> About:
@@ -124,6 +126,7 @@ class Fits:
         metanet, found = self._found(asked.metanet)[0], dict[int, Outcome]()
         self.metanet, self.fitted, self.layout = asked.metanet, {}, asked.train.layout
         self.streams = dict(zip(asked.seeds, asked.streams, strict=True))
+        self.hyper_parameters = _hyper_parameters(metanet, asked.train)
         with named(asked.metanet, asked.seeds[0]):
             parts = (asked.train, asked.train_target), (asked.validation, asked.validation_target)
             train, validation = (_examples(metanet, part, target) for part, target in parts)
@@ -155,19 +158,27 @@ class Fits:
         Of nets of another zoo than it was fitted on (`elsewhere`), the reason may be that they have other trained entries.
         """
         with named(self.metanet, seeds[0]):
-            self._check(given.layout)
-            read = features(self._found(self.metanet)[0], given)
+            metanet = self._found(self.metanet)[0]
+            self._check(metanet, given)
+            read = features(metanet, given)
         return {seed: self._predicted(seed, read, elsewhere=elsewhere) for seed in seeds}
 
-    def _check(self, layout: Layout) -> None:
-        """Raises MistakeError where tensors are read by name, and these nets have others than those fitted on."""
-        fitted, found = ([entry.name for entry in one] for one in (self.layout, layout))
-        if self._found(self.metanet)[0].input.by_name and fitted != found:
-            other = min({*fitted} ^ {*found}, default="in another order")
+    def _check(self, metanet: Metanet, given: Given) -> None:
+        """Raises MistakeError where tensors are read by name, or hyper-parameters, and those fitted on were others."""
+        fitted, found = ([entry.name for entry in one] for one in (self.layout, given.layout))
+        if metanet.input.by_name and {*fitted} != {*found}:
             raise MistakeError(
                 f"it was fitted on nets of {len(fitted)} tensors and reads these by name, and these nets have {len(found)}, "
-                f"not the same ({other}); test it on nets of one architecture and depth, of any width"
+                f"not the same ({min({*fitted} ^ {*found})}); test it on nets of one architecture and depth, of any width"
             )
+        if metanet.input.by_name and fitted != found:
+            before, now = next(pair for pair in zip(fitted, found, strict=True) if len({*pair}) > 1)
+            raise MistakeError(
+                f"it was fitted on nets of the same tensors in another order, with {before} where these nets have {now}; "
+                "fit it on such nets"
+            )
+        if (known := _hyper_parameters(metanet, given)) != self.hyper_parameters:
+            raise MistakeError(f"these nets have the hyper-parameters {known}; it was fitted on {self.hyper_parameters}")
 
     def _found(self, name: str) -> tuple[Metanet, tuple[str, str] | None]:
         """The metanet of that name and its code."""
@@ -194,6 +205,13 @@ class Fits:
             some = elsewhere and not self._found(self.metanet)[0].input.whole
             advice = "; between zoos whose nets have other trained entries, --inputs all may do" * some
             raise ValueError(f"{self.metanet}, seed {seed}, cannot read these nets: {error}{advice}") from error
+
+
+def _hyper_parameters(metanet: Metanet, given: Given) -> list[str] | None:
+    """Those that the metanet reads of these nets, where it reads them."""
+    if not metanet.reads_hyper_parameters or isinstance(given.read, Tensor):
+        return None
+    return names_read(given.read.hyper_parameters)
 
 
 def features(metanet: Metanet, given: Given) -> Batch:

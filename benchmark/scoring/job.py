@@ -22,7 +22,7 @@ from benchmark.scoring.fit import About, Fits, Fitting, Given, Moving, Outcome, 
 from benchmark.scoring.fitter import Fitter
 from benchmark.scoring.software import software
 from benchmark.scoring.task import examples_of, task_of
-from benchmark.statistics.metrics import is_constant, recalibrated_r2, scores
+from benchmark.statistics.derived import Derived, derived
 from metanets import Training
 from metanets.reading import nets_of
 from metanets.table import of_the_suite
@@ -213,11 +213,11 @@ def _predicted(job: Job, seed: int, part: Labelled, found: list[float]) -> pd.Da
     return part.examples.assign(prediction=np.asarray(found, np.float64))
 
 
-def _scores(job: Job, seed: int, split: str, frame: pd.DataFrame) -> dict[str, float]:
+def _derived(job: Job, seed: int, frame: pd.DataFrame) -> Derived:
     try:
-        return scores(frame["target"].to_numpy(), frame["prediction"].to_numpy())
+        return derived(frame)
     except ValueError as error:
-        raise ValueError(f"{job.metanet}, seed {seed}, on {job.zoo}, {split}: {error}") from None
+        raise ValueError(f"{job.metanet}, seed {seed}, on {job.zoo}: {error}") from None
 
 
 def _write(
@@ -232,17 +232,10 @@ def _write(
     enforced: bool,
 ) -> None:
     """Scores the predictions of one seed, and writes both."""
-    found = {split: _scores(job, seed, split, frame) for split, frame in predicted.items()}
-    validation, test = predicted["validation"], predicted["test"]
-    recalibrated = recalibrated_r2(
-        test["target"].to_numpy(),
-        test["prediction"].to_numpy(),
-        validation_true=validation["target"].to_numpy(),
-        validation_predicted=validation["prediction"].to_numpy(),
-    )
     frames = [frame.assign(split=split) for split, frame in predicted.items()]
     frame = pd.concat(frames, ignore_index=True)
     frame = frame[[*keys(frame), "split", "target", "prediction"]]
+    found = _derived(job, seed, frame)
     reference, data = records.predictions_file(path, frame)
     record = records.Record(
         schema=records.SCHEMA,
@@ -258,10 +251,10 @@ def _write(
         seed=seed,
         tuned=_tuned(job, about),
         chosen=fit.chosen,
-        validation=found["validation"],
-        test={**found["test"], "r2_recalibrated": recalibrated},
+        validation=found.validation,
+        test=found.test,
         test_split=records.TEST_READ,
-        constant_prediction=is_constant(test["prediction"].to_numpy()),
+        constant_prediction=found.constant,
         predictions=reference,
         command=job.command,
         seconds=round(fit.seconds, 3),

@@ -12,6 +12,7 @@ from types import MappingProxyType
 import torch
 
 from benchmark.records import records
+from benchmark.records.corrections import SAFE_IN_WORDS, folder_of, is_folder
 from benchmark.scoring.find import find_metanet, name_of, names_of
 from benchmark.scoring.fit import Own
 from benchmark.scoring.fitter import Fitter, Fitters
@@ -144,9 +145,11 @@ def _processes(own: Mapping[str, Own]) -> Iterator[Fitters]:
 
 
 def _check_names(names: dict[str, None], fitters: Fitters) -> None:
-    """Raises ValueError where a name means no metanet, or two mean the same in records."""
+    """Raises ValueError where a name means no metanet, cannot be that of a folder of records, or two mean the same there."""
     known: dict[str, str] = {}
     for name in names:
+        if not is_folder(folder_of(name_of(name))):
+            raise ValueError(f"metanet {name_of(name)[:250]!r}: expected a name that can be a folder's: {SAFE_IN_WORDS}")
         if ":" in name:  # a user's code, which is not run in this process
             with fitters.lent(name) as fitter:
                 fitter.describe(name)

@@ -21,17 +21,17 @@ def software() -> Software | None:
     except PackageNotFoundError:
         return None
     top, commit, changes = (
-        _git(*command)
+        git(HOME, *command)
         for command in (("rev-parse", "--show-toplevel"), ("rev-parse", "HEAD"), ("status", "--porcelain", "-uno"))
     )
     ours = top is not None and Path(top).resolve() == HOME and changes == ""
     return Software(version=installed, commit=commit if ours and commit is not None and len(commit) == 40 else None)
 
 
-def _git(*command: str) -> str | None:
-    """What git says of the folder that metazoo lies in; None where there is no git, or no repository."""
+def git(folder: Path, *command: str) -> str | None:
+    """What git says in a folder; None where there is no git, no repository, or no answer."""
     try:
-        done = subprocess.run(["git", "-C", str(HOME), *command], capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(["git", "-C", str(folder), *command], capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

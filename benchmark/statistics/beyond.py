@@ -62,12 +62,17 @@ def left(values: Values, baseline: Values) -> Values:
 
     Up to a power of two, which squares of it do not overflow for: nothing here depends on the scale.
     """
-    values, baseline = (np.ldexp(one, -int(np.frexp(np.abs(one).max())[1])) for one in (values, baseline))
+    values, baseline = _near_1(values), _near_1(baseline)
     about, line = values - values.mean(), baseline - baseline.mean()
     if np.linalg.norm(line) > ROUNDING * np.linalg.norm(baseline):
         line = line / np.linalg.norm(line)
         about = about - line * (line @ about)
     return about if np.linalg.norm(about) > ROUNDING * np.linalg.norm(values) else np.zeros_like(values)
+
+
+def _near_1(values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """Divided by a power of two, exactly, so that the largest is between a half and 1 and no sum of squares overflows."""
+    return np.ldexp(values, -int(np.frexp(np.abs(values).max())[1]))
 
 
 def strata(baseline: Values) -> Int[np.ndarray, " net"]:
@@ -109,7 +114,7 @@ def tables_beyond(
 
 def _partial(weights: Weights, rest: Values, guesses: Rows, baseline: Values) -> Table:
     """The signed squared partial correlation of what is left, given the baseline, on nets with weights: from moments."""
-    line, y, guesses = _scaled(baseline[None])[0], _scaled(rest[None])[0], _scaled(guesses)
+    line, y, guesses = _scaled(_near_1(baseline)[None])[0], _scaled(rest[None])[0], _scaled(guesses)
     weights = weights / weights.sum(axis=1, keepdims=True)
     mean_line, mean_y, means = weights @ line, weights @ y, weights @ guesses.T
     on_line = weights @ line**2 - mean_line**2

@@ -4,7 +4,6 @@ Labels are compared with the zoo's where the zoo is given. Where it is not, thos
 """
 
 import math
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.records import records
+from benchmark.records.corrections import SAFE_IN_WORDS, folder_of, is_folder
 from benchmark.records.predictions import keys
 from benchmark.records.records import Record, Stored
 from benchmark.scoring.task import examples_of, task_of
@@ -22,7 +22,6 @@ from zoo import Zoo
 
 TOLERANCE = 1e-6  # between a score and the one recomputed; where scores are enormous, what rounding gives
 SPLITS: tuple[Literal["validation", "test"], ...] = ("validation", "test")  # that are predicted
-SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+-]{0,199}")  # a task's or metanet's name as a folder's name
 
 
 def is_known(record: Record, known: dict[str, Zoo]) -> bool:
@@ -56,9 +55,9 @@ def _problems(found: Stored, known: dict[str, Zoo]) -> list[str]:
 
 def _bad_names(found: Stored) -> Iterator[str]:
     record, stem = found.record, f"seed-{found.record.seed}"
-    for what, name in (("task", record.task.name()), ("metanet", record.metanet.name.replace(":", "."))):
-        if not SAFE.fullmatch(name) or re.search(r"\.\d+$", name):
-            yield f"the {what}'s name {name[:250]!r} cannot be a folder's: letters, digits and _.,=+- only, no number last"
+    for what, name in (("task", record.task.name()), ("metanet", folder_of(record.metanet.name))):
+        if not is_folder(name):
+            yield f"the {what}'s name {name[:250]!r} cannot be a folder's: {SAFE_IN_WORDS}"
     if (found.path.name, record.predictions.file) != (f"{stem}.json", f"{stem}.parquet"):
         yield f"expected the files {stem}.json and {stem}.parquet, found the second named {record.predictions.file}"
 

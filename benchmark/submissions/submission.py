@@ -8,8 +8,9 @@ from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass as strict_dataclass
 
 from benchmark.records.corrections import SUBMISSION, SUBMISSION_BYTES
-from benchmark.records.records import STRICT, Day, validated
+from benchmark.records.records import STRICT, Day
 from zoo.untrusted.json import read_json
+from zoo.untrusted.schema import validated
 
 
 def words(longest: int) -> Any:

@@ -4,7 +4,8 @@ Everything here may come from a stranger. A submission is never changed: a corre
 and what maintainers found when they ran it again stands elsewhere (see `benchmark.submissions.verification`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -71,20 +72,30 @@ def submit(
 def _groups(paths: Sequence[Path], report: Callable[[str], None]) -> list[list[Path]]:
     """The files of records by the folder that they lie in: each is one metanet on one task."""
     found: dict[Path, dict[Path, None]] = {}  # each file once, however often it is given
-    aside: dict[Path, None] = {}
+    asked = set[Path]()
     for path in paths:
         whole = path.is_dir() and not any(path.glob(SEEDS))
         for file in sorted(path.glob(f"**/{SEEDS}")) if whole else sorted(path.glob(SEEDS)) if path.is_dir() else [path]:
-            if whole and of_the_suite(file.parent.name):
-                aside[file.parent] = None
-            else:
-                found.setdefault(file.parent, {})[file] = None
-    for folder in [folder for folder in aside if folder not in found]:
-        report(f"{folder}: left aside, the suite has {folder.name}; give this folder itself to submit it")
+            found.setdefault(file.parent, {})[file] = None
+            asked |= set() if whole else {file.parent}
+    for folder in [folder for folder in found if folder not in asked]:
+        if ours := _of_the_suite(found[folder]):
+            del found[folder]
+            report(f"{folder}: left aside, the suite has {ours}; give this folder itself to submit it")
     if not found:
         where = ", ".join(map(str, paths))
         raise FileNotFoundError(f"{where}: no records of a metanet of yours; give their files, or a folder that holds them")
     return [[*group] for group in found.values()]
+
+
+def _of_the_suite(paths: Iterable[Path]) -> str | None:
+    """The suite's metanet that these records are of, as far as they can be read; None where one is of another's code."""
+    names = set[str | None]()
+    for path in paths:
+        with suppress(ValueError):  # named where all records are examined
+            metanet = records.read(path).metanet
+            names.add(metanet.name if metanet.code is None and of_the_suite(metanet.name) else None)
+    return names.pop() if len(names) == 1 else None
 
 
 def _disagreeing(found: Sequence[Stored], to: Path) -> list[str]:

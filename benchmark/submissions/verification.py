@@ -17,13 +17,14 @@ from pydantic.dataclasses import dataclass as strict_dataclass
 
 import zoo as zoos
 from benchmark.records.corrections import SUBMISSION_BYTES
-from benchmark.records.records import STRICT, Day, Sha256, Stored, validated
+from benchmark.records.records import STRICT, Day, Sha256, Stored
 from benchmark.submissions.submission import words
 from zoo import Spec
 from zoo.dataset import zoo_json
 from zoo.storage import files
 from zoo.untrusted.files import sha256
 from zoo.untrusted.json import read_json
+from zoo.untrusted.schema import validated
 
 FOLDER = "verifications"  # under a leaderboard's folder: a file for each folder of records that was run again
 STRAY = "verification.json"  # beside records: older releases read it, and anyone may send one

@@ -16,7 +16,19 @@ def hyper_parameters(nets: Nets) -> Float[Tensor, "net feature"]:
     """
     if not nets.hyper_parameters.shape[1]:
         return torch.zeros(len(nets), 1)
-    return torch.from_numpy(pd.get_dummies(nets.hyper_parameters, dtype=float).to_numpy(np.float64)).float()
+    return torch.from_numpy(_numbers(nets.hyper_parameters).to_numpy(np.float64)).float()
+
+
+def names_read(frame: pd.DataFrame) -> list[str]:
+    """What `hyper_parameters` reads of nets with these, column by column: `NAME`, or `NAME = WORD`.
+
+    What was fitted to them predicts for nets with the same ones alone.
+    """
+    return list(_numbers(frame)) if frame.shape[1] else []
+
+
+def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    return pd.get_dummies(frame, dtype=float, prefix_sep=" = ")
 
 
 def nothing(nets: Nets) -> Float[Tensor, "net 0"]:

@@ -13,7 +13,7 @@ from zoo.landscape import connect as room
 from zoo.landscape import material, pictures
 from zoo.landscape.connect import Settings, connect
 from zoo.landscape.material import images_of, weights_of
-from zoo.landscape.pairs import pairs_of
+from zoo.landscape.pairs import drawable, pairs_of
 
 QUICK = Settings(points=3, images=20)
 COLUMNS = ["i", "j", "remove", *room.MEANINGS]
@@ -99,6 +99,23 @@ def test_what_is_written_is_shown_and_can_be_computed_again(standard, image_set,
         pd.testing.assert_frame_equal(kept.frame, found.frame)
         rows = kept.frame.iloc[[7, 2, 11]]
         pd.testing.assert_frame_equal(room.recompute(own, kept.note.settings, rows, image_set), rows, rtol=1e-4, atol=1e-5)
+
+
+def test_pairs_that_the_note_does_not_give_are_named(standard, image_set, tmp_path):
+    own = zoo.open(shutil.copytree(standard, tmp_path / "zoo"))
+    median = float(own.columns["test_accuracy"].median())
+    found = connect(own, image_set, pairs=12, remove=["none"], settings=QUICK)
+    below = (own.columns["test_accuracy"].to_numpy()[found.frame[["i", "j"]]] < median).any(axis=1)
+    assert 0 < below.sum() < 12
+    room.keep(own, found, replace(QUICK, least=median), "metazoo connect")
+    lines = zoo.verify(own.folder, nets=12)
+    assert len(lines) == below.sum()
+    i, j = found.frame.loc[below, ["i", "j"]].iloc[0]
+    (line,) = (line for line in lines if f": i {i}, j {j}, remove none: no row that connect-1 gives with settings" in line)
+    assert f"'least': {median}" in line
+    for pair in ((i, i), (j, i)):
+        assert not drawable(own, pd.DataFrame([pair], columns=["i", "j"])).any()
+    assert drawable(own, pairs_of(own, 200, least=median), median).all()
 
 
 def test_a_stopped_command_goes_on_and_computes_nothing_twice(made, image_set, monkeypatch, cache):

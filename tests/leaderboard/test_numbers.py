@@ -75,3 +75,11 @@ def test_positions_skip_as_many_as_are_tied():
         table[0] = mean
     assert module.positions(tables) == [3, 1, 1, 4]
     assert module.positions([]) == []
+
+
+def test_nobodys_position_depends_on_how_many_worse_ones_there_are():
+    rng = np.random.default_rng(0)
+    table = rng.normal(0.8, 0.01, (201, 3))
+    near = [table, table - 0.001 + rng.normal(0, 0.002, table.shape), table - 0.2]
+    worse = [table - 0.6 + rng.normal(0, 0.01, table.shape) for _ in range(60)]
+    assert module.positions([*near, *worse])[:3] == module.positions(near) == [1, 1, 3]

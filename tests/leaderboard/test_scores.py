@@ -13,7 +13,7 @@ from torch import nn
 
 import metanets
 import metazoo as mz
-from benchmark.leaderboard.scores import Scores
+from benchmark.leaderboard.scores import Scores, _folders
 from benchmark.records import records
 from benchmark.scoring.find import code_of_object
 from metanets import METANETS, Estimator, Training
@@ -39,9 +39,26 @@ def of(found: Scores) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def board(standard) -> Scores:
+def board(standard, tmp_path_factory) -> Scores:
     """A class scored on an opened zoo, as in the README's three lines; tests must not change it."""
-    return mz.score(mz.open(standard), Mine, **QUICK)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("temporary")))
+        return mz.score(mz.open(standard), Mine, **QUICK)
+
+
+class Failing(Ridge):
+    def fit(self, x, y):
+        raise ValueError("no more of this")
+
+
+def test_a_temporary_folder_stays_where_it_holds_the_result_and_nowhere_else(board, standard, tmp_path, monkeypatch):
+    assert board.folder.name.startswith("metazoo-scores-")
+    assert len([*board.folder.glob("*/*/*/seed-*.json")]) == 1 + len(BASELINES)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for failing, told in ((Failing(), "no more of this"), ("statn", "unknown metanet")):
+        with pytest.raises(ValueError, match=told):
+            mz.score(standard, ["mean", failing], baselines=False, seeds=1)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_class_is_scored_beside_the_baselines(board):
@@ -91,6 +108,19 @@ def test_two_metanets_of_one_name_need_names(standard, tmp_path):
         mz.score(standard, two, out=tmp_path, baselines=False, seeds=1)
     found = mz.score(standard, {"weak": two[0], "strong": two[1]}, out=tmp_path, baselines=False, seeds=1)
     assert of(found) == {"own:weak", "own:strong"}
+
+
+@pytest.mark.parametrize("name", ["", "..", "../../evil", "a/b", "/evil", "v1.2", 1, "a b", "a\nb", "x" * 300])
+def test_a_name_that_can_be_no_folder_is_refused_on_one_line(standard, tmp_path, name):
+    with pytest.raises(ValueError, match="expected a name that can be a folder's: letters, digits") as told:
+        mz.score(standard, {name: Ridge()}, out=tmp_path / "out", baselines=False, seeds=1)
+    assert len(str(told.value).splitlines()) == 1
+    assert not [*tmp_path.iterdir()]
+
+
+def test_zoos_have_names_of_their_own(standard):
+    with pytest.raises(ValueError, match="give several as a list"):
+        _folders({"mine": standard})
 
 
 def stacked(alpha: float) -> StackingRegressor:

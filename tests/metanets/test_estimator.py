@@ -12,6 +12,7 @@ import pytest
 import safetensors.torch
 import torch
 from conftest import small
+from imported_zoo import foreign
 from sklearn.linear_model import Ridge
 from torch import nn
 
@@ -28,6 +29,7 @@ from metanets.model_folder import FILE, WEIGHTS
 from metanets.own import own_name, source_of
 from metanets.reading import nets_of
 from metanets.table import fitting
+from zoo.importers.source_zoo import write
 from zoo.storage.files import hash_of
 
 QUICK = Training(epochs=2, batch=8, learning_rates=(5e-3,))
@@ -131,6 +133,36 @@ def test_the_source_of_a_notebooks_class_is_found_and_changes_with_it():
     assert source_of(int) is None
 
 
+class OfRecipe(Mine):
+    reads = "hyper_parameters"
+
+
+def theirs(folder, word: str) -> zoo.Zoo:
+    """A small zoo with a hyper-parameter of words, one of which is this."""
+    given = foreign()
+    frame = given.columns.assign(activation=given.columns["activation"].replace("relu", word))
+    write(replace(given, columns=frame), folder)
+    return zoo.open(folder)
+
+
+def test_words_of_hyper_parameters_are_saved_and_other_words_refused(tmp_path):
+    own, others = theirs(tmp_path / "zoo", "relu"), theirs(tmp_path / "others", "gelu")
+    fitted = Estimator(OfRecipe, training=QUICK).fit(own)
+    assert fitted.model.hyper_parameters == ["rate", "activation = relu", "activation = tanh"]
+    loaded = load_model(fitted.save(tmp_path / "model"), OfRecipe)
+    assert loaded.predict(own).tobytes() == fitted.predict(own).tobytes()
+    with pytest.raises(ValueError, match=r"these nets have the hyper-parameters .*'activation = gelu'") as told:
+        loaded.predict(others)
+    assert str(told.value).startswith(f"{own_name(OfRecipe)}: ")
+    assert len(str(told.value).splitlines()) == 1
+
+
+def test_the_target_is_hidden_from_what_reads_hyper_parameters_in_memory_too(made):
+    fitted = Estimator(OfRecipe, training=QUICK).fit(made, "learning_rate")
+    test = made.nets("test")
+    np.testing.assert_array_equal(fitted.predict(test), fitted.predict(made)[test.index])
+
+
 def test_what_cannot_be_saved_says_so_by_name(made, tmp_path):
     with pytest.raises(ValueError, match=r"sklearn.linear_model._ridge:Ridge cannot be saved"):
         Estimator(Ridge()).fit(made).save(tmp_path / "ridge")
@@ -138,6 +170,9 @@ def test_what_cannot_be_saved_says_so_by_name(made, tmp_path):
         metanets.StatNN().predict(made)
     with pytest.raises(ValueError, match="unknown metanet 'statn'; did you mean statnn"):
         Estimator("statn")
+    for nested in (metanets.StatNN(), Estimator(Mine), Estimator):
+        with pytest.raises(ValueError, match="Estimator is an Estimator already; give the metanet that it fits"):
+            Estimator(nested)
     with pytest.raises(ValueError, match="expected a zoo, its folder or its address, found a ndarray"):
         _opened(made.xy()[0])
 
@@ -172,10 +207,10 @@ def retensored(folder, tensors) -> None:
     [
         ({"schema": "metazoo-model-9"}, "schema 'metazoo-model-9'"),
         ({"version": 99}, "version 99; this release has 1"),
-        ({"version": "1"}, "damaged: version"),
-        ({"seed": True}, "damaged: seed"),
-        ({"code": "import os"}, "damaged: code"),
-        ({"layout": {"w": [-1]}}, "damaged: layout"),
+        ({"version": "1"}, "does not fit its schema: version"),
+        ({"seed": True}, "does not fit its schema: seed"),
+        ({"code": "import os"}, "does not fit its schema: code"),
+        ({"layout": {"w": [-1]}}, "does not fit its schema: layout"),
         ({"metanet": "os:system"}, "no metanet of the suite"),
         ({"metanet": "trees_statistics"}, "cannot be loaded"),
         ({"weights_sha256": "0" * 64}, "its SHA-256 is not that in model.json"),

@@ -26,6 +26,7 @@ from benchmark.site.writing import write
 from benchmark.submissions.check import Checked, check
 from metanets import Training
 from zoo.untrusted.json import read_json
+from zoo.untrusted.schema import validated
 
 OLD = Path(__file__).parent / "fixtures/version-2"  # records of four fits, and a symmetry report, as version 2 wrote them
 ZOO = ROOT / "tests/dataset/fixtures/standard"  # the zoo that they are of
@@ -193,6 +194,16 @@ BAD = [
 def test_fields_that_are_none_are_refused_by_name(part, name, value):
     with pytest.raises(ValueError, match=rf"seed-0\.json does not fit its schema: .*{name}"):
         records.parse(PATH, changed(PATH, part, name, value))
+
+
+def test_several_fields_at_fault_are_named_together_and_deep_nesting_too():
+    value = json.loads(PATH.read_bytes()) | {"seed": -1, "more": 1}
+    with pytest.raises(ValueError, match=r"does not fit its schema: .*; seed: .*; more: "):
+        validated(PATH, records.TypeAdapter(records.Record).validate_json, value)
+    for _ in range(100_000):
+        value = {"a": value}
+    with pytest.raises(ValueError, match="is damaged: nested too deeply"):
+        validated(PATH, lambda text: text, value)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**30])

@@ -134,7 +134,47 @@ def test_a_damaged_zoo_is_said_and_ends_nothing_else(file, built, tmp_path, monk
     code, out, err = run(monkeypatch, capsys, "reference", "build", *words)
     assert (code, shard.read_bytes() == before) == (1, True)
     assert "wider: whole" in out
-    assert "1 damaged" in err
+    assert "1 not whole" in err
+    assert "damaged" in err
+
+
+def test_a_build_that_fails_is_named_and_the_others_go_on(file, tmp_path, monkeypatch, capsys):
+    def work(folder, **options):
+        if folder.name == "standard":
+            raise RuntimeError("3 workers were killed\n  one after the other")
+        zoo.work(folder)
+
+    monkeypatch.setattr("zoo.jobs.build.run", work)
+    words = ("tiny", f"--folder={tmp_path}", f"--reference={file}", "--only=standard", "--only=wider", "--workers=1")
+    code, out, err = run(monkeypatch, capsys, "reference", "build", *words)
+    failed = f"partly built (0 of {NETS} nets): its build failed: 3 workers were killed one after the other"
+    assert code == 1
+    assert f"standard: {failed}\n" in out
+    assert "wider: whole" in out
+    assert f"{tmp_path / 'standard'}: {failed}\n" in err
+
+
+def test_a_record_that_cannot_be_read_is_named_and_ends_nothing_else(file, built, scored, tmp_path, monkeypatch, capsys):
+    out = shutil.copytree(scored[0], tmp_path / "results")
+    bad = next(out.glob("standard-*/test_accuracy/mean/seed-0.json"))
+    bad.write_text("{")
+    found = status(read(file), "tiny", built, results=out)
+    assert {one.task.name: one.lacking for one in found.tasks if one.lacking} == {
+        "in-zoo": {"mean": 3},
+        "width": {"mean": 3},
+    }
+    (line,) = found.left_out
+    assert line.startswith(f"{bad} ")
+    shutil.rmtree(next(out.glob("fixed-*/test_accuracy/ridge")))
+    words = ("tiny", f"--folder={built}", f"--reference={file}")
+    code, said, err = run(monkeypatch, capsys, "reference", "status", *words, f"--results={out}", "--json")
+    assert (code, json.loads(said)["left_out"]) == (1, [line])
+    assert f"left out: {line}\n" in err
+    more = ("--metanet=mean", "--metanet=ridge", "--only=in-zoo", f"--out={out}", "--workers=1")
+    code, said, err = run(monkeypatch, capsys, "reference", "score", *words, *more)
+    assert (code, f"in-zoo: {line}\n" in err) == (1, True)
+    assert len([*out.glob("fixed-*/test_accuracy/ridge/*.json")]) == 2
+    assert bad.read_text() == "{"
 
 
 def test_pairs_of_other_nets_are_not_those_of_the_reference(file, built, tmp_path):
@@ -149,6 +189,17 @@ def test_pairs_of_other_nets_are_not_those_of_the_reference(file, built, tmp_pat
     (one, *_) = status(reference_file, "tiny", tmp_path).zoos
     assert (one.state, one.note) == ("partly built", "its pairs are not connected")
     assert build(reference_file, "tiny", tmp_path, only=["standard"])[0].state == "whole"
+
+
+@pytest.mark.parametrize("change", [{"analysis": "lines-1"}, {"other": "0" * 64}, {"lacking": "log_barrier_mid"}])
+def test_pairs_of_another_analysis_zoo_or_without_a_number_are_not_connected(file, built, tmp_path, change):
+    folder = shutil.copytree(built / "standard", tmp_path / "standard")
+    (asked,) = (one for one in read(file).of_size("tiny", final=False) if one.name == "standard")
+    there, lacking = zoo.open(folder).derived["connect"], [change.pop("lacking")] if "lacking" in change else []
+    told = {name: getattr(there.note, name) for name in ("analysis", "command", "settings")}
+    meanings = {name: text for name, text in there.note.meanings.items() if name not in lacking}
+    derived.write(folder, "connect", there.frame.drop(columns=lacking), **{**told, "meanings": meanings, **change})
+    assert not connected(zoo.open(folder), asked)
 
 
 def test_only_tasks_on_pairs_wait_for_pairs_and_their_records_are_of_the_very_file(file, built, scored, tmp_path):
@@ -241,7 +292,7 @@ def test_every_metanet_that_reads_both_widths_is_told_from_those_that_do_not(fil
 def test_a_mistake_in_an_own_metanet_ends_no_other_task(file, built, tmp_path):
     (tmp_path / "own.py").write_text(OWN)
     name, said = f"{tmp_path / 'own.py'}:Mine", list[str]()
-    with pytest.raises(ValueError, match=r"1 task\(s\) could not be done:\s+few-nets: .*few"):
+    with pytest.raises(ValueError, match=r"1 metanet\(s\) failed on a task:\s+few-nets: .*few"):
         score(read(file), "tiny", built, [name], out=tmp_path / "out", only=["few-nets", "in-zoo"], report=said.append)
     assert len([*(tmp_path / "out").glob("*/test_accuracy/own.Mine/seed-*.json")]) == 4
 

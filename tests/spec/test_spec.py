@@ -1,11 +1,20 @@
+import dataclasses
 import json
+from typing import get_args
 
 import pytest
+from pydantic import ValidationError
+from pydantic.dataclasses import dataclass
 
 import zoo
+from zoo.booleans import no_booleans
 from zoo.nets.families import FAMILIES
+from zoo.spec.hidden import Hidden
+from zoo.spec.imported import Imported
+from zoo.spec.moved import Moved
 from zoo.spec.resolve import layout_of, mask_table
-from zoo.spec.spec import SPECS, load, parse, to_json
+from zoo.spec.spec import SPECS, Net, Recipe, Spec, load, parse, to_json
+from zoo.tasks.images import Images
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -120,6 +129,36 @@ def test_a_spec_is_the_same_in_the_encodings_and_lines_of_windows(tmp_path, enco
 )
 def test_true_is_no_number(field):
     pair = field.rpartition(".")[2] in ("epochs", "learning_rate", "training_images")
-    with pytest.raises(ValueError, match=f"{field}.*: expected a number, found true"):
+    with pytest.raises(ValueError, match=f"{field}: expected a number, and neither true nor false; found .*True"):
         load("digits-resnet8-standard", {field: [True, 5] if pair else True})
     assert load("digits-resnet8-standard", {"recipe.flip": True}).recipe.flip
+
+
+@dataclass
+class Numbers:
+    switch: bool | None = None
+    many: tuple[int, ...] = ()
+    _numbers = no_booleans
+
+
+def test_only_what_is_true_or_false_takes_true_and_false():
+    assert Numbers(switch=True, many=(1, 0)) == Numbers(True, (1, 0))
+    for many in (True, (1, False), [[True]]):
+        with pytest.raises(ValidationError, match="neither true nor false"):
+            Numbers(many=many)
+
+
+def is_switch(field):
+    return bool in (field.type, *get_args(field.type))
+
+
+PARTS = (Images, Net, Recipe, Hidden, Spec, Moved, Imported)
+FIELDS = [(part, field) for part in PARTS for field in dataclasses.fields(part) if not is_switch(field)]
+
+
+@pytest.mark.parametrize(("part", "field"), FIELDS, ids=lambda x: getattr(x, "__name__", None) or x.name)
+def test_true_is_no_number_in_python_either(part, field):
+    for value in (True, (True, 5), [5, False], (5, 5, True)):
+        with pytest.raises(ValidationError) as error:
+            part(**{field.name: value})
+        assert {fault["loc"]: "neither true nor false" in fault["msg"] for fault in error.value.errors()}[(field.name,)]

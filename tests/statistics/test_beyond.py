@@ -33,6 +33,7 @@ def slow_left(values, baseline):
 def slow_r2(true, predicted, baseline):
     """How much of what the baseline leaves goes where the prediction is told too, by the two regressions (signed)."""
     both = np.stack([baseline, predicted], axis=1)
+    both = both / np.maximum(np.abs(both).max(axis=0), 1e-300)  # else the regression takes the smaller for rounding
     before = np.sum(slow_left(true, baseline) ** 2)
     line = LinearRegression().fit(both, true)
     after = np.sum((true - line.predict(both)) ** 2)
@@ -175,3 +176,11 @@ def test_enormous_predictions_say_what_they_say_at_any_scale():
     for of in (r2_beyond, tau_beyond):
         assert of(true, predicted * 2.0**660, baseline) == of(true, predicted, baseline)
         assert of(true, predicted, baseline * 2.0**660) == of(true, predicted, baseline)
+
+
+@pytest.mark.parametrize("power", [-1060, -700, 700, 1000])
+def test_a_power_of_two_of_the_baseline_changes_no_bit_of_any_table(power):
+    true, predicted, baseline = example()
+    whole = np.round(baseline * 10)  # so that the smallest numbers have them too
+    plain, other = (tables_beyond(true, predicted, one, resamples=20) for one in (whole, np.ldexp(whole, power)))
+    assert all(np.array_equal(a, b) for a, b in zip(plain, other, strict=True))

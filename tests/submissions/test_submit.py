@@ -116,6 +116,12 @@ def test_the_folder_that_score_wrote_is_grouped_by_metanet_and_task(standard, tm
     assert all("left aside, the suite has mean" in line for line in said)
     with pytest.raises(ValueError, match="corrects one folder: expected one metanet on one task, found 2"):
         submit([out], submission(**ABOUT, supersedes="mine.Mine"), to=tmp_path / "results")
+    next(out.glob("*/test_accuracy/mean")).rename(next(out.glob("*/test_accuracy")) / "ours")  # a name says nothing
+    next(out.glob("*/test_loss/mine.Mine")).rename(next(out.glob("*/test_loss")) / "statnn")
+    again = submit([out], submission(**ABOUT), to=tmp_path / "renamed")
+    assert {folder.relative_to(tmp_path / "renamed") for folder in again} == {
+        folder.relative_to(tmp_path / "results") for folder in written
+    }
     itself = next(out.glob("*/test_loss/mean"))
     every = [submit([itself, *given], submission(**ABOUT), to=tmp_path / "all") for given in ([out], [out, itself, out])]
     assert [folder.name for folder in every[0]] == ["mean", "mine.Mine", "mine.Mine"]

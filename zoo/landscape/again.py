@@ -15,8 +15,8 @@ from zoo.tasks.images import ImageSet
 Again = Callable[[Zoo, dict[str, Any], pd.DataFrame, ImageSet | None], pd.DataFrame]
 
 # Analysis -> what computes rows of it again: it gets the zoo, the settings, rows of the derived file and the zoo's images
-# (None for imported zoos), and returns these rows, in any order. Settings may be a stranger's: it raises ValueError where
-# they are none that the analysis writes, or take far longer.
+# (None for imported zoos), and returns these rows, in any order, without those that it never gives. Settings may be a
+# stranger's: it raises ValueError where they are none that the analysis writes, or take far longer.
 ANALYSES: dict[str, Again] = {
     connect.ANALYSIS: connect.recompute,
     interpolate.ANALYSIS: interpolate.recompute,
@@ -32,10 +32,8 @@ STEPS: dict[str, float] = {  # column -> how far apart two of its values are, wh
 RELATIVE, ABSOLUTE = 1e-3, 1e-5  # float32 in another order, on another machine: nets side by side round differently
 
 
-def differing(
-    zoo: Zoo, one: Derived, rows: pd.DataFrame, images: ImageSet | None
-) -> list[tuple[dict[str, Any], str, float, float]]:
-    """Where computing these rows again gives other numbers: net or pair, column, the number that stands there, the new one.
+def differing(zoo: Zoo, one: Derived, rows: pd.DataFrame, images: ImageSet | None) -> list[str]:
+    """A line for each number of these rows that comes out otherwise, and for each row that the analysis never gives.
 
     Raises ValueError where they cannot be computed again.
     """
@@ -46,11 +44,15 @@ def differing(
     if strange := [name for name in one.columns if name not in again]:
         raise ValueError(f"{one.note.analysis} with settings {one.note.settings} gives no column {strange[0]}")
     found, keys = [], [key for key in rows if key not in one.columns]
-    again = rows[keys].merge(again, on=keys, how="left")  # in the rows' order, whatever the analysis' own is
-    for name in one.columns:
-        for place, before, now in zip(rows.index, rows[name], again[name], strict=True):
+    again = rows[keys].merge(again, on=keys, how="left", indicator=True)  # in the rows' order, whatever the analysis' own is
+    for row, fresh in zip(rows.to_dict("records"), again.to_dict("records"), strict=True):
+        of = ", ".join(f"{key} {row[key]}" for key in keys)
+        if fresh["_merge"] != "both":
+            found.append(f"{of}: no row that {one.note.analysis} gives with settings {one.note.settings}")
+            continue
+        for name in one.columns:
+            before, now = float(row[name]), float(fresh[name])
             allowed = STEPS.get(name, 0.0) * 1.01 + ABSOLUTE + RELATIVE * abs(before)
             if not abs(before - now) <= allowed and not (before != before and now != now):  # NaN is NaN again
-                key = {key: rows.at[place, key] for key in keys}
-                found.append((key, name, float(before), float(now)))
+                found.append(f"{name} of {of} is {before:.6g}, computed again {now:.6g}")
     return found

@@ -14,7 +14,7 @@ from torch import Tensor
 from zoo.dataset.derived import Derived, write
 from zoo.dataset.reader import Zoo
 from zoo.landscape.material import Progress, kept, unseen, weights_of
-from zoo.landscape.pairs import pairs_of
+from zoo.landscape.pairs import drawable, pairs_of
 from zoo.landscape.paths import MOST_IMAGES, MOST_POINTS, POINTS, Curves, Pictures, barriers, check_points, lines, some
 from zoo.seeds import stable_seed
 from zoo.symmetry import Group, act, align, align_by_activations, canonical, group_of
@@ -191,11 +191,15 @@ def keep(zoo: Zoo, found: Connected, settings: Settings, command: str, other: Zo
 
 
 def recompute(zoo: Zoo, settings: dict[str, Any], rows: pd.DataFrame, images: ImageSet | None) -> pd.DataFrame:
-    """The columns of these rows (i, j, remove) of a zoo's own pairs again, from the settings of the file's note."""
+    """The columns of these rows (i, j, remove) of a zoo's own pairs again, from the settings of the file's note.
+
+    Pairs that these settings do not give, such as of nets below `least`, are left out.
+    """
     if images is None:
         raise ValueError("the images of an imported zoo are not known")
     given = replace(Settings(), **settings)
-    job, found = _Job(zoo, zoo, images, given), []
+    rows = rows[drawable(zoo, rows, given.least)]
+    job, found = _Job(zoo, zoo, images, given), [rows.iloc[:0]]
     for what, part in rows.groupby("remove", sort=False):
         possible(job.group, [str(what)])
         found.append(_frame(part, str(what), job._measured(part, str(what)), given.points).set_index(part.index))

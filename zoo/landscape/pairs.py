@@ -26,6 +26,13 @@ def pairs_of(zoo: Zoo, count: int, seed: int = 0, other: Zoo | None = None, leas
     return pd.concat(frames, ignore_index=True)
 
 
+def drawable(zoo: Zoo, rows: pd.DataFrame, least: float | None = None) -> pd.Series:
+    """Whether each row (i, j) is a pair that `pairs_of` can draw of one zoo."""
+    split = {index: name for name in SPLITS for index in _fit(zoo, name, least)}
+    one, two = rows["i"].map(split), rows["j"].map(split)
+    return (one == two) & (rows["i"] < rows["j"])  # None, of a net that is in no pair, equals nothing
+
+
 def shared(zoo: Zoo, count: int, least: float | None = None) -> dict[str, int]:
     """How many of `count` pairs each split has: its share of the nets that can be paired."""
     nets = np.array([len(_fit(zoo, split, least)) for split in SPLITS])

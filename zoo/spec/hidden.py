@@ -6,6 +6,8 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from zoo.booleans import no_booleans
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Ratio = Annotated[float, Field(ge=1)]
@@ -25,6 +27,8 @@ class Hidden:
     training_images: tuple[Count, Count] | None = None  # distinct images seen; whole numbers, log-uniform
     corrupted_images: tuple[Share, Share] | None = None  # share of the images seen under Gaussian noise; uniform
     imbalance: tuple[Ratio, Ratio] | None = None  # images of the most frequent class for one of the least; log-uniform
+
+    _numbers = no_booleans
 
     @property
     def axes(self) -> dict[str, Range]:

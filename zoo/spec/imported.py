@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from zoo.booleans import no_booleans
 from zoo.messages import COLUMN, LINE, Facts, facts_html, facts_text, some_names
 
 STRICT = ConfigDict(extra="forbid", strict=False, allow_inf_nan=False)
@@ -67,6 +68,8 @@ class Imported:
     columns: dict[Column, Line]
     text: tuple[Column, ...] = ()
     trajectory: tuple[Annotated[int, Field(ge=0)], ...] = ()
+
+    _numbers = no_booleans
 
     @property
     def architecture_text(self) -> str:

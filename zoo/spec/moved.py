@@ -5,6 +5,8 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from zoo.booleans import no_booleans
+
 Kind = Annotated[str, Field(pattern=r"^(permutation|scale|mix|size)$")]
 LINEAGE = "number of the net in the zoo of which these are moved copies"
 
@@ -23,6 +25,8 @@ class Moved:
     copies: Annotated[int, Field(ge=1, le=1000)]
     largest: Annotated[float, Field(ge=1, le=LARGEST)]
     seed: Annotated[int, Field(ge=0, lt=2**63)]
+
+    _numbers = no_booleans
 
 
 def parse(value: object, source: str) -> Moved:

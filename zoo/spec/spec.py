@@ -3,13 +3,13 @@
 import dataclasses
 import json
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from zoo.booleans import no_booleans
 from zoo.messages import Facts, choose, facts_html, facts_text, some_names, unknown
 from zoo.nets.architectures import ARCHITECTURES
 from zoo.nets.asymmetric import MASKS
@@ -40,6 +40,8 @@ class Net:
     masks_sha256: str | None = None  # W-asymmetric: digest of (mask, F) given as files; None: drawn from the seed
     hidden: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None  # mlp: units of the hidden layers; None: 32, 32
     norm: bool | None = None  # mlp: LayerNorm and GELU behind each hidden layer, instead of ReLU
+
+    _numbers = no_booleans
 
     @field_validator("architecture", "family", "mask")
     @classmethod
@@ -78,6 +80,8 @@ class Recipe:
     cutout: Annotated[int, Field(ge=0)] = 4  # side in pixels of the square that is blanked
     hidden: Hidden = Hidden()  # axes that are no hyper-parameters: columns and targets that no metanet is told
 
+    _numbers = no_booleans
+
     @field_validator("learning_rate", "weight_decay", "label_smoothing", "epochs")
     @classmethod
     def _ordered(cls, ends: tuple[Any, Any]) -> tuple[Any, Any]:
@@ -107,6 +111,8 @@ class Spec:
     dtype: Literal["float32", "float16"] = "float32"  # of the stored weights
     precision: Literal["float32", "bfloat16"] = "float32"  # of products in training, at least; bfloat16 where it is faster
     trajectory: tuple[Annotated[int, Field(ge=0)], ...] = ()  # epochs after which weights are kept too; 0: the initial ones
+
+    _numbers = no_booleans
 
     @property
     def family(self) -> str:
@@ -194,14 +200,6 @@ def built_in(name: str) -> dict[str, Any]:
     return {"precision": "bfloat16", **fields, "name": name, "net": net}
 
 
-SWITCHES = {
-    field.name
-    for part in (Images, Net, Recipe)
-    for field in dataclasses.fields(part)
-    if bool in (field.type, *get_args(field.type))
-}
-
-
 def load(source: str | Path, overrides: dict[str, Any] | None = None) -> Spec:
     """The spec of that built-in name, or of that TOML or JSON file, with `overrides` such as {"net.width": 0.5}.
 
@@ -250,22 +248,11 @@ def _set(fields: dict[str, Any], field: str, value: Any) -> None:
 
 def parse(fields: dict[str, Any], source: str = "spec") -> Spec:
     """A checked Spec of nested dicts. Raises ValueError naming every wrong field with the accepted ones."""
-    if wrong := [f"{field}: expected a number, found {str(value).lower()}" for field, value in _booleans(fields)]:
-        raise ValueError("\n  ".join([f"{source}: the spec has {len(wrong)} wrong field(s)", *wrong]))
     try:
         return TypeAdapter(Spec).validate_python(fields)
     except ValidationError as error:
         lines = [_explain(dict(problem)) for problem in error.errors()]
         raise ValueError("\n  ".join([f"{source}: the spec has {len(lines)} wrong field(s)", *lines])) from None
-
-
-def _booleans(value: Any, field: str = "") -> Iterator[tuple[str, bool]]:
-    """Where true and false stand that no field takes: pydantic would have them be 1 and 0."""
-    if isinstance(value, bool) and field.rpartition(".")[2] not in SWITCHES:
-        yield field, value
-    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
-    for name, part in parts:
-        yield from _booleans(part, f"{field}.{name}" if field else str(name))
 
 
 def _explain(problem: dict[str, Any]) -> str:

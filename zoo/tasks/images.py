@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field, field_validator
 from pydantic.dataclasses import dataclass as checked
 from torch import Tensor
 
+from zoo.booleans import no_booleans
 from zoo.messages import choose
 from zoo.seeds import stream
 from zoo.tasks.image_tasks import TASKS, Part, read
@@ -34,6 +35,8 @@ class Images:
     test: Annotated[int, Field(ge=1)] | None = None  # test images; None: all
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.1  # share of the training images kept for validation accuracy
     seed: int = 0  # of the subsets and the held-out images
+
+    _numbers = no_booleans
 
     @field_validator("task")
     @classmethod
