@@ -66,7 +66,8 @@ def score(
                 failed.append(f"{task.name}: {error}")
                 report(f"{task.name}: {name} is left out: {error}")
     if failed:
-        raise ValueError("\n  ".join([f"{len(failed)} task(s) could not be done:", *failed]))
+        others = f"; `metazoo leaderboard {out}` shows the others, whose records are kept" * bool(paths)
+        raise ValueError("\n  ".join([f"{len(failed)} task(s) could not be done{others}:", *failed]))
     return sorted(paths)
 
 
