@@ -173,9 +173,12 @@ def _rerun(
     report(f"{plain(submitted.name)}: running {plain(name)}, {what}")
     with TemporaryDirectory() as folder:
         again = _again(submitted, _job(submitted, known, name, wanted, Path(folder)), limits, device)
-    found = tuple(compared(submitted.held[seed], again[seed], submitted.name) for seed in wanted)
+    others = {seed: [one for key, one in submitted.held.items() if key != seed] for seed in wanted}
+    found = tuple(compared(submitted.held[seed], again[seed], submitted.name, others[seed]) for seed in wanted)
     for one in found:
         report(f"{plain(submitted.name)}, {one.line()}")
+    if any(one.verdict != "same" for one in found):
+        report(f"{plain(submitted.name)}: {_machines(submitted.first, again[wanted[0]].record)}")
     path = submitted.root / FOLDER / RERUNS / f"of-{','.join(submitted.name.split('/'))}.json"
     files.write_json(path, _told(submitted, found, again[wanted[0]].record), below=submitted.root)
     whole = Rerun(submitted.home, path, found)
@@ -259,6 +262,13 @@ def _check_code(submitted: _Submitted, found: About) -> None:
         was = f"SHA-256 {told.code.sha256[:8]} of {plain(told.code.file)}" if told.code else "no code"
         where = f"{plain(submitted.about.code_url)} at commit {submitted.about.commit[:8]}"
         raise ValueError(f"{submitted.home}: its records name {was}, and this is {(code or 'unknown')[:8]}; get {where}")
+
+
+def _machines(submitted: Record, again: Record) -> str:
+    """Whether the records were made where the code runs now, as they say: other processors and versions round otherwise."""
+    was, here = submitted.environment, again.environment
+    differing = [f"{key} {str(was.get(key))[:60]}, here {here[key]}" for key in here if was.get(key) != here[key]]
+    return plain(f"made elsewhere, as the records say: {'; '.join(differing)}") if differing else "made on such a machine"
 
 
 def _told(submitted: _Submitted, found: Sequence[Compared], again: Record) -> dict[str, Any]:

@@ -9,12 +9,14 @@ import pytest
 from verbs import run
 
 from benchmark.records import records
-from benchmark.records.records import Stored
+from benchmark.records.records import Stored, Task
+from benchmark.reference.lite import is_lite
 from benchmark.scoring.fitter import Limits
 from benchmark.scoring.score import score
 from benchmark.statistics.derived import derived
 from benchmark.submissions.check import check
 from benchmark.submissions.compared import compared
+from benchmark.submissions.cross_checks import fewest_seeds
 from benchmark.submissions.rerun import rerun
 from benchmark.submissions.submission import submission
 from benchmark.submissions.submit import submit
@@ -73,14 +75,13 @@ def test_honest_code_predicts_the_same_bits_and_may_be_called_verified(place, st
     assert "HF_TOKEN" not in (place / "note").read_text()
 
 
-def test_an_edited_prediction_is_different_and_the_seeds_alone_that_are_asked_for_are_run(place, standard):
+def test_an_edited_prediction_is_different_and_only_seeds_that_are_asked_for_are_compared(place, standard):
     home, name = submitted(place), f"{place / 'mine.py'}:Mine"
     found = records.stored(home / "seed-3.json")
     edit(found, 50 * found.frame["target"].std())
-    (one,) = rerun([home], [standard], metanet=name, seeds=[3], limits=PATIENT, by="Me")
-    assert ([part.seed for part in one.records], one.verdict, one.verified) == ([3], "different", None)
-    (one,) = rerun([home], [standard.parent], metanet=name, seeds=[2], limits=PATIENT, by="Me")
-    assert (one.verdict, one.verified) == ("same", None)
+    (one,) = rerun([home], [standard], metanet=name, seeds=[3, 2], limits=PATIENT, by="Me")
+    assert [(part.seed, part.verdict) for part in one.records] == [(2, "same"), (3, "different")]
+    assert (one.verdict, one.verified) == ("different", None)
 
 
 @pytest.mark.parametrize(
@@ -146,3 +147,21 @@ def test_how_far_one_prediction_may_move(place, move, verdict):
     found = compared(records.stored(path), before, "folder")
     assert found.verdict == verdict
     assert found.largest["test"] == pytest.approx(move, abs=1e-12)
+
+
+def test_as_many_seeds_are_enough_as_the_reference_asks_for():
+    zoos = [records.ZooReference(name, "standard", "0" * 64) for name in ("tiny-digits-resnet8-standard", "mine")]
+    counts = {"train": 64, "validation": 32, "test": 32}
+    tasks = [Task("test_accuracy", "trained", zoo, zoo, None, None, counts, 0) for zoo in zoos]
+    assert [fewest_seeds(task) for task in tasks] == [2, 5]
+    assert [is_lite(zoo.name) for zoo in zoos] == [True, False]
+    other = dataclasses.replace(tasks[0], target="train_accuracy")
+    assert fewest_seeds(other) == 5
+
+
+@pytest.mark.parametrize(
+    ("stated", "read"),
+    [("none", None), ("None.", None), (False, None), (True, "not said what"), ("CIFAR-100 nets", "CIFAR-100 nets")],
+)
+def test_what_else_was_learned_from_is_a_statement(stated, read):
+    assert submission(**ABOUT | {"external_data": stated}).external == read
