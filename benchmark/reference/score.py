@@ -66,8 +66,8 @@ def score(
                 failed.append(f"{task.name}: {error}")
                 report(f"{task.name}: {name} is left out: {error}")
     if failed:
-        kept = [f"the records of the others are kept; `metazoo leaderboard {out}` shows them"] * bool(paths)
-        raise ValueError("\n  ".join([f"{len(failed)} task(s) could not be done:", *failed, *kept]))
+        others = [f"the records of the others are kept; `metazoo leaderboard {out}` shows them"] * bool(paths)
+        raise ValueError("\n  ".join([f"{len(failed)} task(s) could not be done:", *failed, *others]))
     return sorted(paths)
 
 
