@@ -19,6 +19,9 @@ from verbs import VERBS
 
 import zoo
 from benchmark.cli import main
+from benchmark.scoring.fit import Fits
+from benchmark.scoring.fitter import Limits
+from benchmark.scoring.task import reference
 from metanets.estimators import Mean
 from zoo.dataset.export import in_official_names
 from zoo.spec.spec import to_json
@@ -27,6 +30,7 @@ from zoo.storage.files import cache
 SECRET = b"token = hf_very_secret\n"
 SCORE = ("--metanet", "mean", "--seeds", "1", "--workers", "1", "--epochs", "1", "--learning-rate", "0.001", "--batch", "8")
 SUBMIT = ("--code", "https://a.org/b", "--commit", "0" * 40, "--contact", "me", "--citation", "mine")
+SUBMITTED = "{}/test_accuracy/mean"  # where records lie, by the label of their zoo
 REFERENCE = ("tiny", "--folder", "LAID", "--reference", "SMALL.toml")
 REFERENCE_OF_ZOO = ("tiny", "--folder", "ZOOS", "--reference", "SMALL.toml")
 WITHOUT = {  # verbs that take no folder that another may have laid, or do what another verb here does
@@ -93,6 +97,8 @@ CASES: dict[str, Case] = {
     "check": Case("results", ("check", "LAID")),
     "submit": Case("results", ("submit", "LAID", "--to", "NEW", *SUBMIT)),
     "submit --to": Case("results", ("submit", "RESULTS", "--to", "LAID", *SUBMIT)),
+    "verify-submission": Case("board", ("verify-submission", "SUBMITTED", "--zoos", "ZOO"), ("verifications/reruns",)),
+    "verify-submission --zoos": Case("zoo", ("verify-submission", "BOARD", "--zoos", "LAID")),
     "page": Case("results", ("page", "LAID", "--out", "NEW")),
     "page --out": Case("site", ("page", "RESULTS", "--out", "LAID", "--overwrite")),
     "emit": Case("results", ("emit", "LAID", "--out", "NEW")),
@@ -116,11 +122,22 @@ def metazoo(monkeypatch, *words: object) -> object:
     return stop.value.code
 
 
+class Here(Fits):
+    """Fits in this process."""
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__()
+
+    def close(self) -> None:
+        """Nothing runs elsewhere."""
+
+
 @pytest.fixture(scope="module", autouse=True)
-def plain_pictures() -> Iterator[None]:
-    """A release's pictures are some bytes: drawing them takes most of the time, and it is about where they are written."""
+def quick() -> Iterator[None]:
+    """A release's pictures are some bytes, and nothing is fitted elsewhere: this is about where files lie."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("zoo.hub.release._png", lambda figure: b"a picture")
+        patch.setattr("benchmark.submissions.rerun.Fitter", Here)
         yield
 
 
@@ -145,9 +162,20 @@ def places(standard, tmp_path_factory) -> dict[str, Path]:
         safetensors.torch.save_file(state, found["states"] / f"{index}.safetensors")
         torch.save((in_official_names(state), 90.0), found["paper"] / f"{index}.pt")
     found["model"] = Mean().fit(standard).save(home / "model")
+    found["board"] = home / "board"
+    with pytest.MonkeyPatch.context() as patch:
+        assert (
+            metazoo(patch, "submit", found["results"] / SUBMITTED.format(label(standard)), "--to", found["board"], *SUBMIT)
+            == 0
+        )
+    found["submitted"] = found["board"] / SUBMITTED.format(label(standard))
     found["reference"] = home / "reference"
     shutil.copytree(standard, found["reference"] / "digits-resnet8-standard")
     return {**found, "zoo": shutil.copytree(standard, home / "zoo")}  # a copy: some verbs write beside it
+
+
+def label(folder: Path) -> str:
+    return reference(zoo.open(folder)).label()
 
 
 def within(folder: Path, also: tuple[str, ...]) -> list[str]:
@@ -211,6 +239,8 @@ def test_nothing_behind_a_link_is_read_written_or_deleted(places, tmp_path, monk
             "ZOOS": places["reference"],
             "MODEL": places["model"],
             "SMALL.toml": toml,
+            "BOARD": places["submitted"],
+            "SUBMITTED": folder / places["submitted"].relative_to(places["board"]),
         }
         metazoo(monkeypatch, *(named.get(word, word) for word in CASES[case].words))
         said = "".join(capfd.readouterr())

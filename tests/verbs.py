@@ -5,7 +5,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -14,7 +14,9 @@ from typer.models import ArgumentInfo, OptionInfo
 
 from benchmark.cli import main
 from benchmark.cli.terminal import app
+from benchmark.submissions.submission import submission
 from metanets.estimators import Mean
+from zoo.storage.files import write_json
 
 VERBS: dict[str, Callable[..., None]] = {  # as they are written: `score`, `reference build`
     " ".join([*([group] if group else []), command.name or command.callback.__name__.replace("_", "-")]): command.callback
@@ -113,6 +115,8 @@ class Material:
             "path": self.nets,
             "size": "tiny",
             "model": self.folder.parent / "model",
+            "folders": next(self.results.glob("*/*/mean")),
+            "zoos": self.zoo,
         }
         if verb == "predict" and not values["model"].exists():
             Mean().fit(self.zoo).save(values["model"])
@@ -123,13 +127,18 @@ class Material:
             "fresh": {"nets": 8, "workers": 1},
             "submit": {"commit": "0" * 40},
         }
+        if verb == "verify-submission":  # it writes beside the submission
+            board = shutil.copytree(self.results, self.folder.parent / "board", dirs_exist_ok=True)
+            values["folders"] = home = next(board.glob("*/*/mean"))
+            about = submission(code_url="https://a.org/b", commit="0" * 40, contact="me", citation="none")
+            write_json(home / "submission.json", asdict(about))
         if verb in ("connect", "interpolate"):  # they write beside the zoo
             values["zoo_folder"] = shutil.copytree(self.zoo, self.folder.parent / "copy", dirs_exist_ok=True)
             quick |= {"connect": {"pairs": 2, "points": 3, "test_images": 20}, "interpolate": {"nets": 2, "points": 3}}
         if verb.startswith("reference "):  # a reference of the zoo alone
             values["folder"] = place = self.folder.parent / "reference"
             shutil.copytree(self.zoo, place / "digits-resnet8-standard", dirs_exist_ok=True)
-            quick |= {verb: {"reference": of_a_small_zoo(self.folder.parent / "small.toml")}}
+            quick |= {verb: {"folder": place, "reference": of_a_small_zoo(self.folder.parent / "small.toml")}}
         required = [parameter.name for parameter in parameters(verb) if parameter.required or parameter.name == "results"]
         return {name: values[name] for name in required} | quick.get(verb, {})
 

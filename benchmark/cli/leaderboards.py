@@ -19,6 +19,7 @@ from benchmark.cli.terminal import (
     console,
     overrides,
     say,
+    stoppable,
     workers_of,
 )
 
@@ -41,11 +42,14 @@ def submit(
     zoo_folders: ZoosOption = None,
     hardware: Annotated[str, typer.Option(help="What it ran on.")] = "not given",
     external_data: Annotated[
-        str | None, typer.Option(help="What else than the zoo it learned from; default: nothing.")
-    ] = None,
+        str,
+        typer.Option(metavar="TEXT", help="What it learned from besides the zoos' training nets, which the board shows."),
+    ] = "none",
     supersedes: Annotated[str | None, typer.Option(metavar="NAME", help="The folder under --to that this corrects.")] = None,
 ) -> None:
     """Check records and add them to a leaderboard's folder, as a submission."""
+    from benchmark.records import records
+    from benchmark.reference.lite import is_lite
     from benchmark.submissions.submission import submission
     from benchmark.submissions.submit import submit
 
@@ -55,13 +59,16 @@ def submit(
         contact=contact,
         citation=citation,
         hardware=hardware,
-        external_data=external_data or False,
+        external_data=external_data,
         supersedes=supersedes,
     )
     written = submit(paths, about, to=to, zoo_folders=zoo_folders or (), report=say)
     labels = "labels checked" if zoo_folders else "labels not checked: no --zoo"
     for folder, names in written.items():
-        say(f"{folder}: {len(names)} files, {labels}; commit {about.commit[:8]}")
+        record = records.read(next(one for one in names if one.match("seed-*.json")))
+        lite = ", a Lite run" * is_lite(record.task.test_zoo.name)
+        say(f"{folder}: {len(names)} files{lite}, {labels}; commit {about.commit[:8]}")
+    say(f"external data: {about.external or 'none'}")
 
 
 def _head() -> str:
@@ -89,6 +96,44 @@ def check(
         say(line)
     console.print(f"{found.records} records, the labels of {found.labelled} checked; {len(found.problems)} problem(s)")
     if found.problems:
+        raise typer.Exit(1)
+
+
+@command(
+    "Leaderboards",
+    "verify-submission",
+    example="verify-submission data/results/*/*/mine.Mine --zoos data/zoos --metanet checkout/mine.py:Mine",
+)
+def verify_submission(
+    folders: Annotated[
+        list[Path], typer.Argument(help="Folders ZOO/TASK/METANET of a leaderboard, as `submit` wrote them.")
+    ],
+    zoos: Annotated[list[Path], typer.Option(help="A zoo that the records are of, or a folder of zoos; may be repeated.")],
+    metanet: Annotated[
+        str | None, typer.Option(help="The submitted code, from a checkout of its commit: path/to/file.py:NAME. It is run.")
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(min=0, help="Only this seed's record; may be repeated. Default: all records.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="Seconds that the code may take for a folder of records.")] = 3600.0,
+    memory: Annotated[float, typer.Option(min=0.5, help="Gigabytes of memory that it may take.")] = 8.0,
+    by: Annotated[
+        str | None, typer.Option(metavar="WHO", help="Your name: has the board say verified, where no record is different.")
+    ] = None,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Run a submission's code again, within limits, and compare what it predicts; exit code 1 where that is different."""
+    from benchmark.scoring.fitter import Limits
+    from benchmark.submissions.rerun import rerun
+
+    say("This runs the submitter's code as you, in a process with limits and without your tokens, and in no sandbox.")
+    limits = Limits(seconds, int(memory * 10**9))
+    with stoppable():
+        found = rerun(folders, zoos, metanet=metanet, seeds=seed or (), limits=limits, device=device, by=by, report=say)
+    for one in found:
+        tier = f"; verified, as {one.verified} says" if one.verified else ""
+        say(f"{one.verdict}: {one.folder}; report: {one.report}{tier}")
+    if any(one.verdict == "different" for one in found):
         raise typer.Exit(1)
 
 

@@ -31,16 +31,17 @@ if TYPE_CHECKING:
 
 SizeArgument = Annotated[str, typer.Argument(help="Which zoos and tasks: tiny, small or full.", metavar="SIZE")]
 FolderOption = Annotated[Path, typer.Option(help="Where the zoos are, each in a folder of its name.")]
+HOME = Path("data/zoos")  # of zoos, unless --folder says another
 FinalOption = Annotated[bool, typer.Option("--final", help="Open the final zoos too: for the final table, and only then.")]
 ReferenceOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="A reference of your own in TOML; default: reference-v1.")
 ]
 
 
-@command("Reference", "build", example="reference build tiny --folder reference", of=reference_app)
+@command("Reference", "build", example="reference build tiny", of=reference_app)
 def reference_build(
     size: SizeArgument,
-    folder: FolderOption,
+    folder: FolderOption = HOME,
     only: Annotated[list[str] | None, typer.Option(help="This zoo; may be repeated. Default: all of the size.")] = None,
     final: FinalOption = False,
     images: ImagesOption = None,
@@ -78,14 +79,14 @@ def reference_build(
 @command(
     "Reference",
     "score",
-    example="reference score tiny --folder reference --metanet mine.py:Mine --out results",
+    example="reference score tiny --metanet mine.py:Mine --out results",
     of=reference_app,
 )
 def reference_score(
     size: SizeArgument,
-    folder: FolderOption,
     metanet: MetanetsOption,
     out: Annotated[Path, typer.Option(help="Where the records go.")],
+    folder: FolderOption = HOME,
     only: Annotated[list[str] | None, typer.Option(help="This task; may be repeated. Default: all of the size.")] = None,
     final: FinalOption = False,
     workers: WorkersOption = None,
@@ -116,10 +117,10 @@ def reference_score(
     say(f"{len(paths)} records under {out}")
 
 
-@command("Reference", "status", example="reference status tiny --folder reference --results results", of=reference_app)
+@command("Reference", "status", example="reference status tiny --results results", of=reference_app)
 def reference_status(
     size: SizeArgument,
-    folder: FolderOption,
+    folder: FolderOption = HOME,
     results: Annotated[Path | None, typer.Option(help="A folder of records, to say which tasks are done.")] = None,
     metanet: Annotated[
         list[str] | None, typer.Option(help="One that is to have records; may be repeated. Default: all that have some.")

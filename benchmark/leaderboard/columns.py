@@ -30,6 +30,9 @@ CERTIFICATES = {  # what the columns of certificates say of validation nets
     "worst_r2": "R² worst: at scales within 10% that change no logit",
 }
 NOTE = "* the prediction is constant and ranks nothing; tau is set to 0"
+LITE_NOTE = (
+    "Lite: a run on the smallest zoos of the reference, to try that all works; with so few test nets it ranks nothing"
+)
 LARGE = 1e4  # beyond, a number is written with its power of ten
 
 
@@ -53,6 +56,7 @@ def legend(cells: pd.DataFrame) -> str:
         else f"not scored: the baseline {BASELINE}, so what the weights add is unknown"
     )
     parts = ["mean±standard deviation over seeds [95% interval over test nets and seeds]"]
+    parts += [LITE_NOTE] * bool(cells["lite"].any())
     parts += [gain] * (not told or "gain" in shown(cells))
     parts += [f"{note}: {BASELINE} predicts a constant" for note in sorted(set(cells["gain_note"]) - {""})]
     parts += [NOTE] * bool(cells["constant"].any())

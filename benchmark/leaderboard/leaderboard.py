@@ -17,6 +17,7 @@ from benchmark.leaderboard.tracks import track_of
 from benchmark.records import records
 from benchmark.records.readable import readable
 from benchmark.records.records import Record, Stored
+from benchmark.reference.lite import is_lite
 from benchmark.statistics.derived import Derived
 from benchmark.statistics.intervals import Ends, pairs
 from benchmark.statistics.metrics import METRICS, r2
@@ -253,6 +254,7 @@ def _cell(result: Result, told: Numbers, note: str, certificate: Certificate | N
         "fitted_on": task.zoo.label(),
         "zoo": task.test_zoo.label(),
         "family": task.test_zoo.family,
+        "lite": is_lite(task.test_zoo.name),
         "metanet": result.label,
         "baseline": result.baseline,
         "parameters": nan if metanet.parameters is None else metanet.parameters,
@@ -263,6 +265,7 @@ def _cell(result: Result, told: Numbers, note: str, certificate: Certificate | N
         "constant": result.constant,
         **{f"{metric}_mean": means[metric] for metric in METRIC_NAMES},
         **{f"{metric}_std": spreads[metric] for metric in METRIC_NAMES},
+        "validation_r2": float(np.mean([found.validation["r2"] for found in result.scores])),
         **told,
         "gain_note": note,
         **attainable(task, result.target),

@@ -1,4 +1,4 @@
-"""What is worth a look in predictions: copies, tests far above validation, scores of 1. It accuses nobody."""
+"""What is worth a look: copies, tests far above validation, scores of 1, external data. It accuses nobody."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ def notices(results: Sequence[Result]) -> dict[Key, list[str]]:
         copies = _copies(group)
         for place, result in enumerate(group):
             if not result.baseline:
-                lines = [*_scores(result), *copies[place], *_name(result)]
+                lines = [*_scores(result), *copies[place], *_name(result), *_external(result)]
                 found |= {result.key: lines} if lines else {}
     return found
 
@@ -47,6 +47,11 @@ def _scores(result: Result) -> list[str]:
 def _name(result: Result) -> list[str]:
     known = None if result.own else resembles(result.records[0].metanet.name)
     return [] if known is None else [f"its name reads as {known}, which is the suite's; these records are not of its code"]
+
+
+def _external(result: Result) -> list[str]:
+    told = None if result.submission is None else result.submission.external
+    return [] if told is None else [f"it learned from more than the zoo's training nets: {told}"]
 
 
 def _copies(group: Sequence[Result]) -> list[list[str]]:

@@ -65,7 +65,8 @@ def score(
                 failed.append(f"{task.name}: {why}")
                 report(f"{task.name}: {name} is left out: {why}")
     if failed:
-        raise ValueError("\n  ".join([f"{len(failed)} metanet(s) failed on a task:", *failed]))
+        others = [f"the records of the others are kept; `metazoo leaderboard {out}` shows them"] * bool(paths)
+        raise ValueError("\n  ".join([f"{len(failed)} metanet(s) failed on a task:", *failed, *others]))
     return sorted(paths)
 
 

@@ -5,6 +5,7 @@ to be found. The process that scores runs none of the user's code, and takes fro
 shortcuts out of a score; it is no sandbox, for code that goes to look for the zoo's files on the disk.
 """
 
+import importlib.util
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -28,12 +29,24 @@ from benchmark.scoring.channel import receive, receive_bytes, send, send_bytes
 from benchmark.scoring.fit import EXACT, About, Fits, Fitting, Given, Outcome, Own
 from metanets.inputs.canonical import split
 from zoo.training.machine import one_thread_that_keeps_its_memory
+from zoo.untrusted.child import few_variables
 
 KEPT = 2**26  # bytes of a block of memory that is kept: those of a step, not those of a zoo
 ENDING = 5.0  # seconds that a process may take to end, once it has hung up
 LOOK_EVERY = 1.0  # seconds between looks whether the parent is still there
-START = "import sys; sys.path[:] = {path!r}; from benchmark.scoring.fitter import serve; serve({number})"
+START = "import sys; sys.path[:] = {path!r}; from benchmark.scoring.fitter import serve; serve({number}, memory={memory})"
 _Found = TypeVar("_Found")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a process that fits may take: seconds of wall clock, its start included, and bytes of memory of its own.
+
+    The memory is that of each process that it starts, and is not limited on macOS and Windows.
+    """
+
+    seconds: float
+    memory: int
 
 
 @checked_dataclass(frozen=True, config=EXACT)
@@ -52,16 +65,23 @@ _PREDICTIONS = TypeAdapter(dict[int, list[float]]).validate_python
 
 
 class Fitter:
-    """A process of its own that does what `Fits` does. Raises as it does, and RuntimeError where the process dies."""
+    """A process of its own that does what `Fits` does. Raises as it does, and RuntimeError where the process dies.
 
-    def __init__(self) -> None:
+    With `limits` it is ended where it takes longer, and has few of this process's variables, none of them a token.
+    """
+
+    def __init__(self, limits: Limits | None = None) -> None:
         self.channel, theirs = socket.socketpair()
-        self.metanet = ""
-        code = START.format(path=sys.path, number=theirs.fileno())
+        self.metanet, self.limits, self.late = "", limits, False
+        code = START.format(path=sys.path, number=theirs.fileno(), memory=limits and limits.memory)
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", code], stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True
-            )  # of a session of its own: Ctrl-C reaches whoever scores, who ends it
+                [sys.executable, "-c", code],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # Ctrl-C reaches whoever scores, who ends it
+                env=few_variables() if limits else None,
+            )
         self.watch = threading.Thread(target=self._watch, daemon=True)
         self.watch.start()
 
@@ -87,8 +107,13 @@ class Fitter:
         self.channel.close()
 
     def _watch(self) -> None:
-        """Ends the conversation with the process: what it started may hold its socket open."""
-        self.process.wait()
+        """Ends the process when its time is over, and then the conversation: what it started may hold its socket open."""
+        try:
+            self.process.wait(None if self.limits is None else self.limits.seconds)
+        except subprocess.TimeoutExpired:
+            self.late = True
+            _end_session(self.process.pid)
+            self.process.wait()
         with suppress(OSError):
             self.channel.shutdown(socket.SHUT_RDWR)
 
@@ -109,6 +134,8 @@ class Fitter:
             code = self.process.wait(ENDING)
         except subprocess.TimeoutExpired:
             return "does not answer any more: it has closed its connection"
+        if self.late and self.limits:
+            return f"was ended: it took more than the {self.limits.seconds:g} s that it may take"
         if code == -signal.SIGKILL:
             return "was killed (out of memory?); with fewer --workers there is more for each"
         return f"crashed ({signal.Signals(-code).name})" if code < 0 else f"ended by itself, with exit status {code}"
@@ -168,8 +195,15 @@ class Fitters:
             return fitter
 
 
-def serve(number: int) -> None:
-    """A process's life: answers what the socket of that number asks until it is closed, or the parent is gone."""
+def serve(number: int, *, memory: int | None = None) -> None:
+    """A process's life: answers what the socket of that number asks until it is closed, or the parent is gone.
+
+    `memory`: bytes of its own that it may have.
+    """
+    if memory is not None and importlib.util.find_spec("resource") is not None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     sys.argv = sys.argv[:1]
     one_thread_that_keeps_its_memory(KEPT)

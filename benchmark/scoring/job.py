@@ -4,6 +4,7 @@ This process alone knows where the zoo lies and what the labels of the test nets
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ class Job:
     tests: tuple[Path, ...]
     metanet: str
     target: str
-    seeds: range
+    seeds: Sequence[int]
     training: Training
     out: Path
     inputs: Inputs = "trained"

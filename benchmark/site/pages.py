@@ -99,6 +99,7 @@ def _board(cells: pd.DataFrame, source: Source) -> dict[str, Any]:
     return {
         "id": slug(title),
         "title": title,
+        "lite": bool(cells["lite"].any()),
         "board": cells["board"].iloc[0],
         "legend": legend(cells),
         "attainable": attainable(cells),

@@ -15,6 +15,7 @@ from benchmark.leaderboard.notices import notices
 from benchmark.records.readable import readable
 from benchmark.records.records import Stored
 from benchmark.scoring.task import reference
+from benchmark.submissions.submission import NONE
 from benchmark.submissions.verification import Tier, Verification, tier, verifications
 from zoo.dataset.reader import Zoo
 
@@ -54,7 +55,8 @@ def gathered(results: Path, zoo_folders: list[Path]) -> Source:
     for result in board.results:
         tiers[result.key] = min((reached[path.parent] for path in result.paths), key=TIERS.index)
         if result.submission is not None:
-            submissions.setdefault(result.label, []).append(asdict(result.submission))
+            told = asdict(result.submission) | {"external": result.submission.external or NONE}
+            submissions.setdefault(result.label, []).append(told)
     connected, unread = all_of(results, connectivity.FILE, connectivity.read)
     problems += unread
     opened = {reference(zoo).label(): zoo for zoo in map(zoos.open, zoo_folders)}

@@ -18,6 +18,7 @@ def words(longest: int) -> Any:
     return Field(min_length=1, max_length=longest, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$")
 
 
+NONE = "none"  # the statement that nothing else was learned from
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$")]
 
 
@@ -25,8 +26,9 @@ FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$"
 class Submission:
     """Who submits, from which code, and what for the numbers do not say: `submission.json`, beside the records.
 
-    `external_data` says whether anything but the zoo was learned from, or what. `supersedes` is the name of the folder
-    beside this one that it corrects. The tier is always the lowest: a higher one is a maintainer's to give.
+    `external_data` says what was learned from besides the zoo's training nets: a text, of which `none` is one.
+    `supersedes` is the name of the folder beside this one that it corrects. The tier is always the lowest: a higher one is
+    a maintainer's to give.
     `labels_checked` is `submit`'s word: whether it compared the labels with those of the zoo. Where it is a lie, the labels
     are, and `check --zoo` finds them.
     """
@@ -43,6 +45,13 @@ class Submission:
     submitted: Day
     labels_checked: bool = False
 
+    @property
+    def external(self) -> str | None:
+        """What was learned from besides the zoo's training nets, as the submission states it; None: nothing."""
+        if isinstance(self.external_data, bool):  # as older releases wrote it
+            return "not said what" if self.external_data else None
+        return None if self.external_data.strip().casefold().rstrip(".") == NONE else self.external_data
+
 
 _SUBMISSION = TypeAdapter(Submission).validate_json
 
@@ -52,7 +61,7 @@ def submission(**fields: object) -> Submission:
     plain = {
         "schema": "metazoo-submission-1",
         "hardware": "not given",
-        "external_data": False,
+        "external_data": NONE,
         "tier": "self-reported",
         "supersedes": None,
         "submitted": date.today().isoformat(),

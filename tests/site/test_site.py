@@ -204,6 +204,28 @@ def test_letters_that_hide_or_turn_text_are_replaced():
     assert printable("a\u202eb\x00c\ud800\nd\u2028") == "a\ufffdb\ufffdc\ufffd\nd\ufffd"
 
 
+def test_a_lite_run_its_external_data_and_its_validation_score_are_shown(tmp_path):
+    lite = dataclasses.replace(STANDARD, name="tiny-digits-resnet8-standard")
+    about = {"code_url": "https://example.org/x", "commit": "0" * 40, "contact": "me", "citation": "x"}
+    for name, zoo, data in (("statnn", lite, "CIFAR-100 <nets>"), ("deepsets", STANDARD, "none")):
+        told = dataclasses.asdict(submission(**about, external_data=data))
+        files.write_json(put(tmp_path, name, zoo) / "submission.json", told)
+    pages = site(tmp_path, [])
+    one, two = (
+        Page(pages[f"metanets/{slug(f'{name} (submitted by me)')}.html"].decode()).text() for name in ("statnn", "deepsets")
+    )
+    assert [words in one for words in ("Lite", "learned from more", "CIFAR-100 <nets>", "validation R²")] == [True] * 4
+    assert [words in two for words in ("Lite", "learned from more", "as statednone", "validation R²")] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    scores = [derived(one.frame).validation["r2"] for one in records.load(tmp_path) if one.record.metanet.name == "deepsets"]
+    board = leaderboard(tmp_path).cells.set_index("metanet")
+    assert board["validation_r2"]["deepsets (submitted by me)"] == pytest.approx(np.mean(scores))
+
+
 def test_a_citation_keeps_its_tabs_and_spaces(tmp_path):
     citation = "@misc{a,\r\n\ttitle={One\u00a0two}}"
     about = submission(code_url="https://example.org/x", commit="0" * 40, contact="me", citation=citation)

@@ -73,6 +73,11 @@ def call(
     raise ValueError(f"{name}: cannot be read ({plain(found['error'])}: {plain(found['text'])})")
 
 
+def few_variables() -> dict[str, str]:
+    """The environment of a process that is not trusted: a few of this one's variables, and no tokens."""
+    return {name: os.environ[name] for name in KEPT if name in os.environ} | SET
+
+
 def machine_memory() -> int:
     """The bytes of memory that this process can have: the machine's, or its control group's where that has less."""
     found = [psutil.virtual_memory().total]
@@ -98,7 +103,7 @@ def _run(request: IO[bytes], deadline: float) -> tuple[bytes | None, int]:
         stdin=request,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={name: os.environ[name] for name in KEPT if name in os.environ} | SET,
+        env=few_variables(),
         start_new_session=True,
     )
     assert process.stdout is not None

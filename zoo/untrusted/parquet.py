@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.messages import plain
-from zoo.untrusted.child import KEPT, SET, module_path
+from zoo.untrusted.child import few_variables, module_path
 
 MEMORY, COPIES = 2**30, 8  # addresses: for Arrow and small files; and so many times the file's own size
 SECONDS, BYTES_A_SECOND = 20.0, 5e6  # of wall clock a file; a tenth of what Arrow does
@@ -106,7 +106,7 @@ def _started() -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={name: os.environ[name] for name in KEPT if name in os.environ} | SET,
+        env=few_variables(),
         start_new_session=True,
     )
     _children.clear()

@@ -1,0 +1,167 @@
+"""Submitted code is run again: what is honest is the same, what was edited is different, what harms is stopped."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from verbs import run
+
+from benchmark.records import records
+from benchmark.records.records import Stored, Task
+from benchmark.reference.lite import is_lite
+from benchmark.scoring.fitter import Limits
+from benchmark.scoring.score import score
+from benchmark.statistics.derived import derived
+from benchmark.submissions.check import check
+from benchmark.submissions.compared import compared
+from benchmark.submissions.cross_checks import fewest_seeds
+from benchmark.submissions.rerun import rerun
+from benchmark.submissions.submission import submission
+from benchmark.submissions.submit import submit
+from benchmark.submissions.verification import read_verification
+from metanets import Training
+
+QUICK = Training(epochs=2, batch=8, learning_rates=(1e-3, 5e-3))
+ABOUT = {"code_url": "https://a.org/b", "commit": "0" * 40, "contact": "me", "citation": "mine", "external_data": "none"}
+PATIENT = Limits(300.0, 2 * 10**9)
+CODE = Path(__file__).with_name("submitted_metanet.py")
+
+
+@pytest.fixture(scope="module")
+def made(standard, tmp_path_factory) -> Path:
+    """A folder with the code and a board to which its records were submitted; tests must not change it."""
+    home = tmp_path_factory.mktemp("made")
+    code = shutil.copy(CODE, home / "mine.py")
+    score([standard], [f"{code}:Mine"], "test_accuracy", out=home / "records", training=QUICK)
+    submit([home / "records"], submission(**ABOUT), to=home / "board", zoo_folders=[standard])
+    return home
+
+
+@pytest.fixture
+def place(made, tmp_path) -> Path:
+    """A copy, to change."""
+    return shutil.copytree(made, tmp_path / "made")
+
+
+def submitted(place: Path) -> Path:
+    return next((place / "board").glob("*/*/mine.Mine"))
+
+
+def edit(found: Stored, move: float) -> None:
+    """Moves one test prediction, and has the record state the scores and the hash of what it then says."""
+    frame = found.frame.copy()
+    frame.loc[frame.index[frame["split"] == "test"][0], "prediction"] += move
+    reference, data = records.predictions_file(found.path, frame)
+    scores = derived(frame)
+    changed = dataclasses.replace(found.record, predictions=reference, test=scores.test, constant_prediction=scores.constant)
+    records.write(found.path, changed, data)
+
+
+def test_honest_code_predicts_the_same_bits_and_may_be_called_verified(place, standard, monkeypatch, capsys):
+    home, board = submitted(place), place / "board"
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    (place / "note").touch()
+    words = ("verify-submission", home, "--zoos", standard, "--metanet", f"{place / 'mine.py'}:Mine", "--by", "Me")
+    code, out, err = run(monkeypatch, capsys, *words)
+    assert (code, err) == (0, "")
+    assert "in no sandbox" in out
+    report = json.loads(next((board / "verifications/reruns").glob("*.json")).read_text())
+    assert report["verdict"] == "same"
+    assert [one["largest"] for one in report["records"]] == [{"validation": 0, "test": 0}] * 5
+    assert read_verification(next((board / "verifications").glob("*.json"))).by == "Me"
+    assert not check(board, [standard]).problems
+    assert "HF_TOKEN" not in (place / "note").read_text()
+
+
+def test_an_edited_prediction_is_different_and_only_seeds_that_are_asked_for_are_compared(place, standard):
+    home, name = submitted(place), f"{place / 'mine.py'}:Mine"
+    found = records.stored(home / "seed-3.json")
+    edit(found, 50 * found.frame["target"].std())
+    (one,) = rerun([home], [standard], metanet=name, seeds=[3, 2], limits=PATIENT, by="Me")
+    assert [(part.seed, part.verdict) for part in one.records] == [(2, "same"), (3, "different")]
+    assert (one.verdict, one.verified) == ("different", None)
+
+
+@pytest.mark.parametrize(
+    ("does", "limits", "said"),
+    [
+        ("sleep", Limits(1.0, 2 * 10**9), "took more than the 1 s that it may take"),
+        ("bomb", PATIENT, "memory"),
+        ("lie", PATIENT, "second"),
+    ],
+)
+def test_code_that_harms_is_stopped_and_said_in_a_line(place, standard, does, limits, said):
+    (place / does).touch()
+    with pytest.raises(ValueError, match=said) as told:
+        rerun([submitted(place)], [standard], metanet=f"{place / 'mine.py'}:Mine", seeds=[0], limits=limits)
+    assert str(told.value).count("\n") == 0
+    assert "mine.Mine" in str(told.value)
+    assert not (place / "board/verifications").exists()
+
+
+def other_code(place: Path) -> None:
+    with (place / "mine.py").open("a") as file:
+        file.write("# changed\n")
+
+
+def no_settings(place: Path) -> None:
+    for path in submitted(place).glob("seed-*.json"):
+        value = json.loads(path.read_text())
+        path.write_text(json.dumps(value | {"tuned": {"training": {"run": "me"}}}))
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "zoo", "said"),
+    [
+        (
+            other_code,
+            "mine.py:Mine",
+            "standard",
+            "its records name SHA-256 .* of mine.py, and this is .*; get https://a.org/b",
+        ),
+        (lambda _: None, "other.py:Mine", "standard", "its records are of mine:Mine"),
+        (lambda _: None, None, "standard", "its code is not here; get https://a.org/b at commit 00000000"),
+        (lambda _: None, "mine.py:Mine", "asymmetric", "is not among those given"),
+        (no_settings, "mine.py:Mine", "standard", "settings that this release does not know"),
+        (lambda p: (submitted(p) / "submission.json").unlink(), "mine.py:Mine", "standard", "no submission.json"),
+        (lambda p: (submitted(p) / "seed-1.parquet").unlink(), "mine.py:Mine", "standard", "seed-1.parquet"),
+        (lambda p: (submitted(p) / "seed-1.json").unlink(), "mine.py:Mine", "standard", "4 seed"),
+    ],
+)
+def test_what_is_unclear_is_refused_in_a_line(place, request, change, name, zoo, said):
+    change(place)
+    with pytest.raises(ValueError, match=said) as told:
+        rerun([submitted(place)], [request.getfixturevalue(zoo)], metanet=name and f"{place / name}", limits=PATIENT)
+    assert str(told.value).count("\n") == 0
+    assert not (place / "board/verifications").exists()
+
+
+@pytest.mark.parametrize(("move", "verdict"), [(0.0, "same"), (1e-6, "same"), (0.01, "close"), (10.0, "different")])
+def test_how_far_one_prediction_may_move(place, move, verdict):
+    path = submitted(place) / "seed-0.json"
+    before = records.stored(path)
+    assert before.frame is not None
+    edit(before, move * before.frame.loc[before.frame["split"] == "test", "target"].std(ddof=0))
+    found = compared(records.stored(path), before, "folder")
+    assert found.verdict == verdict
+    assert found.largest["test"] == pytest.approx(move, abs=1e-12)
+
+
+def test_as_many_seeds_are_enough_as_the_reference_asks_for():
+    zoos = [records.ZooReference(name, "standard", "0" * 64) for name in ("tiny-digits-resnet8-standard", "mine")]
+    counts = {"train": 64, "validation": 32, "test": 32}
+    tasks = [Task("test_accuracy", "trained", zoo, zoo, None, None, counts, 0) for zoo in zoos]
+    assert [fewest_seeds(task) for task in tasks] == [2, 5]
+    assert [is_lite(zoo.name) for zoo in zoos] == [True, False]
+    other = dataclasses.replace(tasks[0], target="train_accuracy")
+    assert fewest_seeds(other) == 5
+
+
+@pytest.mark.parametrize(
+    ("stated", "read"),
+    [("none", None), ("None.", None), (False, None), (True, "not said what"), ("CIFAR-100 nets", "CIFAR-100 nets")],
+)
+def test_what_else_was_learned_from_is_a_statement(stated, read):
+    assert submission(**ABOUT | {"external_data": stated}).external == read
