@@ -1,8 +1,8 @@
 """Consensus: how far a net answers as the training nets do, on images that these nets were made to agree on.
 
 How often two nets disagree tells how often they err (Jiang et al. 2022, arXiv 2106.13799): nets that were trained well
-agree, whatever they were trained from. Jiang et al. take images of the task. Here there are none: images are made so that some
-of the training nets see a class in them (Simonyan et al. 2014, arXiv 1312.6034; Yin et al. 2020, arXiv 1912.08795).
+agree, whatever they were trained from. Jiang et al. take images of the task. Here there are none: images are made so that
+some of the training nets see a class in them (Simonyan et al. 2014, arXiv 1312.6034; Yin et al. 2020, arXiv 1912.08795).
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from torch import Generator, Tensor
 from metanets.baselines import fit_ridge, restored_ridge
 from metanets.fit import validation_r2
 from metanets.forests import fit_extra_trees, restored_extra_trees
-from metanets.inputs.batch import length, rows
+from metanets.inputs.batch import floats, length, rows
 from metanets.inputs.layers import FEATURES
 from metanets.inputs.matrices import quantiles
 from metanets.inputs.runnable import IMAGE, Run, runner_of
@@ -129,6 +129,7 @@ def fit_consensus(
     count = length(train.features)
     if count < FEWEST:
         raise MistakeError(f"there are {count} training nets; a consensus takes at least {FEWEST}, two a panel")
+    train, validation = (replace(part, features=floats(part.features)) for part in (train, validation))
     run, rng = runner_of(train.layout), stream("consensus", seed)
     seat = torch.randperm(count, generator=rng) % PANELS
     panels = [panel_of(rows(train.features, torch.nonzero(seat == own).squeeze(1)), run, rng) for own in range(PANELS)]
@@ -178,6 +179,7 @@ def _mean_of(run: Run, panels: list[Panel], scale: Tensor, readers: list[Predict
         if any(nets[IMAGE].shape[1:] != panel.images.shape[1:] for panel in panels):
             size, own = ([*part] for part in (nets[IMAGE].shape[1:], panels[0].images.shape[1:]))
             raise MistakeError(f"these nets are run on images of {size}; the panels' images are of {own}")
+        nets = floats(nets)
         features = _beside(_judged(nets, run, panels).mean(dim=0), nets)
         if features.shape[1] != scale.shape[1]:
             raise MistakeError(f"these nets have {features.shape[1]} features; it was fitted on {scale.shape[1]}")

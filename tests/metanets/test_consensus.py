@@ -99,8 +99,12 @@ def test_spoilt_nets_are_found_out_and_what_was_saved_predicts_the_same():
     fitted = METANETS["consensus"].fit(train, validation, training=Training(), seed=0)
     predicted = fitted.predict(test.features)
     assert validation_r2(test.target, predicted) > 0.8
+    of_halves = replace(train, features={name: part.half() for name, part in train.features.items()})
+    METANETS["consensus"].fit(of_halves, validation, training=Training(), seed=0)
     again = restored_consensus(fitted.tensors(), train.layout)
     np.testing.assert_array_equal(again(test.features), predicted)
+    halves = {name: part.half() for name, part in test.features.items()}  # as zoos may keep them
+    np.testing.assert_allclose(fitted.predict(halves), predicted, atol=0.02)
     alone = [fitted.predict(rows(test.features, torch.tensor([net])))[0] for net in range(4)]
     np.testing.assert_allclose(alone, predicted[:4], rtol=1e-12)
 
