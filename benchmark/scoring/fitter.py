@@ -67,7 +67,8 @@ _PREDICTIONS = TypeAdapter(dict[int, list[float]]).validate_python
 class Fitter:
     """A process of its own that does what `Fits` does. Raises as it does, and RuntimeError where the process dies.
 
-    With `limits` it is ended where it takes longer, and has few of this process's variables, none of them a token.
+    With `limits` it is ended where it takes longer, has few of this process's variables, none of them a token, and what it
+    prints is not shown.
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
@@ -78,6 +79,8 @@ class Fitter:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", code],
                 stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL if limits else None,
+                stderr=subprocess.DEVNULL if limits else None,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C reaches whoever scores, who ends it
                 env=few_variables() if limits else None,
