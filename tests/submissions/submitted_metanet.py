@@ -16,6 +16,7 @@ class Mine(nn.Module):
         self.layer = nn.Linear(weights, 1)
         if (HERE / "note").exists():
             (HERE / "note").write_text("\n".join(os.environ))
+            print("of a stranger")
         if (HERE / "sleep").exists():
             time.sleep(600)
         if (HERE / "bomb").exists():

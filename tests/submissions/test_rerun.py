@@ -59,14 +59,15 @@ def edit(found: Stored, move: float) -> None:
     records.write(found.path, changed, data)
 
 
-def test_honest_code_predicts_the_same_bits_and_may_be_called_verified(place, standard, monkeypatch, capsys):
+def test_honest_code_predicts_the_same_bits_and_may_be_called_verified(place, standard, monkeypatch, capfd):
     home, board = submitted(place), place / "board"
     monkeypatch.setenv("HF_TOKEN", "secret")
     (place / "note").touch()
     words = ("verify-submission", home, "--zoos", standard, "--metanet", f"{place / 'mine.py'}:Mine", "--by", "Me")
-    code, out, err = run(monkeypatch, capsys, *words)
+    code, out, err = run(monkeypatch, capfd, *words)
     assert (code, err) == (0, "")
     assert "in no sandbox" in out
+    assert "of a stranger" not in out
     report = json.loads(next((board / "verifications/reruns").glob("*.json")).read_text())
     assert report["verdict"] == "same"
     assert [one["largest"] for one in report["records"]] == [{"validation": 0, "test": 0}] * 5
