@@ -192,9 +192,9 @@ def leaderboard(
         raise typer.BadParameter(f"--tracks has no format {kind}; take csv or json")
     board = leaderboard(results)
     if by_track:
-        found = tracks(board.cells)
+        found = tracks(board)
         if kind == "terminal":
-            title = "R² by track (rank); below 0 counts as 0; -: no records on all its tasks"
+            title = "tau by track (rank), and gain over the recipe; -: no records on all its tasks"
             console.print(frame_table(in_words(found), title, width=console.width))
         else:
             rows = found.reset_index()

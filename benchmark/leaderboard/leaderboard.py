@@ -13,7 +13,7 @@ from benchmark.analyses.certificates import Certificate, Kept, kept
 from benchmark.leaderboard.beyond import attainable
 from benchmark.leaderboard.entries import Entry, Key, Sorted, sorted_out
 from benchmark.leaderboard.numbers import Numbers, numbers
-from benchmark.leaderboard.tracks import track_of
+from benchmark.leaderboard.track import track_of
 from benchmark.records import records
 from benchmark.records.readable import readable
 from benchmark.records.records import Record, Stored

@@ -1,64 +1,99 @@
 """All tasks on one page: tracks, the tasks of one question each, and the mean over tracks that a metanet is ranked by."""
 
+from collections.abc import Mapping
+
+import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
+from benchmark.leaderboard.entries import Key
+from benchmark.leaderboard.leaderboard import BASELINE, Leaderboard, Result
+from benchmark.leaderboard.numbers import positions
 from benchmark.leaderboard.ranking import that_count
-from benchmark.records.facts import facts_by_name
-from benchmark.records.records import Task
+from benchmark.leaderboard.track import TRACKS
+from benchmark.statistics.intervals import means_of, resampled
+from benchmark.statistics.metrics import kendall_tau
 
-# Track -> its question, in the order of a table's columns.
-TRACKS = {
-    "in zoo": "other nets of the same zoo",
-    "shift": "nets whose hyper-parameter lies beyond those fitted on",
-    "transfer": "nets of another zoo: another family or width, or moved copies",
-    "few nets": "as in zoo, fitted on few nets",
-    "hidden axes": "nets of one recipe, where hyper-parameters say nothing",
-    "pairs": "a number of two nets, such as the barrier between them",
-}
-MEAN = "mean"
+MEAN, GAIN = "mean", "gain"
+RESAMPLES = 400  # of the nets of each task and zoo: a page of 2,000 records is to be made in seconds
+BOUNDS = (0.025, 0.975)
+
+Means = Float[np.ndarray, " _resample"]
 
 
-def track_of(task: Task) -> str:
-    """The track of a task, which follows from it alone; a zoo whose recipe is not known is no zoo of one recipe."""
-    if task.pairs is not None:
-        return "pairs"
-    if task.train_nets is not None:
-        return "few nets"
-    if task.shift is not None:
-        return "shift"
-    if task.zoo != task.test_zoo:
-        return "transfer"
-    return "hidden axes" if (task.facts or facts_by_name(task.test_zoo.name)).varied == [] else "in zoo"
+def tracks(board: Leaderboard) -> pd.DataFrame:
+    """A row a metanet, best first: its `mean` over tracks, `rank` and `position` by it, the `gain` in it over the recipe
+    (BASELINE), and for each track its score and rank there. Scores and gain have 95% intervals, `NAME low` and `NAME high`.
 
-
-def tracks(cells: pd.DataFrame) -> pd.DataFrame:
-    """A row a metanet, best first: its `mean` over tracks, `rank` by it, and for each track its score and rank there.
-
-    The score of a track is the mean of R² over its tasks and zoos, where R² below 0 counts as 0: one prediction far off, as
-    on another zoo, would else decide the whole. Who lacks a task on a zoo among those `that_count` has no score in that
-    track, no mean and no rank, which are NaN, and stands below. Ranks are from 1.
+    The score of a track is the mean of tau over its tasks and zoos. Not of R²: beyond the nets that a metanet was fitted on,
+    as in shift and transfer, R² tells how far its scale is off before it tells anything else, and one prediction far off
+    would decide the whole. Who lacks a task on a zoo among those `that_count` has no score in that track, no mean and no
+    rank, which are NaN, and stands below. Ranks are from 1. Positions are as `positions` has them, baselines included.
+    Intervals are over test nets and seeds; all metanets are given the same draws. One with one seed has none.
     """
-    table = cells.assign(r2=cells["r2_mean"].clip(lower=0)).pivot(
-        index=["track", "task", "zoo"], columns="metanet", values="r2"
-    )
-    scores = that_count(table, cells).groupby(level="track").agg(lambda of_track: of_track.mean(skipna=False))
-    scores = scores.reindex([track for track in TRACKS if track in scores.index])
-    found = pd.DataFrame({MEAN: scores.mean(skipna=False)})
-    found["rank"] = found[MEAN].rank(ascending=False)
-    for track, row in scores.iterrows():
-        found[str(track)], found[f"{track} rank"] = row, row.rank(ascending=False)
-    return found.sort_values([MEAN, *map(str, scores.index)], ascending=False)
+    known = board.cells.set_index(["track", "task", "zoo", "metanet"])["tau_mean"].unstack("metanet")
+    counting = that_count(known, board.cells)
+    results = {result.key: result for result in board.results}
+    of_tracks = {
+        track: _of_track(results, [(task, zoo) for one, task, zoo in counting.index if one == track], counting.columns)
+        for track in TRACKS
+        if track in counting.index.get_level_values("track")
+    }
+    whole = [name for name in counting.columns if all(name in of for of in of_tracks.values())]
+    means = {name: np.mean([of[name] for of in of_tracks.values()], axis=0) for name in whole}
+    recipe = means.get(BASELINE)
+    over = {name: of - recipe for name, of in means.items() if recipe is not None and name != BASELINE}
+    places = positions([of[:, None] for of in means.values()])
+    columns = _columns(MEAN, means).rename(columns={f"{MEAN} rank": "rank"})
+    columns["position"] = pd.Series(dict(zip(means, map(float, places), strict=True)), dtype=float)
+    parts = [columns, _columns(GAIN, over).drop(columns=f"{GAIN} rank"), *(_columns(*one) for one in of_tracks.items())]
+    table = pd.concat([part.reindex(counting.columns) for part in parts], axis="columns").rename_axis("metanet")
+    once = {result.label for result in board.results if len(result.records) == 1 and not result.baseline}
+    table.loc[table.index.isin(once), [name for name in table if name.endswith((" low", " high"))]] = np.nan
+    return table.sort_values([MEAN, *of_tracks], ascending=False)
+
+
+def _of_track(results: Mapping[Key, Result], cells: list[tuple[str, str]], names: pd.Index) -> dict[str, Means]:
+    """The score of each metanet that has all these cells: first as it is, then on each resample."""
+    whole = [name for name in names if all((*cell, name) in results for cell in cells)]
+    return {name: np.mean([_means(results[*cell, name]) for cell in cells], axis=0) for name in whole}
+
+
+def _means(result: Result) -> Means:
+    """The mean tau over seeds of the test nets as they are, and then on each resample of nets and seeds."""
+    return means_of(resampled(result.target, result.predicted, kendall_tau, resamples=RESAMPLES, ends=result.ends))
+
+
+def _columns(name: str, of: Mapping[str, Means]) -> pd.DataFrame:
+    """A row for each that has it: the value, its bounds, its rank."""
+    rows = [(found[0], *np.nanquantile(found[1:], BOUNDS)) for found in of.values()]
+    table = pd.DataFrame(rows, index=list(of), columns=[name, f"{name} low", f"{name} high"], dtype=float)
+    table[f"{name} rank"] = table[name].rank(ascending=False)
+    return table
 
 
 def in_words(found: pd.DataFrame) -> pd.DataFrame:
-    """What `tracks` found as text: scores to three places with the rank in brackets, and a dash where there is none."""
-    heads = [name for name in found.columns if not name.endswith("rank")]
-    ranks = {head: "rank" if head == MEAN else f"{head} rank" for head in heads}
-    return pd.DataFrame(
-        {head: [_text(*pair) for pair in zip(found[head], found[ranks[head]], strict=True)] for head in heads},
-        index=found.index,
-    )
+    """What `tracks` found as text: the mean and the gain with intervals, each track with its rank; a dash: there is none."""
+    heads = [name for name in found.columns if f"{name} low" in found.columns and name not in (MEAN, GAIN)]
+    words = {"position": [_whole(value) for value in found["position"]]}
+    for head in (MEAN, GAIN):
+        sign = "+" if head == GAIN else ""
+        bounds = zip(*(found[name] for name in (head, f"{head} low", f"{head} high")), strict=True)
+        words[head] = [_interval(value, low, high, sign) for value, low, high in bounds]
+    for head in heads:
+        words[head] = [_ranked(*row) for row in found[[head, f"{head} rank"]].to_numpy()]
+    return pd.DataFrame(words, index=found.index)
 
 
-def _text(score: float, rank: float) -> str:
+def _whole(value: float) -> str:
+    return "-" if pd.isna(value) else f"{value:g}"
+
+
+def _interval(value: float, low: float, high: float, sign: str) -> str:
+    if pd.isna(value):
+        return "-"
+    return f"{value:{sign}.3f}" + ("" if pd.isna(low) else f" [{low:{sign}.2f}, {high:{sign}.2f}]")
+
+
+def _ranked(score: float, rank: float) -> str:
     return "-" if pd.isna(score) else f"{score:.3f} ({rank:g})"

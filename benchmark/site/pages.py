@@ -11,6 +11,8 @@ import pandas as pd
 
 from benchmark.leaderboard.columns import about, attainable, families, legend, shown
 from benchmark.leaderboard.ranking import Ranking, ranked
+from benchmark.leaderboard.track import TRACKS
+from benchmark.leaderboard.tracks import MEAN, in_words, tracks
 from benchmark.records.records import Record
 from benchmark.scoring.task import reference
 from benchmark.site import pictures
@@ -48,7 +50,7 @@ def _page(values: dict[str, Any], drawn: Iterable[Picture], *more: tuple[str, by
 
 
 def index(source: Source) -> Page:
-    """The first page: a board for each task and architecture, transfer, sample efficiency."""
+    """The first page: all tracks, a board for each task and architecture, transfer, sample efficiency."""
     boards = sorted(source.board.boards(), key=lambda cells: _place(cells["task"].iloc[0]))
     tasks: dict[str, list[dict[str, Any]]] = {}
     for cells in boards:
@@ -66,6 +68,7 @@ def index(source: Source) -> Page:
     drawn = [picture for found in tasks.values() for board in found for picture in board["pictures"]]
     values = {
         "tasks": tasks,
+        "tracks": _tracks(source),
         "counts": counts,
         "latest": latest,
         "tiers": TIERS,
@@ -75,6 +78,21 @@ def index(source: Source) -> Page:
         "connected": source.connected,
     }
     return _page(values, [*drawn, *(picture for _, _, picture in matrices), *curves])
+
+
+def _tracks(source: Source) -> dict[str, Any] | None:
+    """The table over all tracks: its heads, and a line for each metanet that has a mean; None: there is no second track."""
+    found = tracks(source.board)
+    heads = [name for name in TRACKS if name in found]
+    found = found[found[MEAN].notna()]
+    if len(heads) < 2 or found.empty:
+        return None
+    words, baseline = in_words(found), source.board.cells.groupby("metanet")["baseline"].first()
+    rows = [
+        (name, bool(baseline[name]), [(text, found.loc[name, head]) for head, text in words.loc[name].items()])
+        for name in words.index
+    ]
+    return {"heads": list(words.columns), "rows": rows, "about": {head: TRACKS[head] for head in heads}}
 
 
 def _place(task: str) -> tuple[int, str, int]:

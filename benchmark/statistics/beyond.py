@@ -17,13 +17,11 @@ from jaxtyping import Float, Int
 
 from benchmark.statistics.intervals import Ends, Predictions, Table, weights_of
 from benchmark.statistics.metrics import Values
+from benchmark.statistics.taus import Rows, Weights, taus
 
 STRATA, LEAST, MOST = 10, 8, 250  # how many; nets in each, at least and at most
 ROUNDING = 1e-12  # of a value: what a line leaves below this is nothing
 AT_ONCE = 2**24  # weights of resamples: bounds the memory
-
-Weights = Float[np.ndarray, "_resample _net"]
-Rows = Float[np.ndarray, "_row _net"]
 
 
 def r2_beyond(true: Values, predicted: Values, baseline: Values) -> float:
@@ -53,7 +51,7 @@ def tau_beyond(true: Values, predicted: Values, baseline: Values) -> float:
     own prediction; NaN where the baseline leaves nothing to rank within strata.
     """
     return float(
-        _taus(np.ones((1, len(true))), left(true, baseline), left(predicted, baseline)[None], strata(baseline))[0, 0]
+        taus(np.ones((1, len(true))), left(true, baseline), left(predicted, baseline)[None], strata(baseline))[0, 0]
     )
 
 
@@ -107,7 +105,7 @@ def tables_beyond(
     within, parts = strata(baseline), list[tuple[Table, Table]]()
     with np.errstate(all="ignore"):  # where a resample has nothing to explain, it is left out
         for weights in weights_of(len(true), resamples, seed, ends, at_once=max(1, AT_ONCE // len(true))):
-            parts.append((_partial(weights, rest, guesses, baseline), _taus(weights, rest, guesses, within)))
+            parts.append((_partial(weights, rest, guesses, baseline), taus(weights, rest, guesses, within)))
     of_r2, of_tau = (np.concatenate(tables) for tables in zip(*parts, strict=True))
     return of_r2, of_tau
 
@@ -138,27 +136,3 @@ def _scaled(rows: Rows) -> Rows:
 
 def _over(part: Float[np.ndarray, "..."], whole: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     return np.where(whole > ROUNDING, part / whole, 0.0)
-
-
-def _taus(weights: Weights, rest: Values, guesses: Rows, within: Int[np.ndarray, " _"]) -> Table:
-    """Tau-b of each row on nets with weights, which count pairs: w'Sw with S the signs of the differences of all pairs."""
-    agree, untied, ranked = np.zeros((3, len(weights), len(guesses)))
-    for stratum in range(within.max() + 1):
-        some = within == stratum
-        drawn, signs = weights[:, some], _signs(rest[some])
-        untied += _pairs(drawn, np.abs(signs))[:, None]
-        for row, values in enumerate(guesses[:, some]):
-            order = _signs(values)
-            agree[:, row] += _pairs(drawn, signs * order)
-            ranked[:, row] += _pairs(drawn, np.abs(order))
-    with np.errstate(all="ignore"):
-        taus = np.where(ranked > 0, agree / np.sqrt(untied * ranked), 0.0)
-        return np.where(untied > 0, taus, nan)
-
-
-def _signs(values: Values) -> Float[np.ndarray, "net net"]:
-    return np.sign(values[:, None] - values)
-
-
-def _pairs(weights: Weights, of: Float[np.ndarray, "_net _net"]) -> Float[np.ndarray, " _resample"]:
-    return ((weights @ of) * weights).sum(axis=1)

@@ -1,66 +1,84 @@
 """Tracks: a score is a plain mean of means; who lacks a task that counts has none; ranks are those of sorted means."""
 
+import itertools
 import json
 import re
 import sys
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
+from scipy.stats import kendalltau
 
 from benchmark.cli import main
-from benchmark.leaderboard.leaderboard import leaderboard
-from benchmark.leaderboard.tracks import TRACKS, in_words, track_of, tracks
+from benchmark.leaderboard.leaderboard import Leaderboard, leaderboard
+from benchmark.leaderboard.track import TRACKS, track_of
+from benchmark.leaderboard.tracks import in_words, tracks
 from benchmark.records.facts import Facts
-from benchmark.records.records import read
+from benchmark.records.records import Task, read
 from benchmark.scoring.score import score
 from metanets import Training
+from tests.made_records import ASYMMETRIC, STANDARD, put
 
-TASKS = {"in zoo": ["plain"], "few nets": ["nets=16", "nets=32"], "pairs": ["pairs=9"]}
-NAMES = ["good", "better", "wild", "lacking", "strange"]
-
-
-def cells(rng: np.random.Generator) -> pd.DataFrame:
-    """A row for each task, zoo and metanet but one, which is not of the suite, and a task that it alone has."""
-    rows = [
-        {
-            "track": track,
-            "task": task,
-            "zoo": zoo,
-            "metanet": name,
-            "own": name != "strange",
-            "r2_mean": rng.normal(0.5, 0.6),
-        }
-        for track, names in TASKS.items()
-        for task in names
-        for zoo in ("a", "b")
-        for name in NAMES
-        if (name, task, zoo) != ("lacking", "nets=32", "b")
-    ]
-    rows.append({"track": "shift", "task": "mine", "zoo": "a", "metanet": "strange", "own": False, "r2_mean": 1.0})
-    return pd.DataFrame(rows)
+TASKS = {"in zoo": [{}], "few nets": [{"train_nets": 16}, {"train_nets": 32}], "shift": [{"shift": "epochs"}]}
+NOISE = {"ridge": 0.5, "probe": 1.0, "trees_hyper_parameters": 2.0, "mlp": 3.0}  # the last lacks a task
+PLAIN = Task("test_accuracy", "trained", STANDARD, STANDARD, None, None, {"train": 64, "validation": 40, "test": 40}, 0)
 
 
-def test_the_score_of_a_track_is_the_plain_mean_of_its_tasks_with_nothing_below_zero():
-    made = cells(np.random.default_rng(0))
-    found = tracks(made)
-    assert "shift" not in found  # of a stranger's own task nobody is asked
-    for name in NAMES:
+@pytest.fixture(scope="module")
+def board(tmp_path_factory) -> Leaderboard:
+    """Three metanets on two zoos, another that lacks a task, and one not of the suite with a task that it alone has."""
+    folder = tmp_path_factory.mktemp("records")
+    for zoo, options in itertools.product((STANDARD, ASYMMETRIC), itertools.chain(*TASKS.values())):
+        task = replace(PLAIN, zoo=zoo, test_zoo=zoo, **options)
+        for name, noise in NOISE.items():
+            if name != "mlp" or options or zoo == STANDARD:
+                put(folder, name, zoo, noise=noise, task=task, seeds=(0, 1, 2))
+    put(folder, "mine.Mine", code="d", noise=0.1, task=replace(PLAIN, inputs="all"))
+    return leaderboard(folder)
+
+
+def test_the_score_of_a_track_is_the_plain_mean_of_its_tasks(board):
+    found, cells = tracks(board), board.cells
+    for name in NOISE:
         means = []
-        for track, names in TASKS.items():
-            own = made[(made["metanet"] == name) & made["task"].isin(names)]["r2_mean"]
-            complete = len(own) == 2 * len(names)
-            means.append(np.mean([max(0.0, value) for value in own]) if complete else np.nan)
+        for track, options in TASKS.items():
+            own = cells[(cells["metanet"] == name) & (cells["track"] == track)]["tau_mean"]
+            means.append(own.mean() if len(own) == 2 * len(options) else np.nan)
             np.testing.assert_allclose(found.loc[name, track], means[-1])
         np.testing.assert_allclose(found.loc[name, "mean"], np.mean(means))
-    assert found.loc["lacking", ["few nets", "few nets rank", "mean", "rank"]].isna().all()
-    assert found.index[-1] == "lacking"
-    others = found.drop(index="lacking")
-    assert others["rank"].tolist() == [1, 2, 3, 4]
-    assert others["mean"].is_monotonic_decreasing
-    assert in_words(found).loc["lacking", "few nets"] == "-"
-    assert in_words(found).iloc[0, 0] == f"{others['mean'].iloc[0]:.3f} (1)"
+    whole = found.loc[["ridge", "probe", "trees_hyper_parameters"]]
+    assert whole["rank"].tolist() == [1, 2, 3]
+    assert whole["position"].iloc[[0, 2]].tolist() == [1, 3]
+    others = found.drop(index=whole.index)  # of a stranger's own task nobody is asked
+    assert others[["in zoo", "mean", "rank", "gain", "position"]].isna().all(axis=None)
+    words = in_words(found)
+    assert words.loc["mlp"].tolist().count("-") == 4
+    assert words["mean"].iloc[0].startswith(f"{whole['mean'].iloc[0]:.3f} [")
+    assert words.loc["trees_hyper_parameters", "gain"] == "-"
+
+
+def test_the_interval_of_the_mean_is_that_of_a_plain_bootstrap(board):
+    found = tracks(board)
+    for name in ("probe", "trees_hyper_parameters"):
+        own = [result for result in board.results if result.label == name]
+        rng, means = np.random.default_rng(0), []
+        for _ in range(400):
+            nets, seeds = rng.integers(40, size=40), rng.integers(3, size=2)
+            of_tracks = []
+            for track in TASKS:
+                taus = [
+                    kendalltau(one.target[nets], one.predicted[at][nets]).statistic
+                    for one in own
+                    if track_of(one.records[0].task) == track
+                    for at in seeds
+                ]
+                of_tracks.append(np.mean(taus))
+            means.append(np.mean(of_tracks))
+        low, high = np.quantile(means, (0.025, 0.975))
+        assert found.loc[name, "mean high"] - found.loc[name, "mean low"] == pytest.approx(high - low, rel=0.25)
+        assert found.loc[name, "mean low"] == pytest.approx(low, abs=0.25 * (high - low))
+    assert found.loc["probe", "gain low"] < found.loc["probe", "gain"] < found.loc["probe", "gain high"]
 
 
 def test_every_task_has_a_track(standard, tmp_path):
@@ -88,7 +106,7 @@ def test_the_command_shows_them(standard, tmp_path, monkeypatch, capsys):
     for train_nets in (None, [16]):
         names = ["mean", "trees_hyper_parameters"]
         score([standard], names, "test_accuracy", out=tmp_path, seeds=1, train_nets=train_nets)
-    found = tracks(leaderboard(tmp_path).cells)
+    found = tracks(leaderboard(tmp_path))
     for options in ([], ["--format", "json"], ["--format", "csv"]):
         monkeypatch.setattr(sys, "argv", ["metazoo", "leaderboard", str(tmp_path), "--tracks", *options])
         with pytest.raises(SystemExit, match="0"):

@@ -19,6 +19,7 @@ from benchmark.statistics.intervals import (
     resampled,
 )
 from benchmark.statistics.metrics import METRICS, kendall_tau, mean_absolute_error, r2, r2_of_rows
+from benchmark.statistics.taus import taus
 
 SCALES = np.array([0.8, 1.0, 1.25])  # of a seed's errors, so that seeds differ; each as likely
 SHARED, OWN = 0.4, 0.2  # standard deviations of the errors that all seeds make and that each makes
@@ -284,3 +285,16 @@ def test_r2_of_a_thousand_resamples_of_a_large_zoo_takes_a_moment():
     begun = time.process_time()
     interval(true, one, r2)
     assert time.process_time() - begun < 5  # 0.5 s; the rest is for the checks of the shapes, which only tests make
+
+
+@pytest.mark.parametrize("ends", [None, np.stack([np.arange(30) % 9, 9 + np.arange(30) % 7], axis=1)], ids=["nets", "pairs"])
+def test_taus_at_once_are_those_one_by_one(ends):
+    rng = np.random.default_rng(0)
+    true = rng.integers(6, size=30).astype(float)
+    predicted = np.stack([rng.normal(size=30), np.round(true + rng.normal(size=30)), np.zeros(30)])
+    fast = resampled(true, predicted, kendall_tau, resamples=50, ends=ends)
+    slow = resampled(true, predicted, lambda one, other: kendall_tau(one, other), resamples=50, ends=ends)
+    np.testing.assert_allclose(fast, slow, atol=1e-12)
+    weights = np.array([[2.0, 1, 0, 3]])
+    at = [0, 0, 1, 3, 3, 3]
+    assert taus(weights, true[:4], predicted[:2, :4])[0, 1] == pytest.approx(kendall_tau(true[at], predicted[1][at]))
