@@ -88,6 +88,11 @@ def simulated(
 
 
 def power(folder: Path | str, *, seeds: int = SEEDS, resamples: int = 1000) -> pd.DataFrame:
+    """`power_of` all records in a folder."""
+    return power_of(results_of(*readable(Path(folder).expanduser()))[1], seeds=seeds, resamples=resamples)
+
+
+def power_of(results: Sequence[Result], *, seeds: int = SEEDS, resamples: int = 1000) -> pd.DataFrame:
     """A row for each task and test zoo: task, zoo, nets, pairs, least, needed.
 
     `pairs` of neighbours in the order of R², of metanets no more than NEAR below the best; `least` is the median over these
@@ -95,11 +100,11 @@ def power(folder: Path | str, *, seeds: int = SEEDS, resamples: int = 1000) -> p
     DIFFERENCE so.
     """
     grouped: dict[tuple[str, str], list[Result]] = {}
-    for result in results_of(*readable(Path(folder).expanduser()))[1]:
+    for result in results:
         grouped.setdefault(result.key[:2], []).append(result)
     rows = []
-    for (task, zoo), results in grouped.items():
-        near = [one for one in results if _score(one) > max(map(_score, results)) - NEAR]
+    for (task, zoo), here in grouped.items():
+        near = [one for one in here if _score(one) > max(map(_score, here)) - NEAR]
         if found := [variance_of(*pair, resamples=resamples) for pair in pairwise(sorted(near, key=_score, reverse=True))]:
             least = float(np.median([one.least(seeds) for one in found]))
             needed = float(np.median([one.needed(DIFFERENCE, seeds) for one in found]))
