@@ -44,7 +44,9 @@ METANETS = {
     "nfn_np": Metanet("layers", by_gradient(partial(NFN, own_axes=False)), trained_by_gradient=True, recipe=RECIPE),
     "set_of_channels": Metanet("layers", by_gradient(SetOfChannels), trained_by_gradient=True, recipe=RECIPE),
     "hybrid": Metanet("layers_and_invariant", HYBRID, trained_by_gradient=True, recipe=RECIPE),
-    "neural_graph": Metanet("layers", by_gradient(DenseNeuralGraph), trained_by_gradient=True, recipe=NEURAL_GRAPH),
+    "neural_graph": Metanet(
+        "layers", by_gradient(DenseNeuralGraph), version=2, trained_by_gradient=True, recipe=NEURAL_GRAPH
+    ),
     "mean": Metanet("nothing", MEAN, baseline=True),
     "trees_hyper_parameters": Metanet("hyper_parameters", fit_trees, baseline=True),
     "trees_statistics": Metanet("statistics", fit_trees, baseline=True),

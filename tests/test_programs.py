@@ -5,7 +5,12 @@ import importlib
 import pytest
 from test_house import FILES
 
-TAKE = {"benchmark.leaderboard.power": 1, "benchmark.analyses.ceiling": 1, "benchmark.analyses.precision": 2}  # folders
+TAKE = {
+    "benchmark.leaderboard.power": 1,
+    "benchmark.analyses.ceiling": 1,
+    "benchmark.analyses.aligned": 1,
+    "benchmark.analyses.precision": 2,
+}  # folders
 
 
 def test_every_program_that_takes_arguments_ends_in_words():
