@@ -5,15 +5,16 @@ A phrase of PHRASES stands once on its page, wherever its lines break; each form
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 
 from benchmark.analyses import certificates, connectivity
 from benchmark.leaderboard.compare import comparison
-from benchmark.leaderboard.leaderboard import Leaderboard, Result, leaderboard, results_of
+from benchmark.leaderboard.leaderboard import Leaderboard, Result, leaderboard
 from benchmark.leaderboard.power import power_of
-from benchmark.records.readable import readable
+from benchmark.records import records
+from benchmark.statistics.metrics import r2
 
 ROOT = Path(__file__).parent.parent
 RESULTS, STRENGTH = ROOT / "data/results", ROOT / "data/strength"
@@ -37,7 +38,6 @@ class Records:
     """What can be asked of the records in git. A zoo is told by its name."""
 
     board: Leaderboard
-    strength: Sequence[Result] = field(default_factory=lambda: results_of(*readable(STRENGTH))[1])
 
     def cells(self, zoo: str, metanets: str, *columns: str, task: str = PLAIN) -> list[float]:
         """These columns of the leaderboard's cells, metanet after metanet."""
@@ -80,8 +80,10 @@ class Records:
 
     def by_strength(self, zoo: str, metanet: str = RECIPE) -> tuple[float, float]:
         """A metanet's R², and the median accuracy of the test nets, of a zoo of data/strength."""
-        (of,) = [one for one in self.strength if _is(one, PLAIN, zoo) and one.label == metanet]
-        return sum(one.test["r2"] for one in of.scores) / len(of.scores), median(of.target)
+        paths = STRENGTH.glob(f"{zoo}-*/{PLAIN}/{metanet}/seed-*.json")
+        frames = [records.read_predictions(path, records.read(path)).query("split == 'test'") for path in paths]
+        scores = [r2(one["target"].to_numpy(), one["prediction"].to_numpy()) for one in frames]
+        return mean(scores), median(frames[0]["target"])
 
 
 def _is(result: Result, task: str, zoo: str) -> bool:
@@ -124,6 +126,10 @@ PHRASES: dict[str, dict[str, Callable[[Records], list[float]]]] = {
         "trees on hyper-parameters alone have R² {:.2f} on standard CIFAR-10 nets": (
             lambda of: of.cells(CIFAR, RECIPE, "r2_mean")
         ),
+    },
+    "metanets/structured/README.md": {
+        f"| `{name}` | {{:,.0f}} |": lambda of, name=name: of.cells(CIFAR, name, "parameters")
+        for name in ("mp_gmn", "mp_scale_gmn", "scale_gmn", "nfn", "nfn_np", "set_of_channels", "hybrid")
     },
     "zoo/landscape/README.md": {
         **{
@@ -184,7 +190,9 @@ def written(text: str, phrase: str, values: Sequence[float]) -> str:
     """The text with these numbers in its phrase. Raises ValueError where that does not stand there just once."""
     found = list(re.finditer(pattern(phrase), text))
     if len(found) != 1:
-        raise ValueError(f"the phrase stands there {len(found)} times, expected once; write it so, or change PHRASES: {phrase}")
+        raise ValueError(
+            f"the phrase stands there {len(found)} times, expected once; write it so, or change PHRASES: {phrase}"
+        )
     for number, word in reversed(list(enumerate(told(phrase, values), start=1))):
         text = text[: found[0].start(number)] + word + text[found[0].end(number) :]
     return text
@@ -192,12 +200,12 @@ def written(text: str, phrase: str, values: Sequence[float]) -> str:
 
 def pages(board: Leaderboard) -> dict[str, str]:
     """Each page of PHRASES, with the numbers of the records. Raises ValueError naming a page and a phrase."""
-    records, made = Records(board), {}
+    of, made = Records(board), {}
     for page, phrases in PHRASES.items():
         text = (ROOT / page).read_text()
         for phrase, values in phrases.items():
             try:
-                text = written(text, phrase, values(records))
+                text = written(text, phrase, values(of))
             except ValueError as error:
                 raise ValueError(f"{page}: {error}") from None
         made[page] = text

@@ -5,7 +5,9 @@ import re
 import runpy
 import shlex
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -29,6 +31,11 @@ WITH_CODE = [name for name, text in TEXTS.items() if CODE.search(text)]
 BLOCK = re.compile(r"```.*?```", flags=re.DOTALL)
 FILE = re.compile(r"`([\w./-]+\.(?:py|cpp|h))`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
+NUMBERS = sorted({*(str(path.relative_to(ROOT)) for path in READMES.values()), *PAGES, "benchmark/speed/README.md"})
+NUMBERS += ["docs/findings.md", "docs/fair-comparison.md"]
+DERIVED = re.compile(r"^(?:.*mean±standard deviation.*\n|<!-- \w+ -->)\n(?:\|.*\n)+(?:\nattainable by.*\n)?", re.MULTILINE)
+COMMAND = re.compile(r"(?:`|^)(?:metazoo\s\w+|python)\s", re.MULTILINE)
+SCORE = re.compile(r"(?<![\w.])(?<!width )[+-]?[01]?\.\d{2,3}(?![\d.])")
 HEREDOC = re.compile(r"cat > (\S+) <<END\n(.*?\n)END\n", flags=re.DOTALL)
 
 
@@ -132,6 +139,50 @@ def test_the_tables_of_the_findings_are_those_of_the_records_in_git(in_git):
     text = (ROOT / "docs/findings.md").read_text()
     assert runpy.run_path(str(ROOT / "docs/findings.py"))["page"](text, in_git.cells) == text
     assert text.count("<!-- ") == len(re.findall(r"<!-- \w+ -->\n\|", text)) > 0
+
+
+@pytest.fixture(scope="module")
+def sentences() -> dict[str, Any]:
+    """What docs/sentences.py has."""
+    return runpy.run_path(str(ROOT / "docs/sentences.py"))
+
+
+def test_the_numbers_in_sentences_are_those_of_the_records_in_git(in_git, sentences):
+    """`python docs/sentences.py` writes them."""
+    written = sentences["pages"](in_git)
+    assert [name for name, text in written.items() if (ROOT / name).read_text() != text] == []
+
+
+def test_numbers_are_put_where_their_phrase_stands(sentences):
+    text = "It has\n.90 [.85, -0.12], and more."
+    assert (
+        sentences["written"](text, "It has {:.2f} [{:.2f}, {:+.1f}]", [0.951, -0.5, 1])
+        == "It has\n.95 [-.50, +1.0], and more."
+    )
+    assert sentences["written"]("at 49,200 / 12", "at {:,.0f} / {:.0f}", [1e6, float("inf")]) == "at 1,000,000 / more seeds"
+    for phrase, values in {"It had {:.2f}": [1], "It has {:.2f}": [1, 2]}.items():
+        with pytest.raises(ValueError, match=r"expected once|argument 2"):
+            sentences["written"](text, phrase, values)
+
+
+def underived(name: str, text: str, phrases: dict[str, dict[str, Any]], pattern: Callable[[str], str]) -> list[str]:
+    """The scores on a page that follow from no record, in paragraphs (and their tables) that name no command."""
+    for phrase in phrases.get(name, ()):
+        text = re.sub(pattern(phrase), "", text)
+    parts = re.split(r"\n\n+(?!\||```)", BLOCK.sub(lambda block: block[0].replace("\n\n", "\n"), DERIVED.sub("", text)))
+    plain = (re.sub(r"`[^`]+`", "", BLOCK.sub("", part)) for part in parts if not COMMAND.search(part))
+    return [found for part in plain for found in SCORE.findall(part)]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_score_on_a_page_follows_from_records_or_has_its_command_beside_it(name, sentences):
+    text = (ROOT / name).read_text()
+    assert underived(name, text, sentences["PHRASES"], sentences["pattern"]) == []
+
+
+def test_a_score_that_nothing_gives_is_found(sentences):
+    text = "It has R² .95 there.\n\n`metazoo score ZOO`:\n\n| .97 |\n\nOf width .25, as `.5` is.\n"
+    assert underived("a.md", text, sentences["PHRASES"], sentences["pattern"]) == [".95"]
 
 
 def test_every_record_in_git_has_its_predictions():
