@@ -57,23 +57,25 @@ class Panel:
         return torch.cat([column for part in parts for column in _agreement(*part)], dim=1)
 
 
-def panel_of(nets: dict[str, Tensor], run: Run, rng: Generator) -> Panel:
+def panel_of(nets: dict[str, Tensor], run: Run, rng: Generator, *, steps: int = STEPS) -> Panel:
     """The panel of these nets, as `runnable` reads them."""
-    made = images_of(nets, run, rng)
+    made = images_of(nets, run, rng, steps=steps)
     noisy = made + NOISE * made.std() * torch.randn(made.shape, generator=rng)
     images = torch.cat([made, noisy])
     answers = answers_of(nets, run, images)
     return Panel(images, answers.softmax(dim=2).mean(dim=0), _centred(answers).mean(dim=0))
 
 
-def images_of(nets: dict[str, Tensor], run: Run, rng: Generator) -> Float[Tensor, "probe channel height width"]:
+def images_of(
+    nets: dict[str, Tensor], run: Run, rng: Generator, *, steps: int = STEPS
+) -> Float[Tensor, "probe channel height width"]:
     """IMAGES of each class: noise, changed until nets of these, drawn at random at every step, see the class in it."""
     shape, count = nets[IMAGE].shape[1:], length(nets)
     classes = run(rows(nets, torch.arange(1)), torch.zeros(1, *shape)).shape[2]
     wanted = torch.arange(classes).repeat_interleave(IMAGES)
     images = (START * torch.randn(len(wanted), *shape, generator=rng)).requires_grad_()
     optimizer = torch.optim.Adam([images], lr=RATE)
-    for _ in range(STEPS):
+    for _ in range(steps):
         asked = torch.randint(count, (min(ASKED, count),), generator=rng)
         answers = run(rows(nets, asked), images)
         error = F.cross_entropy(answers.flatten(0, 1), wanted.repeat(len(asked)))
@@ -124,15 +126,17 @@ def fit_consensus(
 
     A training net is judged by the other panel, any other net by both, of which the mean is taken: who sits on a panel
     agrees with it, and the more so the fewer sit there. Features given beside the nets stand behind. Ridge's penalty is
-    chosen on validation. Raises MistakeError where there are fewer than FEWEST training nets.
+    chosen on validation. A training of one epoch is a rehearsal here too, with one step. Raises MistakeError where there are fewer than FEWEST training nets.
     """
     count = length(train.features)
     if count < FEWEST:
         raise MistakeError(f"there are {count} training nets; a consensus takes at least {FEWEST}, two a panel")
     train, validation = (replace(part, features=floats(part.features)) for part in (train, validation))
     run, rng = runner_of(train.layout), stream("consensus", seed)
+    steps = STEPS if training.epochs > 1 else 1
     seat = torch.randperm(count, generator=rng) % PANELS
-    panels = [panel_of(rows(train.features, torch.nonzero(seat == own).squeeze(1)), run, rng) for own in range(PANELS)]
+    seated = [rows(train.features, torch.nonzero(seat == own).squeeze(1)) for own in range(PANELS)]
+    panels = [panel_of(nets, run, rng, steps=steps) for nets in seated]
     known = _judged(train.features, run, panels)
     train_features = known[(seat + 1) % PANELS, torch.arange(count)]
     held = _judged(validation.features, run, panels).mean(dim=0)
@@ -147,7 +151,7 @@ def fit_consensus(
     return Fitted(
         predict,
         parameters=None,
-        chosen={"alpha": ridge.chosen["alpha"], "validation_r2": scored},
+        chosen={"alpha": ridge.chosen["alpha"], "steps": steps, "validation_r2": scored},
         tensors=lambda: _tensors(panels, scale, ridge, trees),
     )
 

@@ -202,8 +202,7 @@ def test_deepsets_without_exact_refuses_plain_weights():
 
 
 @pytest.mark.parametrize("name", METANETS)
-def test_every_metanet_fits_predicts_and_repeats_itself(standard, name, monkeypatch):
-    monkeypatch.setattr("metanets.consensus.STEPS", 5)  # as QUICK is for those that are trained by gradient
+def test_every_metanet_fits_predicts_and_repeats_itself(standard, name):
     made, metanet = zoo.open(standard), METANETS[name]
     data = {}
     for split in ("train", "validation"):
