@@ -126,7 +126,8 @@ def fit_consensus(
 
     A training net is judged by the other panel, any other net by both, of which the mean is taken: who sits on a panel
     agrees with it, and the more so the fewer sit there. Features given beside the nets stand behind. Ridge's penalty is
-    chosen on validation. A training of one epoch is a rehearsal here too, with one step. Raises MistakeError where there are fewer than FEWEST training nets.
+    chosen on validation. A training of one epoch is a rehearsal here too, with one step. Raises MistakeError where there
+    are fewer than FEWEST training nets.
     """
     count = length(train.features)
     if count < FEWEST:
