@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 PAGE, PICTURE = ROOT / "docs/findings.md", ROOT / "docs/strength.png"
 RESULTS, STRENGTH = ROOT / "data/results", ROOT / "data/strength"
 FAMILIES = ("standard", "w_asymmetric")
-READERS = ("probe_and_weights", "trees_channels", "statnn")  # chosen before: one that runs nets, two of weights alone
+READERS = ("consensus_and_weights", "probe_and_weights", "trees_channels", "statnn")  # two that run nets, two that do not
 TASKS = {  # of the CIFAR-10 zoos, in words
     "test_accuracy": "256 training nets",
     "test_accuracy,nets=128": "128",
@@ -29,18 +29,38 @@ TASKS = {  # of the CIFAR-10 zoos, in words
 }
 
 
+HIDDEN = {  # (images and hidden axis, target), in words
+    ("digits-size-resnet8", "test_accuracy"): "few images: accuracy",
+    ("digits-size-resnet8", "training_images"): "how many images",
+    ("digits-labels-resnet8", "test_accuracy"): "wrong labels: accuracy",
+}
+
+
 def gains(cells: pd.DataFrame) -> list[list[str]]:
     """For each task and family: R² of the recipe, and the gains of READERS over it."""
     rows = [["task", "nets", "recipe R²", *(f"{name} gain" for name in READERS)]]
     for (task, words), family in product(TASKS.items(), FAMILIES):
         here = cells[(cells["task"] == task) & (cells["family"] == family)].set_index("metanet")
-        told = [_gain(here.loc[name]) for name in READERS]
+        told = [_gain(here.loc[name]) if name in here.index else "–" for name in READERS]
         rows.append([words, family, f"{here.loc['trees_hyper_parameters', 'r2_mean']:.3f}", *told])
     return rows
 
 
 def _gain(row: pd.Series) -> str:
     return f"{row['gain']:+.3f} [{row['gain_low']:+.3f}, {row['gain_high']:+.3f}]"
+
+
+def hidden(cells: pd.DataFrame) -> list[list[str]]:
+    """R² of metanets on nets of one recipe: of accuracy, where they saw few images or wrong labels; of how many images."""
+    columns = list(product(HIDDEN, FAMILIES))
+    rows = [["metanet", *(f"{HIDDEN[key]}, {family}" for key, family in columns)]]
+    known = cells.set_index(["board", "task", "family", "metanet"])
+    here = cells[cells["board"].isin([board for board, _ in HIDDEN]) & ~cells["constant"]]
+    order = here.groupby("metanet")["r2_mean"].mean().sort_values(ascending=False).index
+    for name in order:
+        at = [(*key, family, name) for key, family in columns]
+        rows.append([name, *(_sure(known.loc[one]) if one in known.index else "–" for one in at)])
+    return rows
 
 
 def transfer(cells: pd.DataFrame) -> list[list[str]]:
@@ -91,20 +111,22 @@ def _sure(row: pd.Series) -> str:
     return f"{row['r2_mean']:.2f} [{row['r2_low']:.2f}, {row['r2_high']:.2f}]"
 
 
-TABLES: dict[str, tuple[Path, Callable[[pd.DataFrame], list[list[str]]]]] = {
-    "gains": (RESULTS, gains),
-    "transfer": (RESULTS, transfer),
-    "exactness": (RESULTS, exactness),
-    "strength": (STRENGTH, strength),
+# Name -> its records, the beginning of their zoos' names, and the table.
+TABLES: dict[str, tuple[Path, str, Callable[[pd.DataFrame], list[list[str]]]]] = {
+    "hidden": (RESULTS, "digits-", hidden),
+    "gains": (RESULTS, "cifar10-16px", gains),
+    "transfer": (RESULTS, "cifar10-16px", transfer),
+    "exactness": (RESULTS, "cifar10-16px", exactness),
+    "strength": (STRENGTH, "", strength),
 }
 
 
 def page(text: str, results: pd.DataFrame | None = None) -> str:
     """The page with all its tables from records; `results` are the cells of RESULTS, where they are known."""
     own = leaderboard(RESULTS).cells if results is None else results
-    cells = {RESULTS: own[own["zoo"].str.startswith("cifar10-16px")], STRENGTH: leaderboard(STRENGTH).cells}
-    for name, (folder, made) in TABLES.items():
-        head, *rows = made(cells[folder])
+    cells = {RESULTS: own, STRENGTH: leaderboard(STRENGTH).cells}
+    for name, (folder, zoos, made) in TABLES.items():
+        head, *rows = made(cells[folder][cells[folder]["zoo"].str.startswith(zoos)])
         lines = [head, ["---"] * len(head), *rows]
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         text = re.sub(rf"(<!-- {name} -->\n)(\|.*\n)*", lambda mark, table=table: f"{mark[1]}{table}\n", text)
