@@ -21,6 +21,7 @@ RESULTS, STRENGTH = ROOT / "data/results", ROOT / "data/strength"
 CIFAR, CIFAR_W, DIGITS, DIGITS_W = (
     f"{images}-resnet8-{family}" for images in ("cifar10-16px", "digits") for family in ("standard", "w_asymmetric")
 )
+FEW_IMAGES = "digits-size-resnet8-standard"
 PLAIN, BARRIERS, FEW, SHIFT = (
     "test_accuracy",
     "barrier_mid,pairs=900",
@@ -102,6 +103,12 @@ PHRASES: dict[str, dict[str, Callable[[Records], list[float]]]] = {
             lambda of: of.cells(CIFAR, "probe_and_weights hybrid statnn", "r2_beyond")
         ),
         "Trees on statistics fall from R² {:.2f} to {:.2f}": lambda of: _certified(of)[1:3],
+        "`consensus_and_weights` has R² {:.3f} where the recipe has {:.3f}": (
+            lambda of: of.cells(CIFAR, f"consensus_and_weights {RECIPE}", "r2_mean", task=FEW)
+        ),
+        "`consensus` has {:.3f}, where nothing before had more than {:.3f}": (
+            lambda of: of.cells(FEW_IMAGES, "consensus probe_and_channels", "r2_mean")
+        ),
     },
     "benchmark/README.md": {
         "| CIFAR-10 at 16 x 16, standard / W-asymmetric | {:.0f} | {:.3f} / {:.3f} | {:,.0f} / {:,.0f} |": (
