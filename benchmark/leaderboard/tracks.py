@@ -15,6 +15,7 @@ from benchmark.statistics.intervals import means_of, resampled
 from benchmark.statistics.metrics import kendall_tau
 
 MEAN, GAIN = "mean", "gain"
+BESIDE = {"pairs"}  # tracks that are shown and not in the mean: many metanets read no pairs
 RESAMPLES = 400  # of the nets of each task and zoo: a page of 2,000 records is to be made in seconds
 BOUNDS = (0.025, 0.975)
 
@@ -27,9 +28,10 @@ def tracks(board: Leaderboard) -> pd.DataFrame:
 
     The score of a track is the mean of tau over its tasks and zoos. Not of R²: beyond the nets that a metanet was fitted on,
     as in shift and transfer, R² tells how far its scale is off before it tells anything else, and one prediction far off
-    would decide the whole. Who lacks a task on a zoo among those `that_count` has no score in that track, no mean and no
-    rank, which are NaN, and stands below. Ranks are from 1. Positions are as `positions` has them, baselines included.
-    Intervals are over test nets and seeds; all metanets are given the same draws. One with one seed has none.
+    would decide the whole. Tracks BESIDE are not in the mean. Who lacks a task on a zoo among those `that_count` has no
+    score in that track, no mean where it is in it, and no rank, which are NaN, and stands below. Ranks are from 1. Positions
+    are as `positions` has them, baselines included. Intervals are over test nets and seeds; all metanets are given the same
+    draws. One with one seed has none.
     """
     known = board.cells.set_index(["track", "task", "zoo", "metanet"])["tau_mean"].unstack("metanet")
     counting = that_count(known, board.cells)
@@ -39,8 +41,9 @@ def tracks(board: Leaderboard) -> pd.DataFrame:
         for track in TRACKS
         if track in counting.index.get_level_values("track")
     }
-    whole = [name for name in counting.columns if all(name in of for of in of_tracks.values())]
-    means = {name: np.mean([of[name] for of in of_tracks.values()], axis=0) for name in whole}
+    counted = [of for track, of in of_tracks.items() if track not in BESIDE]
+    whole = [name for name in counting.columns if counted and all(name in of for of in counted)]
+    means = {name: np.mean([of[name] for of in counted], axis=0) for name in whole}
     recipe = means.get(BASELINE)
     over = {name: of - recipe for name, of in means.items() if recipe is not None and name != BASELINE}
     places = positions([of[:, None] for of in means.values()])

@@ -58,6 +58,13 @@ def test_the_score_of_a_track_is_the_plain_mean_of_its_tasks(board):
     assert words.loc["trees_hyper_parameters", "gain"] == "-"
 
 
+def test_a_track_beside_is_not_in_the_mean(board, monkeypatch):
+    monkeypatch.setattr("benchmark.leaderboard.tracks.BESIDE", {"shift"})
+    found = tracks(board).loc[["ridge", "probe", "trees_hyper_parameters"]]
+    np.testing.assert_allclose(found["mean"], found[["in zoo", "few nets"]].mean(axis="columns"))
+    assert found["shift"].notna().all()
+
+
 def test_the_interval_of_the_mean_is_that_of_a_plain_bootstrap(board):
     found = tracks(board)
     for name in ("probe", "trees_hyper_parameters"):
