@@ -77,7 +77,7 @@ def _each(run: Callable[..., list[Path]], names: list[str]) -> tuple[list[Path],
     """
     try:
         return run(metanets=names) if names else [], {}
-    except (ValueError, RuntimeError) as error:  # its own mistake, nets or a record that cannot be read, a killed process
+    except (ValueError, FileExistsError, RuntimeError) as error:  # its own mistake, a record that cannot be read or differs
         if len(names) == 1:
             return [], {names[0]: str(error)}
     alone = [_each(run, [name]) for name in names]

@@ -15,6 +15,7 @@ from benchmark.reference.elsewhere import left_out
 from benchmark.reference.reference import read
 from benchmark.reference.score import score
 from benchmark.reference.status import connected, status
+from metanets import METANETS
 from zoo.dataset import derived
 from zoo.jobs import plan
 from zoo.landscape.connect import connect, keep
@@ -295,6 +296,14 @@ def test_a_mistake_in_an_own_metanet_ends_no_other_task(file, built, tmp_path):
     with pytest.raises(ValueError, match=r"1 metanet\(s\) failed on a task:\s+few-nets: .*few"):
         score(read(file), "tiny", built, [name], out=tmp_path / "out", only=["few-nets", "in-zoo"], report=said.append)
     assert len([*(tmp_path / "out").glob("*/test_accuracy/own.Mine/seed-*.json")]) == 4
+
+
+def test_a_record_of_another_version_ends_nothing_else(file, built, tmp_path, monkeypatch):
+    score(read(file), "tiny", built, ["mean"], out=tmp_path / "out", only=["in-zoo"])
+    monkeypatch.setitem(METANETS, "mean", replace(METANETS["mean"], version=9))
+    with pytest.raises(ValueError, match=r"1 metanet\(s\) failed on a task:\s+in-zoo: .*mean"):
+        score(read(file), "tiny", built, ["mean", "ridge"], out=tmp_path / "out", only=["in-zoo"])
+    assert [*(tmp_path / "out").glob("*/test_accuracy/ridge/seed-0.json")]
 
 
 def test_unknown_names_are_refused_before_anything_is_done(file, built, tmp_path):
