@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 from metanets.baselines import fit_ridge, restored_ridge
@@ -38,8 +38,9 @@ NOISE = 0.5  # put on a second copy of the images, in their deviations: a good n
 AT = (0.05, 0.25, 0.5, 0.75, 0.95)  # quantiles over images
 SMALLEST, LARGEST = 1e-6, 1e6  # of a cross entropy whose logarithm is taken; of a logit, as nets that blew up have
 FARTHEST = 4.0  # standard deviations: a net beyond all of training is as the last of them
+ABSURD = 10.0  # times the median net's logits; in 13 zoos no net has above 4.3
 FEWEST = 4  # training nets: two a panel
-SIDE, PROBES = 512, 1 << 14  # pixels of a side and number of the images of a panel that was saved, at most
+SIDE, PROBES = 512, 1 << 12  # pixels of a side and number of the images of a panel that was saved, at most
 
 
 @dataclass(frozen=True)
@@ -126,18 +127,20 @@ def fit_consensus(
 
     A training net is judged by the other panel, any other net by both, of which the mean is taken: who sits on a panel
     agrees with it, and the more so the fewer sit there. Features given beside the nets stand behind. Ridge's penalty is
-    chosen on validation. A training of one epoch is a rehearsal here too, with one step. Raises MistakeError where there
-    are fewer than FEWEST training nets.
+    chosen on validation. Training nets that blew up sit on no panel. Raises MistakeError where there are fewer than FEWEST
+    training nets, or hardly any that did not.
     """
     count = length(train.features)
     if count < FEWEST:
         raise MistakeError(f"there are {count} training nets; a consensus takes at least {FEWEST}, two a panel")
     train, validation = (replace(part, features=floats(part.features)) for part in (train, validation))
     run, rng = runner_of(train.layout), stream("consensus", seed)
-    steps = STEPS if training.epochs > 1 else 1
-    seat = torch.randperm(count, generator=rng) % PANELS
-    seated = [rows(train.features, torch.nonzero(seat == own).squeeze(1)) for own in range(PANELS)]
-    panels = [panel_of(nets, run, rng, steps=steps) for nets in seated]
+    steps = (chosen or {}).get("steps", STEPS)
+    seat, fit_to_sit = torch.randperm(count, generator=rng) % PANELS, _steady(train.features, run)
+    seated = [torch.nonzero((seat == own) & fit_to_sit).squeeze(1) for own in range(PANELS)]
+    if not all(len(nets) for nets in seated):
+        raise MistakeError("of hardly any training net the logits are finite and of the size of the others'")
+    panels = [panel_of(rows(train.features, nets), run, rng, steps=steps) for nets in seated]
     known = _judged(train.features, run, panels)
     train_features = known[(seat + 1) % PANELS, torch.arange(count)]
     held = _judged(validation.features, run, panels).mean(dim=0)
@@ -155,6 +158,19 @@ def fit_consensus(
         chosen={"alpha": ridge.chosen["alpha"], "steps": steps, "validation_r2": scored},
         tensors=lambda: _tensors(panels, scale, ridge, trees),
     )
+
+
+def _steady(nets: dict[str, Tensor], run: Run) -> Bool[Tensor, " net"]:
+    """Of which nets the logits on noise are finite, and not ABSURD times as large as those of the median net.
+
+    One net whose logits are a thousand times too large would make the images for itself alone.
+    """
+    noise = torch.randn(IMAGES, *nets[IMAGE].shape[1:], generator=stream("consensus", "steady"))
+    with torch.no_grad():
+        found = torch.cat([run(rows(nets, torch.tensor([net])), noise) for net in range(length(nets))])
+    sizes = _centred(found).square().mean(dim=(1, 2)).sqrt()
+    known = sizes[sizes.isfinite()]
+    return sizes.isfinite() & (sizes <= ABSURD * known.median()) if len(known) else sizes.isfinite()
 
 
 def _judged(nets: dict[str, Tensor], run: Run, panels: list[Panel]) -> Float[Tensor, "panel net feature"]:
@@ -185,6 +201,9 @@ def _mean_of(run: Run, panels: list[Panel], scale: Tensor, readers: list[Predict
             size, own = ([*part] for part in (nets[IMAGE].shape[1:], panels[0].images.shape[1:]))
             raise MistakeError(f"these nets are run on images of {size}; the panels' images are of {own}")
         nets = floats(nets)
+        classes, own_classes = run(rows(nets, torch.arange(1)), panels[0].images[:1]).shape[2], panels[0].shares.shape[1]
+        if classes != own_classes:
+            raise MistakeError(f"these nets tell {classes} classes; it was fitted on nets of {own_classes}")
         features = _beside(_judged(nets, run, panels).mean(dim=0), nets)
         if features.shape[1] != scale.shape[1]:
             raise MistakeError(f"these nets have {features.shape[1]} features; it was fitted on {scale.shape[1]}")
@@ -211,11 +230,14 @@ def restored_consensus(tensors: dict[str, Tensor], layout: Layout) -> Predict:
         if part in parts:
             parts[part][own] = tensor
     *seated, ridge, trees = parts.values()
+    panels = [_panel(part) for part in seated]
+    if len({(panel.images.shape[1:], panel.shares.shape[1]) for panel in panels}) > 1:
+        raise ValueError("its panels have images or classes of different numbers")
     scale = tensors.get("scale", torch.empty(0))
     if scale.dtype != torch.float64 or scale.ndim != 2 or len(scale) != 2:
         raise ValueError("`scale` is no mean and deviation of each feature")
     readers = [restored_ridge(ridge, ()), restored_extra_trees(trees, ())]
-    return _mean_of(runner_of(layout), [_panel(part) for part in seated], scale, readers)
+    return _mean_of(runner_of(layout), panels, scale, readers)
 
 
 def _panel(tensors: dict[str, Tensor]) -> Panel:
@@ -224,7 +246,7 @@ def _panel(tensors: dict[str, Tensor]) -> Panel:
     shape = tuple(images.shape)
     if images.ndim != 4 or not 1 <= max(shape[2:]) <= SIDE or not 2 <= shape[0] <= PROBES or shape[0] % 2:
         raise ValueError(f"a panel's images are of {[*shape]}; expected an even number, of at most {SIDE} pixels a side")
-    if shares.ndim != 2 or len(shares) != shape[0] or shares.shape != logits.shape:
+    if shares.ndim != 2 or len(shares) != shape[0] or shares.shape != logits.shape or shares.shape[1] < 2:
         raise ValueError(
             f"a panel's shares and logits are of {[*shares.shape]} and {[*logits.shape]}; expected [probe, cls]"
         )

@@ -71,9 +71,9 @@ def reference_build(
         )
     say(f"{len(made)} zoos under {folder}")
     if lacking := [one for one in made if one.state != "whole"]:
-        told = "\n  ".join(f"{one.folder}: {one.line()}" for one in lacking)
+        told = [f"{one.folder}: {one.line()}" for one in lacking]
         advice = "the same command goes on with them, and builds anew damaged ones that are moved away"
-        raise ValueError(f"{len(lacking)} not whole; {advice}:\n  {told}")
+        raise ValueError("\n  ".join([f"{len(told)} not whole; {advice}:", *told]) if told[1:] else f"{told[0]}; {advice}")
 
 
 @command(

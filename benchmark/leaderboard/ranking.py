@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmark.statistics.intervals import mean_ranks
+from metanets.inputs.canonical import split
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,10 @@ def that_count(table: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     """The rows of a table of scores (a column a metanet of `cells`, NaN where there is no record) that count.
 
     A row counts where at least half of the suite's own metanets and baselines, or of all where there is none of these, have
-    records: records on another zoo or task, which anybody can bring, must not make all the others incomplete.
+    records: records on another zoo or task, which anybody can bring, must not make all the others incomplete. A metanet in
+    another form (`ridge+canonical`) is no other one here.
     """
-    own = cells.loc[cells["own"], "metanet"].unique()
+    own = [name for name in cells.loc[cells["own"], "metanet"].unique() if split(name)[1] == ""]
     present = (table[own] if len(own) else table).notna().mean(axis="columns")
     return table[present >= min(0.5, present.max())]
 

@@ -78,6 +78,8 @@ def _each(run: Callable[..., list[Path]], names: list[str]) -> tuple[list[Path],
     try:
         return run(metanets=names) if names else [], {}
     except (ValueError, FileExistsError, RuntimeError) as error:  # its own mistake, a record that cannot be read or differs
+        if isinstance(error, OSError) and error.errno:
+            raise  # the folder's
         if len(names) == 1:
             return [], {names[0]: str(error)}
     alone = [_each(run, [name]) for name in names]

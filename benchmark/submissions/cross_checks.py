@@ -54,6 +54,10 @@ def together(found: Sequence[Stored], *, submitted: bool) -> list[str]:
         baseline = ours is not None and ours.baseline
         if len(set(seeds)) < (fewest := fewest_seeds(first.record.task)) and not baseline:
             lines.append(f"{first.path.parent}: {len(set(seeds))} seed(s), a submission has {fewest} or more")
+        if set(seeds) != {*range(len(set(seeds)))}:
+            lines.append(
+                f"{first.path.parent}: seeds {sorted(set(seeds))}, a submission has 0, 1, 2 and so on: none is chosen"
+            )
         if any(one.record.metanet.baseline != baseline for one in found):
             lines.append(
                 f"{first.path.parent}: {name} is {'' if baseline else 'not '}among the suite's baselines; records differ"

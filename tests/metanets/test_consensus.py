@@ -109,6 +109,28 @@ def test_spoilt_nets_are_found_out_and_what_was_saved_predicts_the_same():
     np.testing.assert_allclose(alone, predicted[:4], rtol=1e-12)
 
 
+@pytest.mark.parametrize("times", [1e3, 1e30, float("nan")])
+def test_one_net_that_blew_up_sits_on_no_panel(times):
+    train, validation, test = (spoilt(count, seed) for seed, count in enumerate((40, 20, 40)))
+    last = [name for name in train.features if name.startswith("head")][-2:]
+    blown = {name: part.clone() for name, part in train.features.items()}
+    for name in last:
+        blown[name][5] *= times
+    fitted = METANETS["consensus"].fit(replace(train, features=blown), validation, training=Training(), seed=0)
+    assert validation_r2(test.target, fitted.predict(test.features)) > 0.7
+    for name in last:
+        blown[name][:] = torch.nan
+    with pytest.raises(MistakeError, match="hardly any training net"):
+        METANETS["consensus"].fit(replace(train, features=blown), validation, training=Training(), seed=0)
+
+
+def test_nets_of_other_classes_are_refused():
+    train = spoilt(8, 0)
+    fitted = METANETS["consensus"].fit(train, train, training=Training(), seed=0, chosen={"steps": 1})
+    with pytest.raises(MistakeError, match="these nets tell 3 classes; it was fitted on nets of 5"):
+        fitted.predict({name: part[:, :3] if name.startswith("head") else part for name, part in train.features.items()})
+
+
 def test_few_nets_other_images_and_foreign_tensors_are_refused():
     few = spoilt(3, 0)
     with pytest.raises(MistakeError, match="3 training nets; a consensus takes at least 4"):
