@@ -16,7 +16,7 @@ from zoo.dataset.plots import save
 
 ROOT = Path(__file__).parent.parent
 PAGE, PICTURE = ROOT / "docs/findings.md", ROOT / "docs/strength.png"
-RESULTS, STRENGTH = ROOT / "data/results", ROOT / "data/strength"
+RESULTS, STRENGTH, WIDTHS = (ROOT / "data" / name for name in ("results", "strength", "widths"))
 FAMILIES = ("standard", "w_asymmetric")
 READERS = ("consensus_and_weights", "probe_and_weights", "trees_channels", "statnn")  # two that run nets, two that do not
 TASKS = {  # of the CIFAR-10 zoos, in words
@@ -61,6 +61,28 @@ def hidden(cells: pd.DataFrame) -> list[list[str]]:
         at = [(*key, family, name) for key, family in columns]
         rows.append([name, *(_sure(known.loc[one]) if one in known.index else "–" for one in at)])
     return rows
+
+
+def widths(cells: pd.DataFrame) -> list[list[str]]:
+    """R² and tau of metanets fitted on nets of one width and tested on those of another."""
+    pairs = [(one, other) for one, other in product(sorted(OF_WIDTH), repeat=2) if one != other]
+    known = cells.assign(
+        fitted=cells["fitted_on"].map(_width), tested=cells["zoo"].map(_width), name=cells["metanet"]
+    ).set_index(["fitted", "tested", "name"])
+    rows = [["metanet", *(f"{one} to {other}" for one, other in pairs)]]
+    order = known.drop("mean", level="name").groupby("name")["tau_mean"].mean().sort_values(ascending=False).index
+    for name in order:
+        told = [known.loc[(*pair, name)] for pair in pairs]
+        rows.append([name, *(f"{one['r2_mean']:.2f}, {one['tau_mean']:.2f}" for one in told)])
+    return rows
+
+
+OF_WIDTH = (0.25, 0.5, 1.0)
+
+
+def _width(label: str) -> float:
+    told = re.search(r"width([\d.]+\d)", label)
+    return float(told[1]) if told else OF_WIDTH[0]
 
 
 def transfer(cells: pd.DataFrame) -> list[list[str]]:
@@ -116,6 +138,7 @@ TABLES: dict[str, tuple[Path, str, Callable[[pd.DataFrame], list[list[str]]]]] =
     "hidden": (RESULTS, "digits-", hidden),
     "gains": (RESULTS, "cifar10-16px", gains),
     "transfer": (RESULTS, "cifar10-16px", transfer),
+    "widths": (WIDTHS, "", widths),
     "exactness": (RESULTS, "cifar10-16px", exactness),
     "strength": (STRENGTH, "", strength),
 }
@@ -124,7 +147,7 @@ TABLES: dict[str, tuple[Path, str, Callable[[pd.DataFrame], list[list[str]]]]] =
 def page(text: str, results: pd.DataFrame | None = None) -> str:
     """The page with all its tables from records; `results` are the cells of RESULTS, where they are known."""
     own = leaderboard(RESULTS).cells if results is None else results
-    cells = {RESULTS: own, STRENGTH: leaderboard(STRENGTH).cells}
+    cells = {RESULTS: own, **{of: leaderboard(of).cells for of in (STRENGTH, WIDTHS)}}
     for name, (folder, zoos, made) in TABLES.items():
         head, *rows = made(cells[folder][cells[folder]["zoo"].str.startswith(zoos)])
         lines = [head, ["---"] * len(head), *rows]
