@@ -126,7 +126,7 @@ def verify_submission(
     from benchmark.scoring.fitter import Limits
     from benchmark.submissions.rerun import rerun
 
-    say("This runs the submitter's code as you, in a process with limits and without your tokens, and in no sandbox.")
+    say("This runs the submitter's code as you, with limits, an empty HOME and no token variables, and in no sandbox.")
     limits = Limits(seconds, int(memory * 10**9))
     with stoppable():
         found = rerun(folders, zoos, metanet=metanet, seeds=seed or (), limits=limits, device=device, by=by, report=say)

@@ -62,6 +62,9 @@ def edit(found: Stored, move: float) -> None:
 def test_honest_code_predicts_the_same_bits_and_may_be_called_verified(place, standard, monkeypatch, capfd):
     home, board = submitted(place), place / "board"
     monkeypatch.setenv("HF_TOKEN", "secret")
+    (place / ".cache/huggingface").mkdir(parents=True)
+    (place / ".cache/huggingface/token").write_text("secret")
+    monkeypatch.setenv("HOME", str(place))
     (place / "note").touch()
     words = ("verify-submission", home, "--zoos", standard, "--metanet", f"{place / 'mine.py'}:Mine", "--by", "Me")
     code, out, err = run(monkeypatch, capfd, *words)
@@ -73,7 +76,12 @@ def test_honest_code_predicts_the_same_bits_and_may_be_called_verified(place, st
     assert [one["largest"] for one in report["records"]] == [{"validation": 0, "test": 0}] * 5
     assert read_verification(next((board / "verifications").glob("*.json"))).by == "Me"
     assert not check(board, [standard]).problems
-    assert "HF_TOKEN" not in (place / "note").read_text()
+    told = (place / "note").read_text()
+    assert "HF_TOKEN" not in told
+    assert ".cache" not in told
+    its_home = Path(told.rpartition("HOME is ")[2])
+    assert its_home != place
+    assert not its_home.exists()
 
 
 def test_an_edited_prediction_is_different_and_only_seeds_that_are_asked_for_are_compared(place, standard):
