@@ -18,7 +18,13 @@ NETS = 40
 STANDARD = ZooReference(name="digits-resnet8-standard", family="standard", manifest_sha256="a" * 64)
 ASYMMETRIC = ZooReference(name="digits-resnet8-w_asymmetric", family="w_asymmetric", manifest_sha256="b" * 64)
 THIRD = ZooReference(name="digits-resnet8-smaller", family="smaller", manifest_sha256="c" * 64)
-ABOUT = {"code_url": "https://example.org/x", "commit": "0" * 40, "contact": "someone", "citation": "@misc{x}"}
+ABOUT = {
+    "code_url": "https://example.org/x",
+    "commit": "0" * 40,
+    "contact": "someone",
+    "citation": "@misc{x}",
+    "external_data": "none",
+}
 
 
 def frame_of(name: str, seed: int, noise: float) -> pd.DataFrame:

@@ -29,7 +29,18 @@ from zoo.storage.files import cache
 
 SECRET = b"token = hf_very_secret\n"
 SCORE = ("--metanet", "mean", "--seeds", "1", "--workers", "1", "--epochs", "1", "--learning-rate", "0.001", "--batch", "8")
-SUBMIT = ("--code", "https://a.org/b", "--commit", "0" * 40, "--contact", "me", "--citation", "mine")
+SUBMIT = (
+    "--code",
+    "https://a.org/b",
+    "--commit",
+    "0" * 40,
+    "--contact",
+    "me",
+    "--citation",
+    "mine",
+    "--external-data",
+    "none",
+)
 SUBMITTED = "{}/test_accuracy/mean"  # where records lie, by the label of their zoo
 REFERENCE = ("tiny", "--folder", "LAID", "--reference", "SMALL.toml")
 REFERENCE_OF_ZOO = ("tiny", "--folder", "ZOOS", "--reference", "SMALL.toml")

@@ -108,6 +108,7 @@ class Material:
             "code": "https://example.org/code",
             "contact": "me",
             "citation": "none",
+            "external_data": "none",
             "to": self.folder / "to",
             "out": self.folder / ("out.png" if verb == "curve" else "out"),
             "source": self.zoo,
@@ -130,7 +131,9 @@ class Material:
         if verb == "verify-submission":  # it writes beside the submission
             board = shutil.copytree(self.results, self.folder.parent / "board", dirs_exist_ok=True)
             values["folders"] = home = next(board.glob("*/*/mean"))
-            about = submission(code_url="https://a.org/b", commit="0" * 40, contact="me", citation="none")
+            about = submission(
+                code_url="https://a.org/b", commit="0" * 40, contact="me", citation="none", external_data="none"
+            )
             write_json(home / "submission.json", asdict(about))
         if verb in ("connect", "interpolate"):  # they write beside the zoo
             values["zoo_folder"] = shutil.copytree(self.zoo, self.folder.parent / "copy", dirs_exist_ok=True)

@@ -22,10 +22,12 @@ from benchmark.cli.terminal import (
     stoppable,
     workers_of,
 )
+from zoo.messages import plain
 
 
 @command(
-    "Leaderboards", example='submit results --code https://example.org/me/code --contact me@example.org --citation "Me 2026"'
+    "Leaderboards",
+    example='submit results --code https://example.org/me/code --contact me --citation "Me 2026" --external-data none',
 )
 def submit(
     paths: Annotated[
@@ -34,17 +36,21 @@ def submit(
     code: Annotated[str, typer.Option(help="Address of the code, http or https.")],
     contact: Annotated[str, typer.Option(help="Whom to ask.")],
     citation: Annotated[str, typer.Option(help="How to cite it: text or BibTeX.")],
+    external_data: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT", help="What it learned from besides the zoos' training nets, as its page says; or none."
+        ),
+    ],
     commit: Annotated[
         str | None,
-        typer.Option(help="The code's commit, 40 hexadecimal digits; default: HEAD of the repository that you are in."),
+        typer.Option(
+            help="The code's commit, 40 hexadecimal digits; default: HEAD of where you are, if git tracks the code."
+        ),
     ] = None,
     to: Annotated[Path, typer.Option(help="The leaderboard's folder of records.")] = Path("data/results"),
     zoo_folders: ZoosOption = None,
     hardware: Annotated[str, typer.Option(help="What it ran on.")] = "not given",
-    external_data: Annotated[
-        str,
-        typer.Option(metavar="TEXT", help="What it learned from besides the zoos' training nets, which the board shows."),
-    ] = "none",
     supersedes: Annotated[str | None, typer.Option(metavar="NAME", help="The folder under --to that this corrects.")] = None,
 ) -> None:
     """Check records and add them to a leaderboard's folder, as a submission."""
@@ -55,7 +61,7 @@ def submit(
 
     about = submission(
         code_url=code,
-        commit=commit or _head(),
+        commit=commit or _head(paths),
         contact=contact,
         citation=citation,
         hardware=hardware,
@@ -71,15 +77,28 @@ def submit(
     say(f"external data: {about.external or 'none'}")
 
 
-def _head() -> str:
-    """The commit that the working directory's repository is at. Raises ValueError where there is none, or changes to it."""
+def _head(paths: list[Path]) -> str:
+    """The commit that the working directory's repository is at, where the code of these records is in it.
+
+    Raises ValueError where there is none, it has changes, or it does not have the code.
+    """
+    from benchmark.records import records
     from benchmark.scoring.software import git
+    from benchmark.submissions.submit import groups
+    from zoo.untrusted.files import sha256
 
     commit, changed = git(Path.cwd(), "rev-parse", "HEAD"), git(Path.cwd(), "status", "--porcelain", "--untracked-files=no")
     if commit is None or changed is None:
         raise ValueError("the working directory is in no git repository with a commit; give --commit")
     if changed:
         raise ValueError(f"there are changes that commit {commit[:8]} does not have; commit them, or give --commit")
+    tracked = [Path(name) for name in (git(Path.cwd(), "ls-files", "-z", ":/") or "").split("\0")]
+    for path in (path for group in groups(paths) for path in group):
+        code = records.read(path).metanet.code
+        same = (one for one in tracked if code and one.name == code.file and one.is_file() and not one.is_symlink())
+        if code is None or all(sha256(one) != code.sha256 for one in same):
+            lacking = f"its {plain(code.file)}, as scored," if code else "code, which it does not name,"
+            raise ValueError(f"{path}: {lacking} is not in commit {commit[:8]}, where you are; give --commit")
     return commit
 
 
@@ -115,19 +134,28 @@ def verify_submission(
     seed: Annotated[
         list[int] | None, typer.Option(min=0, help="Only this seed's record; may be repeated. Default: all records.")
     ] = None,
-    seconds: Annotated[float, typer.Option(min=1, help="Seconds that the code may take for a folder of records.")] = 3600.0,
-    memory: Annotated[float, typer.Option(min=0.5, help="Gigabytes of memory that it may take.")] = 8.0,
+    seconds: Annotated[
+        int | None,
+        typer.Option(min=1, max=10**7, help="Seconds that the code may take for a folder of records; default: 3600."),
+    ] = None,
+    memory: Annotated[
+        int | None, typer.Option(min=1, max=10**5, help="Gigabytes of memory that it may take; default: 8.")
+    ] = None,
     by: Annotated[
-        str | None, typer.Option(metavar="WHO", help="Your name: has the board say verified, where no record is different.")
+        str | None,
+        typer.Option(
+            metavar="WHO",
+            help="Your name: has the board say verified, where all records are same, or close and no better than again.",
+        ),
     ] = None,
     device: DeviceOption = "cpu",
 ) -> None:
     """Run a submission's code again, within limits, and compare what it predicts; exit code 1 where that is different."""
     from benchmark.scoring.fitter import Limits
-    from benchmark.submissions.rerun import rerun
+    from benchmark.submissions.rerun import LIMITS, rerun
 
-    say("This runs the submitter's code as you, in a process with limits and without your tokens, and in no sandbox.")
-    limits = Limits(seconds, int(memory * 10**9))
+    say("This runs the submitter's code as you, with limits, an empty HOME and no token variables, and in no sandbox.")
+    limits = Limits(seconds or LIMITS.seconds, memory * 10**9 if memory else LIMITS.memory)
     with stoppable():
         found = rerun(folders, zoos, metanet=metanet, seeds=seed or (), limits=limits, device=device, by=by, report=say)
     for one in found:

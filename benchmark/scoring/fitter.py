@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -67,11 +68,12 @@ _PREDICTIONS = TypeAdapter(dict[int, list[float]]).validate_python
 class Fitter:
     """A process of its own that does what `Fits` does. Raises as it does, and RuntimeError where the process dies.
 
-    With `limits` it is ended where it takes longer, has few of this process's variables, none of them a token, and what it
-    prints is not shown.
+    With `limits` it is ended where it takes longer, has few of this process's variables, none of them a token, and as HOME
+    an empty folder, which `close` removes; what it prints is not shown.
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
+        self.home = TemporaryDirectory(prefix="metazoo-home-", ignore_cleanup_errors=True) if limits else None
         self.channel, theirs = socket.socketpair()
         self.metanet, self.limits, self.late = "", limits, False
         code = START.format(path=sys.path, number=theirs.fileno(), memory=limits and limits.memory)
@@ -83,7 +85,7 @@ class Fitter:
                 stderr=subprocess.DEVNULL if limits else None,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C reaches whoever scores, who ends it
-                env=few_variables() if limits else None,
+                env=few_variables() | {"HOME": self.home.name} if self.home else None,
             )
         self.watch = threading.Thread(target=self._watch, daemon=True)
         self.watch.start()
@@ -103,11 +105,13 @@ class Fitter:
         return _complete(self._asked(_PREDICTIONS, "predict", given, seeds, elsewhere=elsewhere), seeds)
 
     def close(self) -> None:
-        """Ends the process, whatever it does, and those that it started."""
+        """Ends the process, whatever it does, and those that it started, and removes its HOME."""
         _end_session(self.process.pid)
         self.process.wait()
         self.watch.join()
         self.channel.close()
+        if self.home:
+            self.home.cleanup()
 
     def _watch(self) -> None:
         """Ends the process when its time is over, and then the conversation: what it started may hold its socket open."""

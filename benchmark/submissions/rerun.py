@@ -25,12 +25,12 @@ from benchmark.scoring.fitter import Fitter, Limits
 from benchmark.scoring.job import Job, run
 from benchmark.scoring.software import software
 from benchmark.scoring.task import opened
-from benchmark.submissions.compared import Compared, Verdict, compared, worst
+from benchmark.submissions.compared import GAIN, Compared, Verdict, compared, gained, worst
 from benchmark.submissions.cross_checks import together
 from benchmark.submissions.record_checks import examined
 from benchmark.submissions.submission import Submission, read_submission
 from benchmark.submissions.submit import SEEDS
-from benchmark.submissions.verification import FOLDER, verify
+from benchmark.submissions.verification import FOLDER, check_name, verify
 from metanets import Training
 from metanets.inputs.canonical import split
 from metanets.table import of_the_suite
@@ -41,7 +41,7 @@ from zoo.storage import files
 
 RERUNS = "reruns"  # under the folder of verifications: a report for each folder of records
 SCHEMA = "metazoo-rerun-1"
-LIMITS = Limits(seconds=3600.0, memory=8 * 2**30)
+LIMITS = Limits(seconds=3600.0, memory=8 * 10**9)
 _TRAINING = TypeAdapter(Training).validate_json
 
 
@@ -95,10 +95,13 @@ def rerun(
 
     `zoo_folders` are zoos or folders of zoos; `metanet` is where the submitted code lies here, as `score` takes it (None:
     one of the suite). Only records of these `seeds` are compared (none: all), and the seed that chose on validation is run
-    beside them. Each folder's run has the `limits`. With `by`, a maintainer's name, records that all predict the same or
-    nearly the same are said to be verified. What is unclear in a folder is reported, and the others go on. Raises
-    ValueError at the end naming all that could not be run, with why.
+    beside them. Each folder's run has the `limits`. With `by`, a maintainer's name, records that all predict the same are
+    said to be verified, and so are close ones whose R² is as submitted at most GAIN more than again, on average. What is
+    unclear in a folder is reported, and the others go on. Raises ValueError at once where `by` is no name, and at the end
+    naming all that could not be run, with why.
     """
+    if by is not None:
+        check_name(by)
     known, found, failed = opened(_each(zoo_folders)), list[Rerun](), list[str]()
     for home in homes:
         try:
@@ -187,8 +190,14 @@ def _rerun(
     if wanted != sorted(submitted.held):
         report(f"{plain(submitted.name)}: not called verified: {len(wanted)} of {len(submitted.held)} records were run")
         return whole
+    if whole.verdict != "same" and (more := gained(found)) > GAIN:
+        told = f"R² is {more:.3f} more as submitted than again, on average; rounding gives at most {GAIN}"
+        report(f"{plain(submitted.name)}: not called verified: {told}")
+        return whole
     note = f"the code was run again on the same zoo: {whole.verdict} predictions for all {len(found)} records"
-    return Rerun(submitted.home, path, found, verify(submitted.home, submitted.root, tier="verified", by=by, note=note))
+    read = {one.file: one.sha256 for one in found}
+    verified = verify(submitted.home, submitted.root, tier="verified", by=by, note=note, read=read)
+    return Rerun(submitted.home, path, found, verified)
 
 
 def _code(submitted: _Submitted, metanet: str | None) -> str:

@@ -61,7 +61,6 @@ def submission(**fields: object) -> Submission:
     plain = {
         "schema": "metazoo-submission-1",
         "hardware": "not given",
-        "external_data": NONE,
         "tier": "self-reported",
         "supersedes": None,
         "submitted": date.today().isoformat(),

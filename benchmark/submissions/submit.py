@@ -45,11 +45,11 @@ def submit(
     must be of one of them; with or without, labels must be those of the records that are under `to` already. Raises
     ValueError listing all that is wrong, and FileExistsError where something else is in the way.
     """
-    known, groups, problems, found = opened(zoo_folders), _groups(paths, report), list[str](), list[list[Stored]]()
-    if about.supersedes is not None and len(groups) > 1:
-        told = f"expected one metanet on one task, found {len(groups)} folders of records"
+    known, given, problems, found = opened(zoo_folders), groups(paths, report), list[str](), list[list[Stored]]()
+    if about.supersedes is not None and len(given) > 1:
+        told = f"expected one metanet on one task, found {len(given)} folders of records"
         raise ValueError(f"--supersedes {about.supersedes} corrects one folder: {told}")
-    for group in groups:
+    for group in given:
         read, wrong = examined(group, known)
         found.append(read)
         problems += [*wrong, *together(read, submitted=True)]
@@ -69,8 +69,8 @@ def submit(
     return written
 
 
-def _groups(paths: Sequence[Path], report: Callable[[str], None]) -> list[list[Path]]:
-    """The files of records by the folder that they lie in: each is one metanet on one task."""
+def groups(paths: Sequence[Path], report: Callable[[str], None] = lambda line: None) -> list[list[Path]]:
+    """The files of records by the folder that they lie in, each one metanet on one task, as `submit` takes them."""
     found: dict[Path, dict[Path, None]] = {}  # each file once, however often it is given
     asked = set[Path]()
     for path in paths:

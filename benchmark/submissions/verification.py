@@ -6,7 +6,7 @@ zoo are public; only a zoo that did not exist before (`fresh`) is unseen.
 """
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
@@ -30,6 +30,7 @@ FOLDER = "verifications"  # under a leaderboard's folder: a file for each folder
 STRAY = "verification.json"  # beside records: older releases read it, and anyone may send one
 SCHEMA: Literal["metazoo-verification-2"] = "metazoo-verification-2"
 Tier = Literal["self-reported", "verified", "reproduced"]
+Who = Annotated[str, words(200)]
 
 
 @strict_dataclass(frozen=True, config=STRICT)
@@ -38,22 +39,44 @@ class Verification:
 
     schema: Literal["metazoo-verification-2"]
     tier: Literal["verified", "reproduced"]
-    by: Annotated[str, words(200)]
+    by: Who
     date: Day
     records: dict[Annotated[str, Field(pattern=r"^[^/]+/[^/]+/[^/]+/seed-\d+\.json$")], Sha256]
     note: Annotated[str, Field(max_length=5000)]
 
 
 _VERIFICATION = TypeAdapter(Verification).validate_json
+_WHO = TypeAdapter(Who).validate_json
 
 
-def verify(home: Path, results: Path, *, tier: Literal["verified", "reproduced"], by: str, note: str = "") -> Path:
-    """Says that the records in `home`, a folder under `results`, were run again, by whom; returns the file that says so."""
+def check_name(by: str) -> None:
+    """Raises ValueError where nothing can be verified by who has this name: it is empty, too long, or steers a terminal."""
+    validated("the name of who verifies (--by)", _WHO, by)
+
+
+def verify(
+    home: Path,
+    results: Path,
+    *,
+    tier: Literal["verified", "reproduced"],
+    by: str,
+    note: str = "",
+    read: Mapping[str, str] | None = None,
+) -> Path:
+    """Says that the records in `home`, a folder under `results`, were run again, by whom; returns the file that says so.
+
+    `read`: the SHA-256 of each record as it was read for that, by its file from `results` on. Raises ValueError where `by`
+    is no name or a record is no longer what was read, and FileNotFoundError where there are none.
+    """
+    check_name(by)
     digests = {
         path.relative_to(results).as_posix(): sha256(path, below=results) for path in sorted(home.glob("seed-*.json"))
     }
     if not digests:
         raise FileNotFoundError(f"{home}: no records there to verify")
+    if read is not None and digests != read:
+        changed = sorted(name for name in digests.keys() | read.keys() if digests.get(name) != read.get(name))
+        raise ValueError(f"{home}: {', '.join(changed)} changed while the code ran; run it again")
     told = Verification(SCHEMA, tier, by, date.today().isoformat(), digests, note)
     path = results / FOLDER / f"of-{','.join(home.relative_to(results).parts)}.json"
     files.write_json(path, asdict(told), below=results)

@@ -169,7 +169,7 @@ LEAST = {  # verb -> its least numbers, tried on a real zoo where that is quick;
     "build": {"nets": 1, "seed": 0, "workers": 1},
     "fresh": {"nets": 1, "workers": 1},
     "verify": {"nets": 1, "seed": 0},
-    "verify-submission": {"seed": 0},
+    "verify-submission": {"seed": 0, "memory": 1},
     "audit": {"seed": 0},
     "connect": {"pairs": 1, "points": 3, "test_images": 1, "seed": 0},
     "interpolate": {"nets": 1, "points": 3},
@@ -180,7 +180,10 @@ LEAST = {  # verb -> its least numbers, tried on a real zoo where that is quick;
     "symmetry": {"metanet": "statnn", "seed": 0, "epochs": 1, "batch": 2},
     "move": {"copies": 1, "seed": 0},
 }
-ELSEWHERE = {("score", "pairs")}  # needs pairs that an analysis derived: tests/scoring/test_pairs.py
+ELSEWHERE = {
+    ("score", "pairs"),  # needs pairs that an analysis derived: tests/scoring/test_pairs.py
+    ("verify-submission", "seconds"),  # to start takes longer than a second: tests/submissions/test_rerun.py
+}
 
 
 @pytest.mark.parametrize("verb", sorted({parameter.verb for parameter in INTEGERS} - {"demo"}))

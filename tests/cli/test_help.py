@@ -1,5 +1,6 @@
 """What the command line says of itself: examples, missing words, names that the shell completes."""
 
+import hashlib
 import inspect
 import shlex
 import subprocess
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from made_records import put
 from typer.testing import CliRunner
 from verbs import VERBS, run
 
@@ -41,7 +43,7 @@ def test_the_help_ends_with_an_example_that_can_be_read(verb):
     [
         (["score"], "Missing: zoo_folders, --metanet"),
         (["build"], "Missing: SPEC, --out"),
-        (["submit", "x", "--contact", "me"], "Missing: --code, --citation"),
+        (["submit", "x", "--contact", "me"], "Missing: --code, --citation, --external-data"),
         (["compare", "mean"], "Missing argument 'B'"),
         (["score", "x", "--metanet", "mean", "--seeds", "many"], "Invalid value for '--seeds'"),
     ],
@@ -102,13 +104,19 @@ def git(*words: str) -> str:
 
 def test_the_commit_of_a_submission_is_that_of_the_repository_one_is_in(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    about = ["--code", "https://example.org/code", "--contact", "me", "--citation", "none", "--to", "to"]
-    words = ["submit", "records", *about]
+    about = ["--code", "https://example.org/code", "--contact", "me", "--citation", "none", "--external-data", "none"]
+    words = ["submit", "records", *about, "--to", "to"]
     assert "no git repository with a commit; give --commit" in run(monkeypatch, capsys, *words)[2]
     git("init")
-    Path("mine.py").write_text("1")
-    git("add", ".")
-    git("commit", "--message", "mine")
+    git("commit", "--message", "empty", "--allow-empty")
     assert "records: No such file" in run(monkeypatch, capsys, *words)[2]
+    Path("mine.py").write_text("1")
+    digest, untracked = hashlib.sha256(b"1").hexdigest(), "its mine.py, as scored, is not in commit "
+    for path in put(Path("records"), "mine:Mine", code="a").glob("seed-*.json"):
+        path.write_text(path.read_text().replace("a" * 64, digest))
+    assert untracked in run(monkeypatch, capsys, *words)[2]
+    git("add", "mine.py")
+    git("commit", "--message", "mine")
+    assert f"commit {git('rev-parse', 'HEAD')[:8]}" in run(monkeypatch, capsys, *words)[1]
     Path("mine.py").write_text("2")
     assert f"commit {git('rev-parse', 'HEAD')[:8]} does not have; commit them" in run(monkeypatch, capsys, *words)[2]

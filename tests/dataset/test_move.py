@@ -147,7 +147,7 @@ def test_moved_copies_have_no_start_of_training(copies):
 def test_what_a_zoo_says_of_its_moves_is_checked(field, value):
     told = {"source": "a" * 64, "kinds": ["scale"], "copies": 2, "largest": 2.0, "seed": 0}
     assert parse(told, "zoo.json").kinds == ("scale",)
-    with pytest.raises(ValueError, match=rf"zoo\.json: what `moved` says is damaged: {field}"):
+    with pytest.raises(ValueError, match=rf"zoo\.json: what `moved` says does not fit its schema: {field}"):
         parse({**told, field: value}, "zoo.json")
 
 

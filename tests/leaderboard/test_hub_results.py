@@ -103,7 +103,9 @@ def test_a_submissions_own_citation_is_kept(results, tmp_path):
     path = records.paths(results)[0]
     record = records.read(path)
     assert "author" in fields(bibtex({path: record}))[record_key(record)]
-    about = submission(code_url="https://a.org", commit="0" * 40, contact="us", citation="@article{x, title={T}}")
+    about = submission(
+        code_url="https://a.org", commit="0" * 40, contact="us", citation="@article{x, title={T}}", external_data="none"
+    )
     files.write_json(tmp_path / SUBMISSION, dataclasses.asdict(about))
     entry = fields(bibtex({tmp_path / path.name: record}))[record_key(record)]
     assert "author" not in entry

@@ -26,7 +26,7 @@ from benchmark.site.site import site
 from benchmark.site.svg import slug as page_slug
 from benchmark.submissions.submission import submission
 
-BY = submission(code_url="https://a.org", commit="0" * 40, contact="someone", citation="x")
+BY = submission(code_url="https://a.org", commit="0" * 40, contact="someone", citation="x", external_data="none")
 
 
 @pytest.mark.parametrize(

@@ -228,7 +228,9 @@ def test_a_lite_run_its_external_data_and_its_validation_score_are_shown(tmp_pat
 
 def test_a_citation_keeps_its_tabs_and_spaces(tmp_path):
     citation = "@misc{a,\r\n\ttitle={One\u00a0two}}"
-    about = submission(code_url="https://example.org/x", commit="0" * 40, contact="me", citation=citation)
+    about = submission(
+        code_url="https://example.org/x", commit="0" * 40, contact="me", citation=citation, external_data="none"
+    )
     files.write_json(put(tmp_path, "statnn") / "submission.json", dataclasses.asdict(about))
     assert citation in Page(site(tmp_path, [])[f"metanets/{slug('statnn (submitted by me)')}.html"].decode()).text()
 
@@ -363,7 +365,9 @@ def badges(results: Path) -> set[str]:
 
 def test_a_submission_is_shown_with_whom_to_ask_as_text(tmp_path):
     folder = put(tmp_path, "statnn")
-    about = submission(code_url="https://example.org/x", commit="0" * 40, contact=EVIL, citation="@misc{a<b>}")
+    about = submission(
+        code_url="https://example.org/x", commit="0" * 40, contact=EVIL, citation="@misc{a<b>}", external_data="none"
+    )
     files.write_json(folder / "submission.json", dataclasses.asdict(about))
     page = Page(site(tmp_path, [])[f"metanets/{slug(f'statnn (submitted by {EVIL})')}.html"].decode())
     assert EVIL in page.text()

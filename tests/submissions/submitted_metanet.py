@@ -15,7 +15,8 @@ class Mine(nn.Module):
         super().__init__()
         self.layer = nn.Linear(weights, 1)
         if (HERE / "note").exists():
-            (HERE / "note").write_text("\n".join(os.environ))
+            told = [*os.environ, *map(str, Path.home().iterdir()), f"HOME is {Path.home()}"]
+            (HERE / "note").write_text("\n".join(told))
             print("of a stranger")
         if (HERE / "sleep").exists():
             time.sleep(600)

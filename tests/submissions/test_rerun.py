@@ -5,6 +5,8 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from verbs import run
 
@@ -15,7 +17,7 @@ from benchmark.scoring.fitter import Limits
 from benchmark.scoring.score import score
 from benchmark.statistics.derived import derived
 from benchmark.submissions.check import check
-from benchmark.submissions.compared import compared
+from benchmark.submissions.compared import GAIN, compared, gained
 from benchmark.submissions.cross_checks import fewest_seeds
 from benchmark.submissions.rerun import rerun
 from benchmark.submissions.submission import submission
@@ -50,18 +52,28 @@ def submitted(place: Path) -> Path:
 
 
 def edit(found: Stored, move: float) -> None:
-    """Moves one test prediction, and has the record state the scores and the hash of what it then says."""
-    frame = found.frame.copy()
-    frame.loc[frame.index[frame["split"] == "test"][0], "prediction"] += move
+    """Moves one test prediction."""
+    predicted = found.frame["prediction"].copy()
+    predicted[found.frame.index[found.frame["split"] == "test"][0]] += move
+    rewrite(found, predicted)
+
+
+def rewrite(found: Stored, predicted: pd.Series) -> None:
+    """Gives a record other predictions, and has it state the scores and the hash of what it then says."""
+    frame = found.frame.assign(prediction=predicted)
     reference, data = records.predictions_file(found.path, frame)
     scores = derived(frame)
-    changed = dataclasses.replace(found.record, predictions=reference, test=scores.test, constant_prediction=scores.constant)
+    told = {"validation": scores.validation, "test": scores.test, "constant_prediction": scores.constant}
+    changed = dataclasses.replace(found.record, predictions=reference, **told)
     records.write(found.path, changed, data)
 
 
 def test_honest_code_predicts_the_same_bits_and_may_be_called_verified(place, standard, monkeypatch, capfd):
     home, board = submitted(place), place / "board"
     monkeypatch.setenv("HF_TOKEN", "secret")
+    (place / ".cache/huggingface").mkdir(parents=True)
+    (place / ".cache/huggingface/token").write_text("secret")
+    monkeypatch.setenv("HOME", str(place))
     (place / "note").touch()
     words = ("verify-submission", home, "--zoos", standard, "--metanet", f"{place / 'mine.py'}:Mine", "--by", "Me")
     code, out, err = run(monkeypatch, capfd, *words)
@@ -73,7 +85,12 @@ def test_honest_code_predicts_the_same_bits_and_may_be_called_verified(place, st
     assert [one["largest"] for one in report["records"]] == [{"validation": 0, "test": 0}] * 5
     assert read_verification(next((board / "verifications").glob("*.json"))).by == "Me"
     assert not check(board, [standard]).problems
-    assert "HF_TOKEN" not in (place / "note").read_text()
+    told = (place / "note").read_text()
+    assert "HF_TOKEN" not in told
+    assert ".cache" not in told
+    its_home = Path(told.rpartition("HOME is ")[2])
+    assert its_home != place
+    assert not its_home.exists()
 
 
 def test_an_edited_prediction_is_different_and_only_seeds_that_are_asked_for_are_compared(place, standard):
@@ -83,6 +100,64 @@ def test_an_edited_prediction_is_different_and_only_seeds_that_are_asked_for_are
     (one,) = rerun([home], [standard], metanet=name, seeds=[3, 2], limits=PATIENT, by="Me")
     assert [(part.seed, part.verdict) for part in one.records] == [(2, "same"), (3, "different")]
     assert (one.verdict, one.verified) == ("different", None)
+
+
+def test_all_predictions_moved_towards_the_labels_are_close_and_not_called_verified(place, standard, monkeypatch):
+    home, name, said, draw = submitted(place), f"{place / 'mine.py'}:Mine", list[str](), np.random.default_rng(0)
+    paths = [home / f"seed-{number}.json" for number in range(5)]
+    for path in paths:
+        found = records.stored(path)
+        rewrite(found, found.frame["target"] + 0.25 * noise(found, draw))
+    honest = {number: read(path) for number, path in enumerate(paths)}
+    monkeypatch.setattr("benchmark.submissions.rerun._again", lambda *_: honest)  # what the code predicts again
+    results = []
+    for edited in (True, False):
+        for one in honest.values():
+            true, now = one.frame["target"], one.frame["prediction"]
+            rewrite(one, now + 0.15 * (true - now) if edited else now + 0.01 * noise(one, draw))
+        (result,) = rerun([home], [standard], metanet=name, limits=PATIENT, by="Me", report=said.append)
+        results.append((result.verdict, gained(result.records) > GAIN, result.verified is not None))
+    assert results == [("close", True, False), ("close", False, True)]
+    assert sum("not called verified: R² is" in line for line in said) == 1
+
+
+def noise(found: Stored, draw: np.random.Generator) -> np.ndarray:
+    """In units of the targets' spread."""
+    return found.frame["target"].std() * draw.normal(size=len(found.frame))
+
+
+def read(path: Path) -> Stored:
+    """A record with its predictions, both read."""
+    found = records.stored(path)
+    assert found.frame is not None
+    return found
+
+
+def test_records_that_change_while_the_code_runs_are_not_called_verified(place, standard, monkeypatch):
+    home, path = submitted(place), submitted(place) / "seed-1.json"
+    honest = {number: read(home / f"seed-{number}.json") for number in range(5)}
+
+    def again(*_):
+        path.write_text(path.read_text() + " ")
+        return honest
+
+    monkeypatch.setattr("benchmark.submissions.rerun._again", again)
+    with pytest.raises(ValueError, match=r"seed-1\.json changed while the code ran; run it again"):
+        rerun([home], [standard], metanet=f"{place / 'mine.py'}:Mine", limits=PATIENT, by="Me")
+    assert not list((place / "board/verifications").glob("*.json"))
+
+
+@pytest.mark.parametrize(
+    "option", ["--by=", f"--by={'x' * 201}", "--memory=inf", "--memory=nan", "--memory=-1", "--memory=1e9", "--seconds=nan"]
+)
+def test_what_cannot_be_is_refused_before_the_code_runs(place, standard, monkeypatch, capfd, option):
+    (place / "note").touch()
+    words = ("verify-submission", submitted(place), "--zoos", standard, "--metanet", f"{place / 'mine.py'}:Mine", option)
+    code, _, err = run(monkeypatch, capfd, *words)
+    assert code in (1, 2)
+    assert option.partition("=")[0] in err
+    assert "Traceback" not in err
+    assert (place / "note").read_text() == ""
 
 
 @pytest.mark.parametrize(

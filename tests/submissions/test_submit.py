@@ -39,6 +39,7 @@ ABOUT = {
     "commit": "0123456789abcdef0123456789abcdef01234567",
     "contact": "someone@example.org",
     "citation": "@misc{someone2026,\n title={Something}}",
+    "external_data": "none",
 }
 PLAIN = settings(max_examples=60, deadline=None)
 
@@ -848,7 +849,11 @@ def test_the_commands_say_what_they_did(scored, standard, mine, tmp_path, monkey
         return int(stop.value.code or 0), out + err
 
     to = tmp_path / "results"
-    options = [item for name in ("commit", "contact", "citation") for item in (f"--{name}", ABOUT[name])]
+    options = [
+        item
+        for name in ("commit", "contact", "citation", "external_data")
+        for item in (f"--{name.replace('_', '-')}", ABOUT[name])
+    ]
     command = ["submit", mine, "--to", to, "--code", ABOUT["code_url"], *options]
     code, text = run(*command, "--zoo", standard)
     assert (code, "11 files, labels checked" in text) == (0, True)

@@ -75,10 +75,10 @@ def test_what_is_no_column_of_numbers_is_refused(copy, bad):
 
 NOTES = {
     "format": ({"format": "metazoo-derived-9"}, "this release reads"),
-    "zoo": ({"zoo": "abc"}, "no right zoo"),
-    "more": ({"run": "rm"}, "no right run"),
+    "zoo": ({"zoo": "abc"}, "its note does not fit its schema: zoo: "),
+    "more": ({"run": "rm"}, "its note does not fit its schema: run: "),
     "meaning": ({"meanings": {}}, "has no meaning"),
-    "long": ({"meanings": {"height": "x" * 1001}}, "no right meanings.height"),
+    "long": ({"meanings": {"height": "x" * 1001}}, "its note does not fit its schema: meanings.height: "),
     "deep": ({"settings": json.loads('{"a":' * 40 + "1" + "}" * 40)}, "nested"),
 }
 

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow
 import pyarrow.compute
 import pyarrow.parquet
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass as strict_dataclass
 
 from zoo.messages import plain
@@ -28,6 +28,7 @@ from zoo.storage.manifest import MANIFEST
 from zoo.untrusted import parquet
 from zoo.untrusted.files import read_bytes, sha256
 from zoo.untrusted.json import strict_json
+from zoo.untrusted.schema import validated
 
 FOLDER, FORMAT, NOTE = "derived", "metazoo-derived-1", b"metazoo"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")  # of a file and of a column
@@ -190,11 +191,11 @@ def _frame(table: Any) -> pd.DataFrame:
     return table.to_pandas(ignore_metadata=True)
 
 
+_NOTE = TypeAdapter(Note).validate_json
+
+
 def _note(path: Path, data: bytes) -> Note:
-    try:
-        note = TypeAdapter(Note).validate_json(json.dumps(strict_json(path, data, controls=True)))
-    except ValidationError as error:
-        raise ValueError(f"its note has no right {'.'.join(map(str, error.errors()[0]['loc']))}") from None
+    note = validated("its note", _NOTE, strict_json(path, data, controls=True))
     if note.format != FORMAT:
         raise ValueError(f"format {note.format!r}, this release reads {FORMAT!r}")
     return note

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from zoo.booleans import no_booleans
 from zoo.messages import COLUMN, LINE, Facts, facts_html, facts_text, some_names
+from zoo.untrusted.schema import validated
 
 STRICT = ConfigDict(extra="forbid", strict=False, allow_inf_nan=False)
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -102,13 +103,12 @@ def lines_of(about: Imported) -> list[str]:
     return [*about.provenance.notes, *lines, *([] if about.hyper_parameters else [none])]
 
 
+_IMPORTED = TypeAdapter(Imported).validate_json
+
+
 def parse(fields: dict[str, Any], source: str) -> Imported:
     """What a zoo.json says of an imported zoo. Raises ValueError naming the fields at fault."""
-    try:
-        found = TypeAdapter(Imported).validate_python(fields)
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors()[:5])
-        raise ValueError(f"{source}: what it says of an imported zoo is damaged: {faults}") from None
+    found = validated(f"{source}: what it says of an imported zoo", _IMPORTED, fields)
     named = [*found.hyper_parameters, *found.targets, *found.columns]
     if twice := [name for number, name in enumerate(named) if name in (*named[:number], *RESERVED)]:
         raise ValueError(

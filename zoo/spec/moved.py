@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from zoo.booleans import no_booleans
+from zoo.untrusted.schema import validated
 
 Kind = Annotated[str, Field(pattern=r"^(permutation|scale|mix|size)$")]
 LINEAGE = "number of the net in the zoo of which these are moved copies"
@@ -29,10 +30,9 @@ class Moved:
     _numbers = no_booleans
 
 
+_MOVED = TypeAdapter(Moved).validate_json
+
+
 def parse(value: object, source: str) -> Moved:
-    """What a zoo.json says of moved copies. Raises ValueError naming the file where it is damaged."""
-    try:
-        return TypeAdapter(Moved).validate_python(value)
-    except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"]))
-        raise ValueError(f"{source}: what `moved` says is damaged: {where or 'it is no object'}") from None
+    """What a zoo.json says of moved copies. Raises ValueError naming the file and the fields at fault."""
+    return validated(f"{source}: what `moved` says", _MOVED, value)

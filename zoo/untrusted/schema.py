@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -11,8 +11,11 @@ _Loaded = TypeVar("_Loaded")
 NAMED = 5  # faults in one message
 
 
-def validated(path: Path, validate: Callable[..., _Loaded], value: dict[str, Any]) -> _Loaded:
-    """The value as `validate`, a TypeAdapter's `validate_json`, has it. Raises ValueError naming the fields at fault."""
+def validated(path: Path | str, validate: Callable[..., _Loaded], value: object) -> _Loaded:
+    """The value as `validate`, a TypeAdapter's `validate_json`, has it. Raises ValueError naming the fields at fault.
+
+    `path` is what messages name: the file, or what of it the value is.
+    """
     try:
         return validate(json.dumps(value))
     except RecursionError:
