@@ -54,7 +54,7 @@ def together(found: Sequence[Stored], *, submitted: bool) -> list[str]:
         baseline = ours is not None and ours.baseline
         if len(set(seeds)) < (fewest := fewest_seeds(first.record.task)) and not baseline:
             lines.append(f"{first.path.parent}: {len(set(seeds))} seed(s), a submission has {fewest} or more")
-        if set(seeds) != {*range(len(set(seeds)))}:
+        elif set(seeds) != {*range(len(set(seeds)))} and not baseline:
             lines.append(
                 f"{first.path.parent}: seeds {sorted(set(seeds))}, a submission has 0, 1, 2 and so on: none is chosen"
             )

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_records import ASYMMETRIC, STANDARD, put
 from scipy.stats import kendalltau
 
 from benchmark.cli import main
@@ -18,7 +19,6 @@ from benchmark.records.facts import Facts
 from benchmark.records.records import Task, read
 from benchmark.scoring.score import score
 from metanets import Training
-from tests.made_records import ASYMMETRIC, STANDARD, put
 
 TASKS = {"in zoo": [{}], "few nets": [{"train_nets": 16}, {"train_nets": 32}], "shift": [{"shift": "epochs"}]}
 NOISE = {"ridge": 0.5, "probe": 1.0, "trees_hyper_parameters": 2.0, "mlp": 3.0}  # the last lacks a task

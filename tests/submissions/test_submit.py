@@ -14,6 +14,7 @@ import pytest
 from conftest import ROOT, SMALL, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_records import put
 
 import zoo
 from benchmark.cli import main
@@ -884,3 +885,9 @@ def test_records_that_can_be_read_are_examined_and_those_that_cannot_are_named(m
     assert [one.path.name for one in found] == ["seed-0.json", "seed-2.json", "seed-3.json", "seed-4.json"]
     assert all(one.frame.equals(predictions(one.path)) for one in found)
     assert ["seed-1.parquet" in line for line in problems] == [True]
+
+
+def test_seeds_of_a_submission_are_the_first_ones_and_not_chosen(tmp_path):
+    put(tmp_path / "mine", "mine.Mine", code="a", seeds=(0, 1, 2, 3, 7))
+    with pytest.raises(ValueError, match=r"seeds \[0, 1, 2, 3, 7\], a submission has 0, 1, 2 and so on"):
+        submit([tmp_path / "mine"], submission(**ABOUT), to=tmp_path / "board")
