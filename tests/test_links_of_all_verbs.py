@@ -120,7 +120,7 @@ def metazoo(monkeypatch, *words: object) -> object:
 def plain_pictures() -> Iterator[None]:
     """A release's pictures are some bytes: drawing them takes most of the time, and it is about where they are written."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zoo.hub.release._png", lambda figure: b"a picture")
+        patch.setattr("zoo.hub.release.png", lambda figure: b"a picture")
         yield
 
 
