@@ -102,6 +102,7 @@ CASES: dict[str, Case] = {
     ),
     "publish --to": Case("release", ("publish", "ZOO", "--to", "LAID", "--results", "RESULTS", "--licence", "mit")),
     "publish --results": Case("results", ("publish", "ZOO", "--to", "NEW", "--results", "LAID")),
+    "publish model": Case("model", ("publish", "LAID", "--to", "NEW", "--results", "RESULTS")),
     "fetch": Case("release", ("fetch", "LAID", "--out", "NEW")),
     "import state-dicts": Case("states", ("import", "state-dicts", "LAID", "--out", "NEW")),
     "import asymmetric-networks": Case("paper", ("import", "asymmetric-networks", "LAID", "--out", "NEW")),

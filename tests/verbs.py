@@ -97,6 +97,7 @@ class Material:
         values: dict[str, Any] = {
             "zoo_folder": self.zoo,
             "zoo_folders": self.zoo,
+            "folders": self.zoo,
             "spec": "digits-resnet8-standard",
             "metanet": "mean",
             "results": self.results,

@@ -24,14 +24,12 @@ from benchmark.records.corrections import SUBMISSION
 from benchmark.records.records import Record, ZooReference
 from benchmark.submissions.submission import read_submission
 from zoo.hub.address import locate
-from zoo.hub.citation import REPOSITORY
+from zoo.hub.citation import PUBLISHED, REPOSITORY
 from zoo.hub.remote_manifest import configs_of
 from zoo.storage import files
-from zoo.untrusted.manifest import PART
 
 FRAMEWORK = "metazoo"
 METRICS = {"r2": "R²", "tau": "Kendall's tau-b"}  # a hub task has one value, and higher is better
-FETCHED = re.compile(rf"hf://datasets/(?P<repository>{REPOSITORY})@[0-9a-f]{{40}}/(?P<config>{PART})")  # a record's source
 LONGEST = 120  # characters of a file's name, of the 255 that there may be
 CITED = {  # what every use builds on
     "metazoo": {
@@ -79,9 +77,6 @@ def emit(
     board = leaderboard(folder)
     found = {path: record for result in board.results for path, record in zip(result.paths, result.records, strict=True)}
     homes = published(found.values(), release=release, repository=repository)
-    for zoo in dict.fromkeys(map(str, board.cells["zoo"])):
-        if zoo not in homes:
-            report(f"{zoo} is {'not of this release' if release else 'of no data set that is known'}, and is only cited")
     contents = {out / "citations.bib": bibtex(found)}
     places = slugs(home.repository for home in homes.values())
     names, cells = slugs(map(str, board.cells["metanet"].unique())), board.cells[board.cells["zoo"].isin([*homes])]
@@ -92,6 +87,9 @@ def emit(
             contents[path] = _yaml(eval_results(board, own, homes=homes, source=source))
     for path, text in contents.items():
         files.write(path, text.encode(), below=out)
+    for zoo in dict.fromkeys(map(str, board.cells["zoo"])):
+        if zoo not in homes:
+            report(f"{zoo} is {'not of this release' if release else 'of no data set that is known'}, and is only cited")
     return list(contents)
 
 
@@ -103,7 +101,7 @@ def published(
     if release is None:
         if repository is not None:
             raise ValueError(f"{repository} is the name of a release on the hub: say where that release lies as well")
-        sources = {label: FETCHED.fullmatch(zoo.source or "") for label, zoo in zoos.items()}
+        sources = {label: PUBLISHED.fullmatch(zoo.source or "") for label, zoo in zoos.items()}
         return {label: Published(match["repository"], match["config"]) for label, match in sources.items() if match}
     repository = repository or getattr(locate(str(release)), "repo", None)
     if repository is None:

@@ -108,17 +108,9 @@ def card(zoos: dict[str, Zoo], about: About, *, pictures: dict[str, str], scores
 
     All else that comes from a zoo or its publisher is escaped for Markdown and HTML.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.finalize = lambda value: plain(value) if type(value) is str else value  # Markup is no plain str
-    environment.filters |= {"code": code, "link": link, "number": _number}
     first, about = next(iter(zoos)), completed(about, zoos)
-    return environment.get_template("card.md").render(
+    return rendered(
+        "card.md",
         about=about,
         front=Markup(front_matter(zoos, about)),
         configs={name: _config(zoo) for name, zoo in zoos.items()},
@@ -138,6 +130,20 @@ def card(zoos: dict[str, Zoo], about: About, *, pictures: dict[str, str], scores
         scores=Markup(scores.strip()),
         citations=Markup(citations(zoos, about)),
     )
+
+
+def rendered(template: str, **values: Any) -> str:
+    """A card by its template; what is no Markup is escaped for Markdown and HTML."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.finalize = lambda value: plain(value) if type(value) is str else value  # Markup is no plain str
+    environment.filters |= {"code": code, "link": link, "number": _number}
+    return environment.get_template(template).render(**values)
 
 
 def front_matter(zoos: dict[str, Zoo], about: About) -> str:

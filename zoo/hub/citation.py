@@ -6,9 +6,13 @@ from datetime import date
 
 from zoo.dataset.reader import Zoo
 from zoo.spec.imported import Imported, Provenance
+from zoo.untrusted.manifest import PART
 
 ADDRESS = r"https?://[A-Za-z0-9][A-Za-z0-9._~:/?#&()+,;=%-]{1,500}"
 REPOSITORY = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}"  # the hub's id
+PUBLISHED = re.compile(  # the source of a zoo that was fetched from a hub
+    rf"hf://datasets/(?P<repository>{REPOSITORY})@(?P<revision>[0-9a-f]{{40}})/(?P<config>{PART})"
+)
 UNKNOWN = "unknown"  # also the hub's own name of a licence that is not known
 LICENCE = "cc-by-4.0"  # of zoos that were built here, unless their publisher says otherwise
 CITATIONS = """\

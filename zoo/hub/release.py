@@ -29,6 +29,7 @@ from zoo.hub.card import card, columns
 from zoo.hub.citation import About
 from zoo.hub.croissant import INDEX, croissant
 from zoo.hub.pictures import pictures, png
+from zoo.hub.store import Kind
 from zoo.spec.columns import SPLITS
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST, check_bytes, read_manifest
@@ -45,6 +46,7 @@ class Release:
     files: dict[str, Path | bytes]
     digests: dict[str, str]
     sizes: dict[str, int]
+    kind: Kind = "dataset"
 
 
 def release(

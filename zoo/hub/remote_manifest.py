@@ -8,7 +8,7 @@ from typing import Any
 from zoo.dataset import derived
 from zoo.dataset.not_a_zoo import RELEASE
 from zoo.hub.address import Remote, locate
-from zoo.hub.store import SMALL, small
+from zoo.hub.store import MARKS, SMALL, small
 from zoo.messages import unknown
 from zoo.storage import files
 from zoo.untrusted.json import strict_json
@@ -16,6 +16,7 @@ from zoo.untrusted.manifest import MANIFEST, PART, digests_of
 
 DERIVED = re.compile(rf"{derived.FOLDER}/{derived.NAME.pattern}\.parquet")  # what analyses added to a zoo
 SHIPPED = re.compile(rf"zoo\.json|fixed\.safetensors|data/{PART}\.h5")  # all that a zoo consists of
+MODEL, MODEL_BYTES = ("model.json", "weights.safetensors"), 2**31  # all that a fitted metanet is, and bytes of a file
 Report = Callable[[str], None]
 
 
@@ -33,7 +34,7 @@ class RemoteManifest:
 
 @dataclass(frozen=True)
 class _Place:
-    """A release or a zoo by itself, as its two small files say: what `MANIFEST` names, and `zoo.json`."""
+    """A release, or a zoo by itself, as two small files say: what `MANIFEST` names, and what zoo.json or model.json has."""
 
     remote: Remote
     commit: str | None
@@ -45,7 +46,7 @@ class _Place:
 
 def remote_manifest(source: str, *, config: str | None, revision: str | None, report: Report) -> RemoteManifest:
     """The files that `zoo.hub.fetch.fetch` brings for these arguments. Raises as it does, for all that small files tell."""
-    place = _found(source, revision, report)
+    place = _found(locate(source, revision=revision), report)
     remote, commit, sizes, manifest, digests = place.remote, place.commit, place.sizes, place.manifest, place.digests
     prefix, added = "", {}
     if place.about.get("format") == RELEASE:
@@ -68,29 +69,40 @@ def configs_of(source: str) -> dict[str, str]:
 
     Raises ValueError where it is no release or damaged, and as `remote_manifest` does.
     """
-    place = _found(source, None, lambda line: None)
+    place = _found(locate(source), lambda line: None)
     if place.about.get("format") != RELEASE:
         raise ValueError(f"{source} is no release of zoos; `metazoo publish` makes one")
     named = {place.digests.get(f"{name}/{MANIFEST}"): name for name in _configs(place.about, place.remote.where)}
     return {digest: name for digest, name in named.items() if digest is not None}
 
 
-def _found(source: str, revision: str | None, report: Report) -> _Place:
-    """What lies at this address. Raises FileNotFoundError where that is neither a release nor a zoo."""
-    remote = locate(source, revision=revision)
-    commit = remote.pin()
+def remote_model(source: str, *, revision: str | None, report: Report) -> RemoteManifest:
+    """The two files of the fitted metanet at this address. Raises as `remote_manifest` does."""
+    place = _found(locate(source, revision=revision, kind="model"), report)
+    where, (_, field, words) = place.remote.where, MARKS["model"]
+    if place.about.get(field) != words or not {*MODEL} <= place.digests.keys():
+        raise ValueError(f"{where} is no fitted metanet as `metazoo publish` leaves it: {field} {place.about.get(field)!r}")
+    digests = {name: place.digests[name] for name in MODEL}
+    sizes = _sizes(digests, place.sizes, "", place.remote)
+    if (most := max(sizes.values())) > MODEL_BYTES:
+        raise ValueError(f"{where} has a file of {most:,} bytes; a model's have {MODEL_BYTES:,} at most")
+    return RemoteManifest(place.remote, place.commit, "", place.manifest, digests, sizes)
+
+
+def _found(remote: Remote, report: Report) -> _Place:
+    """What lies there. Raises FileNotFoundError where that is nothing of the place's kind."""
+    commit, (about, _, _) = remote.pin(), MARKS[remote.kind]
     report(f"{remote.where}" + (f" at {getattr(remote, 'revision', None) or 'main'}, commit {commit}" if commit else ""))
     sizes = {name: entry.size for name, entry in remote.listing(commit).items()}
-    if missing := {MANIFEST, "zoo.json"} - sizes.keys():
-        raise FileNotFoundError(
-            f"{remote.where}: no {min(missing)}, so no whole release or zoo; is its publish still at work?"
-        )
+    if missing := {MANIFEST, about} - sizes.keys():
+        what = "release or zoo" if remote.kind == "dataset" else "model"
+        raise FileNotFoundError(f"{remote.where}: no {min(missing)}, so no whole {what}; is its publish still at work?")
     manifest = _small(remote, commit, MANIFEST, sizes)
     digests = digests_of(manifest, f"{remote.where}/{MANIFEST}")
-    about = _small(remote, commit, "zoo.json", sizes)
-    if files.hash_of(about) != digests.get("zoo.json"):
-        raise ValueError(f"{remote.where}: zoo.json is not what {MANIFEST} says; is a publish at work? else publish again")
-    return _Place(remote, commit, sizes, manifest, digests, strict_json(f"{remote.where}/zoo.json", about))
+    data = _small(remote, commit, about, sizes)
+    if files.hash_of(data) != digests.get(about):
+        raise ValueError(f"{remote.where}: {about} is not what {MANIFEST} says; is a publish at work? else publish again")
+    return _Place(remote, commit, sizes, manifest, digests, strict_json(f"{remote.where}/{about}", data))
 
 
 def _small(remote: Remote, commit: str | None, name: str, sizes: dict[str, int]) -> bytes:
