@@ -30,6 +30,7 @@ __all__ = [
     "load_model",
     "load_results",
     "metanets",
+    "model_release",
     "open",
     "publish",
     "release",
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from benchmark.records.load_results import load_results
     from metanets import METANETS, Estimator, Metanet, Training, load_model
     from metanets.graphs import ZooGraphs
+    from metanets.model_card import model_release
     from zoo import Nets, Spec, Zoo, build, load, open, status, verify, work
     from zoo.dataset.export import export
     from zoo.dataset.zoo_dataset import ZooDataset
@@ -69,6 +71,7 @@ else:
         "metanets": "metanets",
         "leaderboard": "benchmark.leaderboard.leaderboard",
         "load_model": "metanets",
+        "model_release": "metanets.model_card",
         "load_results": "benchmark.records.load_results",
         "publish": "zoo.hub.publish",
         "release": "zoo.hub.release",

@@ -22,6 +22,7 @@ from metanets.reading import nets_of
 from metanets.table import METANETS, of_the_suite
 from zoo import Nets, Zoo
 from zoo.dataset.nets import Inputs
+from zoo.hub.fetch import open_model
 from zoo.messages import Facts, facts_html, facts_text, unknown
 from zoo.nets.layout import shapes_in
 from zoo.storage.files import hash_of
@@ -169,12 +170,13 @@ class Estimator:
 
 
 def load_model(folder: Path | str, metanet: Any = None) -> Estimator:
-    """The fitted metanet in a folder, ready to predict.
+    """The fitted metanet in a folder, or at `hf://USER/NAME` or `s3://...`, ready to predict.
 
     `metanet` is the class of one's own that was fitted; no code is named by the folder. Raises FileNotFoundError where
-    there is no model, ValueError where it is damaged, of another version, or of a class that is not given or has changed.
+    there is no model, ValueError where it is damaged, of another version, or of a class that is not given or has changed;
+    and as `zoo.hub.fetch.open_model` does where it is fetched.
     """
-    folder = Path(folder).expanduser()
+    folder = open_model(folder) if isinstance(folder, str) and "://" in folder else Path(folder).expanduser()
     model, tensors = model_folder.read(folder)
     if metanet is None and of_the_suite(model.metanet) is None:
         raise ValueError(f"{folder} is of {model.metanet}, which is no metanet of the suite: give its class as well")

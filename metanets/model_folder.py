@@ -15,6 +15,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from zoo.dataset.nets import Inputs
+from zoo.hub.remote_manifest import MODEL, MODEL_BYTES
 from zoo.storage import files
 from zoo.untrusted import readers
 from zoo.untrusted.files import sha256, size
@@ -22,8 +23,7 @@ from zoo.untrusted.json import read_json
 from zoo.untrusted.schema import validated
 
 SCHEMA: Literal["metazoo-model-1"] = "metazoo-model-1"
-FILE, WEIGHTS = "model.json", "weights.safetensors"
-MOST = 2**31  # bytes of the weights
+FILE, WEIGHTS = MODEL
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -91,17 +91,22 @@ def write(folder: Path, model: Model, tensors: dict[str, Tensor]) -> None:
     files.write_json(folder / FILE, about, below=folder)
 
 
+def is_model(folder: Path) -> bool:
+    """Whether the folder is one of a fitted metanet, by its name for itself; whether it is sound `read` says."""
+    return os.path.lexists(folder / FILE)
+
+
 def read(folder: Path) -> tuple[Model, dict[str, Tensor]]:
     """A model and its tensors. Raises FileNotFoundError where there is none, ValueError where it is damaged or no model."""
-    if not folder.is_dir() or not os.path.lexists(folder / FILE):
+    if not folder.is_dir() or not is_model(folder):
         raise FileNotFoundError(f"{folder} is no fitted metanet: there is no {folder / FILE}; save one by Estimator.save")
     told = read_json(folder / FILE, below=folder)
     if told.get("schema") != SCHEMA:
         raise ValueError(f"{folder / FILE}: schema {told.get('schema')!r}; this version reads {SCHEMA}")
     model = validated(folder / FILE, _MODEL, told)
     path = folder / WEIGHTS
-    if (held := size(path, below=folder)) > MOST:
-        raise ValueError(f"{path} has {held:,} bytes; a model has {MOST:,} at most")
+    if (held := size(path, below=folder)) > MODEL_BYTES:
+        raise ValueError(f"{path} has {held:,} bytes; a model has {MODEL_BYTES:,} at most")
     if sha256(path, folder) != model.weights_sha256:
         raise ValueError(f"{path} is damaged: its SHA-256 is not that in {FILE}")
     return model, readers.safetensors(path)

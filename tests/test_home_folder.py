@@ -19,6 +19,7 @@ CALLS = {  # public name -> a call of it on a path; what takes none is not here
     "leaderboard": lambda path: metazoo.leaderboard(path("results")),
     "load": lambda path: metazoo.load(path("mine.toml")),
     "load_model": lambda path: metazoo.load_model(path("model")),
+    "model_release": lambda path: metazoo.model_release(path("model"), name="one"),
     "load_results": lambda path: metazoo.load_results(path("results")),
     "open": lambda path: metazoo.open(path("zoo")),
     "release": lambda path: metazoo.release([path("zoo")], name="one"),

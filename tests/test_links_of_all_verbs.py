@@ -119,6 +119,7 @@ CASES: dict[str, Case] = {
     ),
     "publish --to": Case("release", ("publish", "ZOO", "--to", "LAID", "--results", "RESULTS", "--licence", "mit")),
     "publish --results": Case("results", ("publish", "ZOO", "--to", "NEW", "--results", "LAID")),
+    "publish model": Case("model", ("publish", "LAID", "--to", "NEW", "--results", "RESULTS")),
     "fetch": Case("release", ("fetch", "LAID", "--out", "NEW")),
     "import state-dicts": Case("states", ("import", "state-dicts", "LAID", "--out", "NEW")),
     "import asymmetric-networks": Case("paper", ("import", "asymmetric-networks", "LAID", "--out", "NEW")),
@@ -147,7 +148,7 @@ class Here(Fits):
 def quick() -> Iterator[None]:
     """A release's pictures are some bytes, and nothing is fitted elsewhere: this is about where files lie."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zoo.hub.release._png", lambda figure: b"a picture")
+        patch.setattr("zoo.hub.release.png", lambda figure: b"a picture")
         patch.setattr("benchmark.submissions.rerun.Fitter", Here)
         yield
 

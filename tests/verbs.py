@@ -99,6 +99,7 @@ class Material:
         values: dict[str, Any] = {
             "zoo_folder": self.zoo,
             "zoo_folders": self.zoo,
+            "folders": self.zoo,
             "spec": "digits-resnet8-standard",
             "metanet": "mean",
             "results": self.results,
@@ -116,7 +117,6 @@ class Material:
             "path": self.nets,
             "size": "tiny",
             "model": self.folder.parent / "model",
-            "folders": next(self.results.glob("*/*/mean")),
             "zoos": self.zoo,
         }
         if verb == "predict" and not values["model"].exists():

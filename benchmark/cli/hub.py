@@ -2,58 +2,76 @@
 
 import inspect
 import json
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark.cli.terminal import Folder, Folders, command, say, stoppable
+from benchmark.cli import completion
+from benchmark.cli.terminal import Folder, command, say, stoppable
+
+if TYPE_CHECKING:
+    from zoo.hub.release import Release
 
 
 @command("Travel", example="publish zoos/standard zoos/w_asymmetric --to hf://datasets/ME/digits --dry-run")
 def publish(
-    zoo_folders: Folders,
-    to: Annotated[str, typer.Option(help="hf://datasets/USER/NAME, s3://BUCKET/PREFIX, or a folder.")],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(help="Zoos' folders, or the folder of one fitted metanet.", autocompletion=completion.zoos),
+    ],
+    to: Annotated[
+        str, typer.Option(help="hf://datasets/USER/NAME (a model: hf://USER/NAME), s3://BUCKET/PREFIX, a folder.")
+    ],
     name: Annotated[str | None, typer.Option(help="The card's title; default: the last part of --to.")] = None,
     licence: Annotated[
         str | None,
         typer.Option(help="Of the weights, as the hub abbreviates it; default: cc-by-4.0, of imported zoos unknown."),
     ] = None,
     authors: Annotated[
-        list[str] | None, typer.Option(help="Who made the zoos; may be repeated. Default: of imported zoos unknown.")
+        list[str] | None,
+        typer.Option(help="Who made what is published; may be repeated. Default: of imported zoos unknown."),
     ] = None,
-    results: Annotated[Path, typer.Option(help="A folder of records; those of these zoos go on the card.")] = Path(
+    results: Annotated[Path, typer.Option(help="A folder of records; those of what is published go on the card.")] = Path(
         "data/results"
     ),
     tag: Annotated[str | None, typer.Option(help="Default: m and the beginning of the manifest's SHA-256.")] = None,
     private: Annotated[bool, typer.Option("--private", help="A new repository is private.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print files and sizes only.")] = False,
 ) -> None:
-    """Publish zoos as one data set with a card, an index and checksums; then read it back and compare."""
-    import zoo
-    from benchmark.leaderboard.tables import markdown_of
+    """Publish zoos as one data set, or a fitted metanet as a model, with a card and checksums; read it back and compare."""
     from zoo.hub.publish import publish
-    from zoo.hub.release import release
 
-    hub = "hf://datasets/"
-    repository = to.removeprefix(hub).split("@")[0] if to.startswith(hub) else "USER/NAME"
-    opened = [zoo.open(folder) for folder in zoo_folders]
-    for one in opened:
-        for line in one.left_aside:
-            say(f"{one.folder}: derived columns that are not published: {line}")
-    made = release(
-        zoo_folders,
-        name=name or to.rstrip("/").split("/")[-1].split("@")[0],
-        licence=licence,
-        authors=" and ".join(authors or []),
-        repository=repository,
-        scores=markdown_of(results, {one.manifest_sha256 for one in opened}),
-    )
+    on_hub = re.fullmatch(r"hf://(?:datasets/)?([^@]*)(?:@.*)?", to)
+    title = name or to.rstrip("/").split("/")[-1].split("@")[0]
+    said: dict[str, Any] = {"name": title, "licence": licence, "authors": " and ".join(authors or [])}
+    made = _release_of(folders, results, repository=on_hub[1] if on_hub else "USER/NAME", **said)
     with stoppable():
         done = publish(made, to, tag=tag, dry_run=dry_run, private=private, report=say)
     if not dry_run:
         say(f"{len(done.uploaded)} files sent ({sum(done.uploaded.values()):,} bytes), {len(done.skipped)} were there")
         say(f"{done.where}" + f", commit {done.revision}" * bool(done.revision) + f", tag {done.tag}" * bool(done.tag))
+
+
+def _release_of(folders: list[Path], results: Path, **said: Any) -> "Release":
+    """What is published of these folders. Raises ValueError where a model is one of several."""
+    import zoo
+    from benchmark.leaderboard.tables import markdown_of
+    from benchmark.records.of_model import scores_of
+    from metanets.model_card import model_release
+    from metanets.model_folder import is_model
+    from zoo.hub.release import release
+
+    if models := [folder for folder in folders if is_model(folder)]:
+        if len(folders) > 1:
+            raise ValueError(f"{models[0]} is a fitted metanet, which is published by itself; found {len(folders)} folders")
+        return model_release(models[0], test=scores_of(models[0], results), **said)
+    opened = [zoo.open(folder) for folder in folders]
+    for one in opened:
+        for line in one.left_aside:
+            say(f"{one.folder}: derived columns that are not published: {line}")
+    return release(folders, scores=markdown_of(results, {one.manifest_sha256 for one in opened}), **said)
 
 
 @command("Travel", example="fetch hf://datasets/ME/digits --config digits-resnet8-standard --out zoos/fetched")

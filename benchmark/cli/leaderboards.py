@@ -1,5 +1,7 @@
 """The verbs of a public leaderboard: submissions, checks, pages, files for others."""
 
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -202,15 +204,25 @@ def page(
     print(write(results, out, zoo_folders=zoo_folders, overwrite=overwrite, project=project))
 
 
-@command("Leaderboards", example="emit results --out emitted --namespace ME")
+@command("Leaderboards", example="emit results --out emitted --release hf://datasets/ME/digits")
 def emit(
     results: Annotated[Path, typer.Argument(help="A folder of records.")],
     out: Annotated[Path, typer.Option(help="Where the files go.")],
-    namespace: Annotated[str, typer.Option(help="Who owns the zoos' data sets on the hub.")] = "metazoo",
+    release: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the zoos were published: hf://datasets/USER/NAME, or a folder. Default: where they are from."
+        ),
+    ] = None,
+    repository: Annotated[str | None, typer.Option(help="USER/NAME on the hub, where --release is not on the hub.")] = None,
     source: Annotated[str | None, typer.Option(help="The leaderboard's address.")] = None,
 ) -> None:
-    """Write results as the hub's benchmark pages read them, and BibTeX for zoos and records."""
+    """Write results as the hub's benchmark pages read them, and BibTeX for zoos and records.
+
+    They are of the data set that `publish` made of the zoos, in its configs.
+    """
     from benchmark.leaderboard.hub_results import emit
 
-    for path in emit(results, out, namespace=namespace, source=source):
+    to_errors = partial(print, file=sys.stderr)
+    for path in emit(results, out, release=release, repository=repository, source=source, report=to_errors):
         print(path)

@@ -23,7 +23,9 @@ def metanets() -> None:
 
 @command("Scores", example="predict models/statnn zoos/standard --out predictions.csv")
 def predict(
-    model: Annotated[Path, typer.Argument(help="The folder of a fitted metanet, as Estimator.save leaves it.")],
+    model: Annotated[
+        str, typer.Argument(help="The folder of a fitted metanet, as Estimator.save leaves it; hf://USER/NAME; or s3://...")
+    ],
     zoo_folder: Folder,
     metanet: Annotated[
         str | None,

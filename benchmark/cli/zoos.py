@@ -153,10 +153,9 @@ def info(zoo_folder: Folder, as_json: Annotated[bool, typer.Option("--json", hel
         say(f"{'derived':16} {one} ({plain(one.note.command)})")
     for line in opened.left_aside:
         say(f"{'left aside':16} {line}")
-    table = Table("column", *(f"q{quantile:g}" for quantile in QUANTILES), "range in the spec")
+    table = Table("column", *(f"q{quantile:g}" for quantile in QUANTILES), "drawn from")
     for name, values in found["quantiles"].items():
-        given = found["ranges"].get(name)
-        table.add_row(name, *(f"{value:.4g}" for value in values), f"{given[0]:g} to {given[1]:g}" if given else "")
+        table.add_row(name, *(f"{value:.4g}" for value in values), found["draws"].get(name, ""))
     console.print(table)
 
 

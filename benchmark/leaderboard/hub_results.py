@@ -9,7 +9,8 @@ in beta and shows up only once the hub's people have put the data set, and `eval
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ from benchmark.leaderboard.leaderboard import Leaderboard, leaderboard
 from benchmark.records.corrections import SUBMISSION
 from benchmark.records.records import Record, ZooReference
 from benchmark.submissions.submission import read_submission
+from zoo.hub.address import locate
+from zoo.hub.citation import PUBLISHED, REPOSITORY
+from zoo.hub.remote_manifest import configs_of
 from zoo.storage import files
 
 FRAMEWORK = "metazoo"
@@ -42,53 +46,111 @@ CITED = {  # what every use builds on
 }
 
 
-def emit(folder: Path, out: Path, *, namespace: str = "metazoo", source: str | None = None) -> list[Path]:
+@dataclass(frozen=True)
+class Published:
+    """Where a zoo was published: a data set of the hub, USER/NAME, and a config of it."""
+
+    repository: str
+    config: str
+
+
+def emit(
+    folder: Path,
+    out: Path,
+    *,
+    release: Path | str | None = None,
+    repository: str | None = None,
+    source: str | None = None,
+    report: Callable[[str], None] = lambda line: None,
+) -> list[Path]:
     """Writes all that the hub and those who cite want from the records under `folder`; returns the paths.
 
-        out/datasets/ZOO/eval.yaml                          a task for each task and metric
-        out/models/METANET/.eval_results/ZOO.yaml           the means over seeds
+        out/datasets/USER/NAME/eval.yaml                    a task for each config, task and metric
+        out/models/METANET/.eval_results/USER-NAME.yaml     the means over seeds
         out/citations.bib                                   metazoo, the paper, each zoo, each record
 
-    `namespace` is who owns the data sets on the hub, `source` the address of the leaderboard. Raises as `leaderboard` does.
+    `release` is where the zoos were published, an address or a folder as `publish` leaves it, and `repository` its USER/NAME
+    on the hub, which an address on the hub tells. Without it, zoos that were fetched from the hub are those of the data set
+    that their records name. What was published nowhere is reported, and only cited. `source` is the address of the
+    leaderboard. Raises as `leaderboard` and `zoo.hub.fetch.fetch` do.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", namespace):
-        raise ValueError(f"{namespace!r} is no owner of data sets; expected letters, digits, and . _ - between them")
     board = leaderboard(folder)
     found = {path: record for result in board.results for path, record in zip(result.paths, result.records, strict=True)}
-    names, ids = (slugs(map(str, board.cells[column].unique())) for column in ("metanet", "task"))
+    homes = published(found.values(), release=release, repository=repository)
     contents = {out / "citations.bib": bibtex(found)}
-    for zoo, cells in board.cells.groupby("zoo", sort=False):
-        about = eval_yaml(_reference(found.values(), str(zoo)), cells, ids)
-        contents[out / "datasets" / str(zoo) / "eval.yaml"] = _yaml(about)
-        for name, own in cells.groupby("metanet", sort=False):
-            path = out / "models" / names[str(name)] / ".eval_results" / f"{zoo}.yaml"
-            contents[path] = _yaml(eval_results(board, own, namespace=namespace, source=source))
+    places = slugs(home.repository for home in homes.values())
+    names, cells = slugs(map(str, board.cells["metanet"].unique())), board.cells[board.cells["zoo"].isin([*homes])]
+    for of, rows in cells.groupby(cells["zoo"].map(lambda zoo: homes[zoo].repository), sort=False):
+        contents[out / "datasets" / str(of) / "eval.yaml"] = _yaml(eval_yaml(str(of), rows, homes))
+        for name, own in rows.groupby("metanet", sort=False):
+            path = out / "models" / names[str(name)] / ".eval_results" / f"{places[str(of)]}.yaml"
+            contents[path] = _yaml(eval_results(board, own, homes=homes, source=source))
     for path, text in contents.items():
         files.write(path, text.encode(), below=out)
+    for zoo in dict.fromkeys(map(str, board.cells["zoo"])):
+        if zoo not in homes:
+            report(f"{zoo} is {'not of this release' if release else 'of no data set that is known'}, and is only cited")
     return list(contents)
 
 
-def eval_yaml(zoo: ZooReference, cells: pd.DataFrame, ids: dict[str, str]) -> dict[str, Any]:
-    """What `eval.yaml` says of a zoo: its tasks, called by `ids`, are those that it has results of."""
+def published(
+    found: Iterable[Record], *, release: Path | str | None = None, repository: str | None = None
+) -> dict[str, Published]:
+    """Where the test zoos of these records were published, by their labels; those that were not are left out."""
+    zoos = {record.task.test_zoo.label(): record.task.test_zoo for record in found}
+    if release is None:
+        if repository is not None:
+            raise ValueError(f"{repository} is the name of a release on the hub: say where that release lies as well")
+        sources = {label: PUBLISHED.fullmatch(zoo.source or "") for label, zoo in zoos.items()}
+        return {label: Published(match["repository"], match["config"]) for label, match in sources.items() if match}
+    repository = repository or getattr(locate(str(release)), "repo", None)
+    if repository is None:
+        raise ValueError(f"{release} does not tell what it is called on the hub: give its repository, USER/NAME")
+    if not re.fullmatch(REPOSITORY, repository):
+        raise ValueError(f"{repository!r} is no data set of the hub; expected USER/NAME, of letters, digits and . _ -")
+    configs = configs_of(str(release))
+    of_release = {label: configs.get(zoo.manifest_sha256) for label, zoo in zoos.items()}
+    return {label: Published(repository, config) for label, config in of_release.items() if config is not None}
+
+
+def eval_yaml(repository: str, cells: pd.DataFrame, homes: dict[str, Published]) -> dict[str, Any]:
+    """What `eval.yaml` says of a data set: its tasks, in their configs, are those that it has results of (`cells`)."""
+    pairs = dict.fromkeys(zip(cells["task"].astype(str), cells["zoo"].astype(str), strict=True))
+    tasks = [
+        {"id": task_id(homes[zoo].config, task, metric), "config": homes[zoo].config, "split": "test"}
+        for task, zoo in pairs
+        for metric in METRICS
+    ]
     description = (
-        f"The weights of trained {zoo.family} nets; a metanet predicts the target that a task names from them. "
-        f"Values are means over seeds on the test nets. SHA-256 of the zoo's manifest: {zoo.manifest_sha256}."
+        "The weights of trained neural networks; a metanet predicts the target that a task names from them. "
+        "Each config is a zoo. Values are means over seeds on the test nets."
     )
-    names = [f"{ids[str(task)]}-{metric}" for task in cells["task"].unique() for metric in METRICS]
-    tasks = [{"id": name, "config": "default", "split": "test"} for name in names]
-    return {"name": zoo.label(), "description": description, "evaluation_framework": FRAMEWORK, "tasks": tasks}
+    return {
+        "name": repository.split("/")[1],
+        "description": description,
+        "evaluation_framework": FRAMEWORK,
+        "tasks": tasks,
+    }
 
 
-def eval_results(board: Leaderboard, cells: pd.DataFrame, *, namespace: str, source: str | None) -> list[dict[str, Any]]:
-    """What `.eval_results/ZOO.yaml` says of one metanet (`cells`, of one zoo): an entry for each task and metric."""
+def task_id(config: str, task: str, metric: str) -> str:
+    """A task's name within a data set; where it is long or has other characters, with the beginning of a hash."""
+    name = f"{config}-{task}"
+    short = slug(name)[:LONGEST]
+    return f"{short if short == name else f'{short}-{sha256(name.encode()).hexdigest()[:10]}'}-{metric}"
+
+
+def eval_results(
+    board: Leaderboard, cells: pd.DataFrame, *, homes: dict[str, Published], source: str | None
+) -> list[dict[str, Any]]:
+    """What a file in `.eval_results` says of one metanet (`cells`, of one data set): an entry for each task and metric."""
     at = {result.key: result.records for result in board.results}
-    ids = slugs(str(task) for task in board.cells["task"].unique())
     entries = []
     for _, row in cells.iterrows():
-        of_cell = at[row["task"], row["zoo"], row["metanet"]]
+        of_cell, home = at[row["task"], row["zoo"], row["metanet"]], homes[row["zoo"]]
         for metric, words in METRICS.items():
             entry = {
-                "dataset": {"id": f"{namespace}/{row['zoo']}", "task_id": f"{ids[row['task']]}-{metric}"},
+                "dataset": {"id": home.repository, "task_id": task_id(home.config, str(row["task"]), metric)},
                 "value": round(float(row[f"{metric}_mean"]), 6),
                 "date": max(record.date for record in of_cell),
                 **({} if source is None else {"source": {"url": source, "name": "metazoo's leaderboard"}}),
@@ -168,10 +230,6 @@ def slugs(names: Iterable[str]) -> dict[str, str]:
         name: found if shared[found.lower()] == 1 else f"{found}-{sha256(name.encode(errors='replace')).hexdigest()[:10]}"
         for name, found in plain.items()
     }
-
-
-def _reference(found: Iterable[Record], label: str) -> ZooReference:
-    return next(record.task.test_zoo for record in found if record.task.test_zoo.label() == label)
 
 
 def _yaml(value: Any) -> str:

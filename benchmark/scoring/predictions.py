@@ -13,8 +13,10 @@ from zoo.storage import files
 KINDS = (".csv", ".json")
 
 
-def predictions(model: Path, zoo_folder: Path | str, metanet: str | None = None) -> pd.DataFrame:
+def predictions(model: Path | str, zoo_folder: Path | str, metanet: str | None = None) -> pd.DataFrame:
     """A row a net that did not diverge: `index`, `split`, `prediction`, and the model's target where the zoo has it.
+
+    The model is a folder or an address such as `hf://USER/NAME`.
 
     `metanet` names one's own class, `package.module:NAME` or `path/to/file.py:NAME`, which is imported and run. Raises
     ValueError and FileNotFoundError as `load_model`, `zoo.open` and `Estimator.predict` do.

@@ -91,6 +91,8 @@ def test_a_path_that_begins_with_a_tilde_is_in_the_home_folder(material, monkeyp
         ("plan", {"spec": "~/file.toml"}),
         ("fetch", {"source": "~/file"}),
         ("publish", {"to": "~/file/x"}),
+        ("predict", {"model": "~/file"}),
+        ("emit", {"release": "~/file", "repository": "a/b"}),
         ("score", {"metanet": "~/file.py:Mine"}),
         ("symmetry", {"metanet": "~/file.py:Mine"}),
     ],

@@ -179,7 +179,7 @@ def test_the_tables_have_the_summarys_counts_and_quantiles(zoos):
         numbers = " | ".join(f"{value:.4g}" for value in found["quantiles"]["test_accuracy"])
         assert f"| `test_accuracy` | | {numbers} |" in text
         low, high = found["ranges"]["learning_rate"]
-        assert f"| `learning_rate` | {low:.4g} to {high:.4g} |" in text
+        assert f"| `learning_rate` | {low:.4g} to {high:.4g}, log-uniform |" in text
 
 
 def test_diverged_nets_are_counted(zoos):
@@ -315,7 +315,7 @@ def test_scores_are_put_in_as_they_are_and_left_out_where_there_are_none(zoos):
 def test_float16_and_trajectories_are_spoken_of_only_where_there_are_any(zoos, half):
     with_both = card({"c": zoo.open(half)}, About("x"), pictures={})
     without = card(zoos, About("x"), pictures={})
-    for words in ("float16", "features=wanted", "`trajectory`"):
+    for words in ("torch.float16", "features=wanted", "`trajectory`"):
         assert words in with_both
         assert words not in without
 

@@ -519,3 +519,8 @@ def test_a_link_that_leads_nowhere_is_no_place_for_a_zoo(standard, tmp_path):
     assert not any("bytes" in line for line in lines)  # it is said before anything is downloaded
     with pytest.raises(FileExistsError, match="give a new folder to --out"):
         import_zoo("state-dicts", standard, tmp_path / "out")
+
+
+def test_an_address_may_name_a_tag(hub, one, cache, unvetted):
+    done = publish(one, REPO, report=quiet)
+    assert zoo.open(f"{REPO}@{done.tag}").manifest_sha256 == zoo.open(REPO).manifest_sha256

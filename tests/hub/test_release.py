@@ -11,7 +11,8 @@ from conftest import small
 from stores import lay_out
 
 import zoo
-from zoo.hub.release import Release, _check_paths, _named, _pictures, index, release
+from zoo.hub.pictures import pictures
+from zoo.hub.release import Release, _check_paths, _named, index, release
 from zoo.hub.store import RELEASE
 from zoo.storage import files, shards
 from zoo.storage.manifest import check_bytes, read_manifest
@@ -41,10 +42,10 @@ def folder(released: Release, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def at_home(standard, asymmetric, half):
-    return {"digits-resnet8-standard": standard, "resnet8-w_asymmetric": asymmetric, "half": half}
+    return {"digits-resnet8-standard": standard, "digits-resnet8-w_asymmetric": asymmetric, "half": half}
 
 
-CONFIGS = ["digits-resnet8-standard", "resnet8-w_asymmetric", "half"]
+CONFIGS = ["digits-resnet8-standard", "digits-resnet8-w_asymmetric", "half"]
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -177,11 +178,11 @@ def test_nets_without_a_target_are_left_out_of_the_pictures_and_counted(standard
     columns = first.columns.copy()
     columns.loc[[3, 4, 5], "test_accuracy"] = [np.nan, np.inf, np.nan]
     columns.loc[5, "diverged"] = True
-    histogram, scatter = _pictures({"a": replace(first, columns=columns)}).values()
-    assert histogram[0] == "Histogram: test accuracy of digits nets (2 without one are left out)"
+    histogram, scatter = pictures([replace(first, columns=columns)]).values()
+    assert histogram[0] == "Histogram: test accuracy of resnet8 nets on digits (2 without one are left out)"
     assert sum(patch.get_height() for patch in histogram[1].axes[0].patches) == 61
     assert all(len(axes.collections[0].get_offsets()) == 61 for axes in scatter[1].axes)
-    assert not any("left out" in caption for caption, _ in _pictures({"a": first}).values())
+    assert not any("left out" in caption for caption, _ in pictures([first]).values())
 
 
 def test_names_that_a_release_needs_itself_are_refused(standard, asymmetric):

@@ -57,18 +57,18 @@ class Hub:
         """Let a tag point elsewhere, which the hub itself never does to a tag in use."""
         self.repo(repo).tags[tag] = commit
 
-    def add_file(self, repo: str, path: str, content: bytes) -> str:
+    def add_file(self, repo: str, path: str, content: bytes, *, kind: str = "dataset") -> str:
         """Commit a file to main under any name, also those that no client would send; returns the commit."""
-        owner = self.repo(repo)
+        owner = self.repo(repo, kind=kind)
         lfs = is_lfs(path, len(content))
         files = {**owner.commits[owner.branches["main"]].files, path: self.store(content, lfs=lfs)}
         if lfs:
             owner.objects.add(files[path].sha256)
         return self.commit(owner, "main", f"add {path}", files).oid
 
-    def files(self, repo: str, revision: str = "main") -> dict[str, bytes]:
+    def files(self, repo: str, revision: str = "main", *, kind: str = "dataset") -> dict[str, bytes]:
         """Every path of a revision with its content: what clients should see."""
-        found = self.revision(self.repo(repo), revision).files
+        found = self.revision(self.repo(repo, kind=kind), revision).files
         return {path: self.content(blob.sha256) for path, blob in found.items()}
 
     def uploads(self) -> list[Logged]:

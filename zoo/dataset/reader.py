@@ -202,6 +202,11 @@ class Zoo:
         return [name for name in numbers if self.columns[name].notna().any()]
 
     @property
+    def hidden_axes(self) -> list[str]:
+        """The hidden axes that its nets differ in; none of imported ones."""
+        return [] if isinstance(self.spec, Imported) else [*self.spec.recipe.hidden.axes]
+
+    @property
     def headline(self) -> str | None:
         """The target that says most of the nets: `test_accuracy`, or the first that was measured; None where none was."""
         measured = [name for name in self.targets if name in self.spec.targets]

@@ -14,6 +14,7 @@ from zoo.dataset.reader import Zoo
 from zoo.dataset.summary import summary
 from zoo.dataset.zoo_json import Description
 from zoo.hub.citation import ADDRESS, About, citations, completed
+from zoo.hub.recipe import recipe
 from zoo.nets.families import FAMILIES
 from zoo.spec.columns import SPLITS
 from zoo.spec.imported import Imported
@@ -72,29 +73,34 @@ IMAGES = {  # image task -> its images; the images themselves are not part of a 
 NOT_KNOWN = Images("not known to metazoo", "not known to metazoo", "see the source of the zoo")
 
 
-def architecture(zoo: Zoo) -> str:
-    """The architecture's name, without the width."""
-    return zoo.spec.architecture if isinstance(zoo.spec, Imported) else zoo.spec.net.architecture
-
-
 def columns(zoo: Zoo) -> dict[str, str]:
     """What each column is, in the order of zoo.json; then what analyses added to each net."""
     own = Description(zoo.spec, zoo.blueprint, images_sha256="", moved=zoo.moved).columns
     return own | {name: one.note.meanings[name] for one in zoo.derived.values() if one.of == "nets" for name in one.columns}
 
 
+def recipes(zoos: dict[str, Zoo]) -> dict[str, dict[str, list[str]]]:
+    """By row, what the recipes of zoos that were built say, each text once with the configs that it holds for."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for config, zoo in zoos.items():
+        for row, text in recipe(zoo.spec).items() if not isinstance(zoo.spec, Imported) else ():
+            found.setdefault(row, {}).setdefault(text, []).append(config)
+    return found
+
+
 def meanings(zoos: dict[str, Zoo]) -> dict[str, str]:
     """What each column of any zoo is; where zoos differ, each config says its own."""
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, dict[str, list[str]]] = {}
     for config, zoo in zoos.items():
         for name, text in columns(zoo).items():
-            found.setdefault(name, {})[config] = text
+            found.setdefault(name, {}).setdefault(text, []).append(config)
     return {name: _agreed(texts) for name, texts in found.items()}
 
 
-def _agreed(texts: dict[str, str]) -> str:
-    first, *others = set(texts.values())
-    return "; ".join(f"{config}: {text}" for config, text in texts.items()) if others else first
+def _agreed(texts: dict[str, list[str]]) -> str:
+    if len(texts) == 1:
+        return next(iter(texts))
+    return "; ".join(f"{', '.join(configs)}: {text}" for text, configs in texts.items())
 
 
 def card(zoos: dict[str, Zoo], about: About, *, pictures: dict[str, str], scores: str = "") -> str:
@@ -102,6 +108,32 @@ def card(zoos: dict[str, Zoo], about: About, *, pictures: dict[str, str], scores
 
     All else that comes from a zoo or its publisher is escaped for Markdown and HTML.
     """
+    first, about = next(iter(zoos)), completed(about, zoos)
+    return rendered(
+        "card.md",
+        about=about,
+        front=Markup(front_matter(zoos, about)),
+        configs={name: _config(zoo) for name, zoo in zoos.items()},
+        families={zoo.spec.family: FAMILIES[zoo.spec.family].text for zoo in zoos.values() if zoo.spec.family in FAMILIES},
+        columns=meanings(zoos),
+        told=recipes(zoos),
+        built=[name for name, zoo in zoos.items() if not isinstance(zoo.spec, Imported)],
+        hidden=sorted({axis for zoo in zoos.values() for axis in zoo.hidden_axes}),
+        derived={f"{name}/{one.path.name}": one for name, zoo in zoos.items() for one in zoo.derived.values()},
+        images={zoo.spec.image_task: IMAGES.get(zoo.spec.image_task, NOT_KNOWN) for zoo in zoos.values()},
+        pictures=pictures,
+        first=Markup(first),
+        split=Markup(next(split for split in SPLITS if zoos[first].parts[split])),
+        half=next((Markup(name) for name, zoo in zoos.items() if zoo.spec.dtype == "float16"), None),
+        trajectory=next((Markup(name) for name, zoo in zoos.items() if zoo.spec.trajectory), None),
+        imported=any(isinstance(zoo.spec, Imported) for zoo in zoos.values()),
+        scores=Markup(scores.strip()),
+        citations=Markup(citations(zoos, about)),
+    )
+
+
+def rendered(template: str, **values: Any) -> str:
+    """A card by its template; what is no Markup is escaped for Markdown and HTML."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
@@ -111,25 +143,7 @@ def card(zoos: dict[str, Zoo], about: About, *, pictures: dict[str, str], scores
     )
     environment.finalize = lambda value: plain(value) if type(value) is str else value  # Markup is no plain str
     environment.filters |= {"code": code, "link": link, "number": _number}
-    first, about = next(iter(zoos)), completed(about, zoos)
-    return environment.get_template("card.md").render(
-        about=about,
-        front=Markup(front_matter(zoos, about)),
-        configs={name: _config(zoo) for name, zoo in zoos.items()},
-        families={zoo.spec.family: FAMILIES[zoo.spec.family].text for zoo in zoos.values() if zoo.spec.family in FAMILIES},
-        columns=meanings(zoos),
-        derived={f"{name}/{one.path.name}": one for name, zoo in zoos.items() for one in zoo.derived.values()},
-        images={zoo.spec.image_task: IMAGES.get(zoo.spec.image_task, NOT_KNOWN) for zoo in zoos.values()},
-        pictures=pictures,
-        first=Markup(first),
-        split=Markup(next(split for split in SPLITS if zoos[first].parts[split])),
-        half=next((Markup(name) for name, zoo in zoos.items() if zoo.spec.dtype == "float16"), None),
-        trajectory=next((Markup(name) for name, zoo in zoos.items() if zoo.spec.trajectory), None),
-        built=any(not isinstance(zoo.spec, Imported) for zoo in zoos.values()),
-        imported=any(isinstance(zoo.spec, Imported) for zoo in zoos.values()),
-        scores=Markup(scores.strip()),
-        citations=Markup(citations(zoos, about)),
-    )
+    return environment.get_template(template).render(**values)
 
 
 def front_matter(zoos: dict[str, Zoo], about: About) -> str:

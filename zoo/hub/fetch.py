@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from zoo.dataset import reader, vet
 from zoo.dataset.reader import SOURCE, Zoo
 from zoo.hub.address import Remote, locate
 from zoo.hub.download import download
-from zoo.hub.remote_manifest import DERIVED, RemoteManifest, Report, remote_manifest
+from zoo.hub.remote_manifest import DERIVED, RemoteManifest, Report, remote_manifest, remote_model
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST, check_bytes
 from zoo.untrusted.files import sha256
@@ -58,9 +59,26 @@ def open_remote(
     Raises as `fetch` does.
     """
     remote = locate(source, revision=revision)
+
+    def wanted(commit: str | None) -> RemoteManifest:
+        return remote_manifest(remote.where, config=config, revision=commit, report=report)
+
+    return _in_cache(remote, config, wanted, report)
+
+
+def open_model(source: str, *, report: Report = lambda line: None) -> Path:
+    """The folder of a fitted metanet at `hf://USER/NAME[@REVISION]` or `s3://...` in the user's cache, fetched once.
+
+    Its files are compared with the manifest there, and are looked into by whoever reads them. Raises as `fetch` does.
+    """
+    remote = locate(source, kind="model")
+    return _in_cache(remote, None, lambda commit: remote_model(remote.where, revision=commit, report=report), report)
+
+
+def _in_cache(remote: Remote, config: str | None, wanted_at: Callable[[str | None], RemoteManifest], report: Report) -> Path:
     commit = remote.pin()
     if commit is None or not (folder := _cached(remote, config, commit)).exists():
-        wanted = remote_manifest(source, config=config, revision=commit, report=report)
+        wanted = wanted_at(commit)
         folder = _cached(remote, config, commit or files.hash_of(wanted.manifest))
         if not folder.exists():
             _brought(wanted, folder, report)
@@ -68,9 +86,9 @@ def open_remote(
 
 
 def _cached(remote: Remote, config: str | None, state: str) -> Path:
-    """The cache's folder of a zoo; `state` is the commit, or the manifest's SHA-256 where there are none."""
+    """The cache's folder of what was fetched; `state` is the commit, or the manifest's SHA-256 where there are none."""
     key = files.hash_of(files.to_json([remote.where, config, state]))[:20]
-    return files.cache() / "zoos" / key
+    return files.cache() / ("zoos" if remote.kind == "dataset" else "models") / key
 
 
 def _is_there(wanted: RemoteManifest, out: Path) -> bool:
@@ -92,16 +110,18 @@ def _lacking(wanted: RemoteManifest, out: Path) -> str:
 
 
 def _brought(wanted: RemoteManifest, out: Path, report: Report) -> Path:
-    """The zoo in `out`, by way of a folder beside it that a killed fetch leaves and the next one goes on with."""
+    """The zoo or model in `out`, by way of a folder beside it that a killed fetch leaves and the next one goes on with."""
     _clear(out)
     staging = out.parent / f".{out.name}.fetching"
     with files.workplace(staging):
         download(wanted, staging, report)
-        _vetted(staging)
+        if is_zoo := wanted.remote.kind == "dataset":
+            _vetted(staging)
         files.write_json(staging / SOURCE, _source(wanted), below=staging)
         staging.rename(out)
         files.sync_folder(out.parent)
-        vet.remember(out)  # as it was vetted under the other name
+        if is_zoo:
+            vet.remember(out)  # as it was vetted under the other name
     return out
 
 

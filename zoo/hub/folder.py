@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from zoo.hub.store import CHUNK, CLAIM, FILES, Content, Entry, Store, few
+from zoo.hub.store import CHUNK, CLAIM, FILES, Content, Entry, Kind, Store, few
 from zoo.storage import files
 from zoo.untrusted.files import opened, plain_files, remove, sha256, size
 
@@ -19,6 +19,7 @@ class Folder(Store):
     """A folder in which no link is followed: where one stands, ValueError or FileExistsError names it."""
 
     path: Path
+    kind: Kind = "dataset"
 
     @property
     def where(self) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
-from zoo.hub.store import CHUNK, PAGES, Content, Entry, few, small
+from zoo.hub.store import CHUNK, PAGES, Content, Entry, Kind, few, small
 from zoo.untrusted.json import strict_json
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class Hub:
-    """A dataset repository of the hub at HF_ENDPOINT, huggingface.co unless that is set.
+    """A repository of the hub at HF_ENDPOINT, huggingface.co unless that is set.
 
     The token is the environment's (HF_TOKEN) or that of `hf auth login`; it is the client's affair, and never seen here.
     """
@@ -41,11 +41,12 @@ class Hub:
     repo: str  # USER/NAME
     revision: str | None = None  # a branch, tag or commit; None is main
     folder: str = ""  # inside the repository
+    kind: Kind = "dataset"
 
     @property
     def where(self) -> str:
         """Its address, without the revision."""
-        return f"hf://datasets/{self.repo}" + (f"/{self.folder}" if self.folder else "")
+        return f"hf://{'datasets/' * (self.kind == 'dataset')}{self.repo}" + (f"/{self.folder}" if self.folder else "")
 
     def _path(self, name: str) -> str:
         return f"{self.folder}/{name}" if self.folder else name
@@ -93,7 +94,7 @@ class Hub:
         return value, "" if following == url else following
 
     def _about(self, what: str) -> str:
-        return f"{self._api().endpoint}/api/datasets/{self.repo}{what}"
+        return f"{self._api().endpoint}/api/{self.kind}s/{self.repo}{what}"
 
     def pin(self) -> str | None:
         """The commit of the revision; a commit's own name is taken as it is. Raises ConnectionError where none is named."""
@@ -135,7 +136,7 @@ class Hub:
         """A file's bytes from `start` on, by plain HTTP and past all caches."""
         from huggingface_hub import hf_hub_url
 
-        at = {"repo_type": "dataset", "revision": commit, "endpoint": self._api().endpoint}
+        at = {"repo_type": self.kind, "revision": commit, "endpoint": self._api().endpoint}
         with self._answer(hf_hub_url(self.repo, self._path(name), **at), name=name, start=start) as answer:
             whole = answer.status_code in (200, 501)  # it took no notice of the range, or has the file in its Xet store only
             skip = start if whole else 0
@@ -148,7 +149,7 @@ class Hub:
         api = self._api()
         with tempfile.TemporaryDirectory() as fresh:
             with _explained(self, name):
-                asked = {"repo_type": "dataset", "revision": commit, "cache_dir": fresh}
+                asked = {"repo_type": self.kind, "revision": commit, "cache_dir": fresh}
                 path = api.hf_hub_download(self.repo, self._path(name), **asked)
             with Path(path).open("rb") as file:
                 while chunk := file.read(CHUNK):
@@ -157,11 +158,13 @@ class Hub:
     def begin(self, digest: str, *, private: bool) -> None:
         """Creates the repository if there is none."""
         if self.folder:
-            raise ValueError(f"{self.where}: a release is a whole repository; publish to hf://datasets/{self.repo}")
+            raise ValueError(
+                f"{self.where}: a release is a whole repository; publish to {self.where[: -len(self.folder) - 1]}"
+            )
         try:
             self.pin()
         except FileNotFoundError:
-            self._ask("create_repo", repo_id=self.repo, repo_type="dataset", private=private, exist_ok=True)
+            self._ask("create_repo", repo_id=self.repo, repo_type=self.kind, private=private, exist_ok=True)
 
     def put(
         self, contents: dict[str, Content], *, digests: dict[str, str], remove: list[str], parent: str | None
@@ -169,7 +172,7 @@ class Hub:
         """Uploads what the hub has not, then commits it all at once."""
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-        at = {"repo_id": self.repo, "repo_type": "dataset", "revision": self.revision or "main"}
+        at = {"repo_id": self.repo, "repo_type": self.kind, "revision": self.revision or "main"}
         added = [CommitOperationAdd(n, c if isinstance(c, bytes) else str(c)) for n, c in contents.items()]
         with _explained(self):
             # Done before the commit, and not within it: this part asks a busy hub again by itself, the commit does not.
@@ -189,7 +192,7 @@ class Hub:
     def finish(self, commit: str | None, *, tag: str | None) -> None:
         """Sets the tag."""
         if tag is not None:
-            self._ask("create_tag", repo_id=self.repo, repo_type="dataset", tag=tag, revision=commit)
+            self._ask("create_tag", repo_id=self.repo, repo_type=self.kind, tag=tag, revision=commit)
 
     def _ask(self, function: str, **arguments: Any) -> Any:
         """Calls the hub, again while it is busy. For what the client itself does not ask again."""

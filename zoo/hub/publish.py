@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.hub.address import Remote, locate
+from zoo.hub.address import ON_HUB, Remote, locate
 from zoo.hub.release import Release
 from zoo.hub.store import Content, Entry, small
 from zoo.storage import files
@@ -44,6 +44,8 @@ def publish(
 ) -> Published:
     """Brings a release to `to`: `hf://datasets/USER/NAME`, `s3://bucket/prefix` or a folder; run again, it goes on.
 
+    A model's goes to `hf://USER/NAME` instead of the first.
+
     Data goes first and the manifest last; then every file is read back, and on a hub the tag set (`m` and the beginning
     of the manifest's SHA-256, unless given). Files of an earlier release that are in this one no more are removed.
     `dry_run` writes nothing and reports files and sizes; `private` holds for a repository that this creates.
@@ -55,7 +57,7 @@ def publish(
     for name, content in release.files.items():
         if _sha256(content) != release.digests[name]:
             raise ValueError(f"{name}: its bytes are no longer those of the release; verify the zoo and publish again")
-    remote, digest = locate(str(to)), release.digests[MANIFEST]
+    remote, digest = locate(str(to), kind=release.kind), release.digests[MANIFEST]
     if dry_run:
         return _described(remote, release, report)
     remote.begin(digest, private=private)
@@ -109,7 +111,7 @@ def _free_tag(remote: Remote, release: Release, tag: str | None) -> str | None:
     """The tag to set. Raises FileExistsError where it is another release's, ValueError where the place has no tags."""
     if remote.pin() is None:
         if tag is not None:
-            raise ValueError(f"{remote.where} has no tags, found {tag!r}; only hf://datasets/USER/NAME has")
+            raise ValueError(f"{remote.where} has no tags, found {tag!r}; only {ON_HUB[release.kind]} has")
         return None
     tag = tag or f"m{release.digests[MANIFEST][:12]}"
     commit = remote.tags().get(tag)

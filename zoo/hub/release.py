@@ -14,22 +14,22 @@ import io
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zoo.dataset import derived, not_a_zoo, plots
-from zoo.dataset.figure import Figure
+from zoo.dataset import derived, not_a_zoo
 from zoo.dataset.not_a_zoo import RELEASE
 from zoo.dataset.reader import Zoo, open
-from zoo.hub.card import architecture, card, columns
+from zoo.hub.card import card, columns
 from zoo.hub.citation import About
 from zoo.hub.croissant import INDEX, croissant
+from zoo.hub.pictures import pictures, png
+from zoo.hub.store import Kind
 from zoo.spec.columns import SPLITS
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST, check_bytes, read_manifest
@@ -46,6 +46,7 @@ class Release:
     files: dict[str, Path | bytes]
     digests: dict[str, str]
     sizes: dict[str, int]
+    kind: Kind = "dataset"
 
 
 def release(
@@ -106,9 +107,10 @@ def _whole(folder: Path) -> Zoo:
 
 
 def _named(zoos: list[Zoo]) -> dict[str, Zoo]:
-    """The zoos by the names of their configs: `architecture-family`, or the spec's name where that is not unique."""
-    short = [f"{architecture(zoo)}-{zoo.spec.family}" for zoo in zoos]
-    names = [name if short.count(name) == 1 else zoo.spec.name for name, zoo in zip(short, zoos, strict=True)]
+    """The zoos by the names of their configs: `architecture-family`, or all by their specs' names if two would share one."""
+    names = [f"{zoo.spec.architecture}-{zoo.spec.family}" for zoo in zoos]
+    if len(set(names)) < len(names):
+        names = [zoo.spec.name for zoo in zoos]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"two zoos would be the config {twice[0]!r}; build one of them under another name")
     for name, zoo in zip(names, zoos, strict=True):
@@ -121,8 +123,8 @@ def _named(zoos: list[Zoo]) -> dict[str, Zoo]:
 
 def _own(zoos: dict[str, Zoo], about: About, scores: str) -> dict[str, bytes]:
     """The files that are made for the release, but for the manifest."""
-    pictures = _pictures(zoos)
-    captions = {path: caption for path, (caption, _) in pictures.items()}
+    drawn = pictures([*zoos.values()])
+    captions = {path: caption for path, (caption, _) in drawn.items()}
     table = index(zoos)
     parquet = _parquet(table)
     metadata = croissant(zoos, about, table=table, index_sha256=files.hash_of(parquet))
@@ -131,7 +133,7 @@ def _own(zoos: dict[str, Zoo], about: About, scores: str) -> dict[str, bytes]:
         "zoo.json": files.to_json({"format": RELEASE, "configs": [_config(*item) for item in zoos.items()]}),
         INDEX: parquet,
         CROISSANT: files.to_json(metadata),
-        **{path: _png(figure) for path, (_, figure) in pictures.items()},
+        **{path: png(figure) for path, (_, figure) in drawn.items()},
     }
 
 
@@ -174,38 +176,6 @@ def _array(column: pd.Series) -> pa.Array:
 def _parquet(table: pa.Table) -> bytes:
     memory = io.BytesIO()
     pq.write_table(table, memory, compression="zstd")
-    return memory.getvalue()
-
-
-def _pictures(zoos: dict[str, Zoo]) -> dict[str, tuple[str, Figure]]:
-    """Captions and pictures by path: for the nets of each image task, how their main target is distributed and how it
-    goes with hyper-parameters.
-    """
-    groups: dict[tuple[str, str, tuple[str, ...]], list[Zoo]] = {}
-    for zoo in zoos.values():
-        if target := zoo.headline:
-            drawn = tuple(name for name in zoo.hyper_parameters if name in zoo.targets and name != target)
-            groups.setdefault((zoo.spec.image_task, target, drawn), []).append(zoo)
-    made = {}
-    for number, ((task, target, drawn), members) in enumerate(groups.items(), start=1):
-        known = [_with(zoo, target) for zoo in members]
-        left_out = sum(len(zoo) for zoo in members) - sum(len(zoo) for zoo in known)
-        caption = f"{target.replace('_', ' ')} of {task} nets" + f" ({left_out} without one are left out)" * bool(left_out)
-        made[f"pictures/{number}-{task}-{target}.png"] = (f"Histogram: {caption}", plots.histograms(known, target))
-        if drawn:
-            figure = plots.against_hyper_parameters(known, target)
-            made[f"pictures/{number}-{task}-hyper_parameters.png"] = (f"{caption}, against each hyper-parameter", figure)
-    return made
-
-
-def _with(zoo: Zoo, target: str) -> Zoo:
-    """The zoo less those nets that did not diverge and yet have no finite target, as imported ones may."""
-    return replace(zoo, columns=zoo.columns[np.isfinite(zoo.columns[target]) | zoo.columns["diverged"]])
-
-
-def _png(figure: Figure) -> bytes:
-    memory = io.BytesIO()
-    figure.savefig(memory, format="png", dpi=150, metadata={"Software": None})  # the version would change the bytes
     return memory.getvalue()
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from zoo.hub.store import CHUNK, PAGES, Content, Entry, Store, few
+from zoo.hub.store import CHUNK, PAGES, Content, Entry, Kind, Store, few
 from zoo.messages import plain
 
 PAGE_SECONDS = 30.0  # for a page of a listing, which has 1,000 objects at most
@@ -17,6 +17,7 @@ class Bucket(Store):
     """A prefix of an S3 bucket. Credentials and the endpoint are boto's own: AWS_* variables, profiles, roles."""
 
     root: str  # bucket/prefix
+    kind: Kind = "dataset"
 
     @property
     def where(self) -> str:

@@ -4,11 +4,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from zoo.dataset.not_a_zoo import RELEASE
 from zoo.untrusted.json import strict_json
 
 Content = Path | bytes
+Kind = Literal["dataset", "model"]  # what is published: zoos, or a fitted metanet
+
+MARKS: dict[Kind, tuple[str, str, str]] = {  # the file that says what a release is, by which field, and with which words
+    "dataset": ("zoo.json", "format", RELEASE),
+    "model": ("model.json", "schema", "metazoo-model-1"),
+}
 
 CLAIM = ".publishing"  # lies in a place while a publish is at work there; has its manifest's SHA-256
 CHUNK = 4 << 20  # bytes read at once
@@ -43,6 +50,8 @@ def few(found: dict[str, Entry], where: str) -> None:
 
 class Store(ABC):
     """A folder or a bucket, by five things that each does its own way. It has no commits and no tags: they are None."""
+
+    kind: Kind  # of the releases that it is for
 
     @property
     @abstractmethod
@@ -101,12 +110,13 @@ class Store(ABC):
             )
 
     def _holds_release(self, there: dict[str, Entry]) -> bool:
-        where = f"{self.where}/zoo.json"
+        name, field, words = MARKS[self.kind]
+        where = f"{self.where}/{name}"
         try:
-            about = strict_json(where, small(self.read("zoo.json", commit=None), where)) if "zoo.json" in there else {}
+            about = strict_json(where, small(self.read(name, commit=None), where)) if name in there else {}
         except ValueError:
             return False
-        return about.get("format") == RELEASE
+        return about.get(field) == words
 
     def put(
         self, contents: dict[str, Content], *, digests: dict[str, str], remove: list[str], parent: str | None

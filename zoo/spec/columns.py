@@ -7,6 +7,9 @@ HYPER_PARAMETERS = {  # column -> what it is
     "epochs": "passes over the training images",
 }
 
+LOGARITHMIC = ("learning_rate", "weight_decay", "training_images", "imbalance")  # drawn log-uniformly; others uniformly
+WHOLE = ("epochs", "training_images")  # drawn as whole numbers
+
 TARGETS = {  # column -> what it is; measured on clean images, without label smoothing
     "test_accuracy": "share of the test images classified rightly",
     "test_loss": "mean cross-entropy on the test images, nats",

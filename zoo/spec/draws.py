@@ -5,11 +5,9 @@ from math import exp, log
 import torch
 
 from zoo.seeds import net_seed, stream
-from zoo.spec.columns import SPLITS
+from zoo.spec.columns import LOGARITHMIC, SPLITS
 from zoo.spec.hidden import Hidden, Range
 from zoo.spec.spec import Recipe, Spec
-
-LOGARITHMIC = ("training_images", "imbalance")  # axes that are drawn log-uniformly
 
 
 def draw(recipe: Recipe, *, seed: int) -> dict[str, float | int]:

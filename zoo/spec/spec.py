@@ -120,6 +120,11 @@ class Spec:
         return self.net.family
 
     @property
+    def architecture(self) -> str:
+        """The architecture's name, without the width."""
+        return self.net.architecture
+
+    @property
     def image_task(self) -> str:
         """What the nets classify."""
         return self.images.task
