@@ -123,7 +123,8 @@ def _centred(logits: Float[Tensor, "*_ cls"]) -> Float[Tensor, "*_ cls"]:
 def fit_consensus(
     train: Examples, validation: Examples, *, training: Training, seed: int, chosen: dict[str, Any] | None = None
 ) -> Fitted:
-    """Seats the training nets on PANELS, and fits the mean of ridge and extremely randomised trees to how far nets agree.
+    """How far a net agrees with panels of the training nets, on images that these were made to see classes in: read out by
+    the mean of ridge and extremely randomised trees.
 
     A training net is judged by the other panel, any other net by both, of which the mean is taken: who sits on a panel
     agrees with it, and the more so the fewer sit there. Features given beside the nets stand behind. Ridge's penalty is

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def publish(
     folders: Annotated[
         list[Path],
-        typer.Argument(help="Zoos' folders, or the folder of one fitted metanet.", autocompletion=completion.zoos),
+        typer.Argument(
+            help="Zoos' folders, or the folder of one fitted metanet.", metavar="FOLDERS", autocompletion=completion.zoos
+        ),
     ],
     to: Annotated[
         str, typer.Option(help="hf://datasets/USER/NAME (a model: hf://USER/NAME), s3://BUCKET/PREFIX, a folder.")
