@@ -73,7 +73,9 @@ def reference_build(
     if lacking := [one for one in made if one.state != "whole"]:
         told = [f"{one.folder}: {one.line()}" for one in lacking]
         advice = "the same command goes on with them, and builds anew damaged ones that are moved away"
-        raise ValueError("\n  ".join([f"{len(told)} not whole; {advice}:", *told]) if told[1:] else f"{told[0]}; {advice}")
+        raise ValueError(
+            f"{len(told)} not whole; {advice}:" + "".join(f"{chr(10) if told[1:] else ''} {one}" for one in told)
+        )
 
 
 @command(

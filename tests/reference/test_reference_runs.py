@@ -79,7 +79,7 @@ def scored(file, built, tmp_path_factory):
 
 @pytest.mark.usefixtures("processes")
 def test_a_build_that_was_stopped_says_how_far_it_is_and_goes_on(file, tmp_path, monkeypatch, built):
-    monkeypatch.setattr(plan, "NETS_A_UNIT", 10)
+    monkeypatch.setattr(plan, "NETS_A_UNIT", 4)
 
     def stop(name, progress):
         if progress.done:
@@ -90,7 +90,7 @@ def test_a_build_that_was_stopped_says_how_far_it_is_and_goes_on(file, tmp_path,
     (one, *others) = status(read(file), "tiny", tmp_path / "zoos").zoos
     assert one.state == "partly built"
     assert 0 < one.nets < NETS
-    assert one.nets % 10 == 0
+    assert one.nets % 4 == 0
     assert f"({one.nets} of {NETS} nets)" in one.line()
     assert [other.state for other in others] == ["missing", "missing"]
     with pytest.raises(FileNotFoundError, match=rf"standard is partly built \({one.nets} of {NETS} nets\).*reference build"):
