@@ -22,13 +22,14 @@ from metanets.inputs.batch import floats, length, rows
 from metanets.inputs.layers import FEATURES
 from metanets.inputs.matrices import quantiles
 from metanets.inputs.runnable import IMAGE, Run, runner_of
-from metanets.metanet import Examples, Fit, Fitted, Predict, Training
+from metanets.metanet import Examples, Fit, Fitted, Predict, Training, tensors_by_part, tensors_of
 from metanets.mistakes import MistakeError
 from zoo.nets.layout import Layout
 from zoo.seeds import stream
 
 # Measured by validation R² on digits nets of one recipe that saw 64 to 990 images, where noise probes have .06.
 PANELS = 2  # of the training nets: each is judged by a panel that it does not sit on
+SEATED = tuple(f"panel{number}" for number in range(PANELS))  # what their tensors are saved by
 IMAGES = 16  # of each class a panel
 STEPS = 160  # of Adam; 20, 40, 80, 160, 320: .59, .67, .73, .76, .78
 ASKED = 6  # nets of the panel a step, drawn anew
@@ -56,6 +57,10 @@ class Panel:
         halves = [part.chunk(2) for part in (self.shares, self.logits)]
         parts = zip(answers.chunk(2, dim=1), *halves, strict=True)
         return torch.cat([column for part in parts for column in _agreement(*part)], dim=1)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What it takes to have it again."""
+        return {"images": self.images, "shares": self.shares, "logits": self.logits}
 
 
 def panel_of(nets: dict[str, Tensor], run: Run, rng: Generator, *, steps: int = STEPS) -> Panel:
@@ -151,13 +156,17 @@ def fit_consensus(
         for part, features in ((train, train_features), (validation, held))
     ]
     ridge, trees = (fit(*examples, training=training, seed=seed) for fit in (fit_ridge, fit_extra_trees))
-    predict = _mean_of(run, panels, scale, [ridge.predict, trees.predict])
-    scored = validation_r2(validation.target, predict(validation.features))
+    readers = [ridge.predict, trees.predict]
+    parts = {**{name: panel.tensors for name, panel in zip(SEATED, panels, strict=True)}, "ridge": ridge.tensors}
     return Fitted(
-        predict,
+        _predict(run, panels, scale, readers),
         parameters=None,
-        chosen={"alpha": ridge.chosen["alpha"], "steps": steps, "validation_r2": scored},
-        tensors=lambda: _tensors(panels, scale, ridge, trees),
+        chosen={
+            "alpha": ridge.chosen["alpha"],
+            "steps": steps,
+            "validation_r2": validation_r2(validation.target, _mean(readers, examples[1].features)),
+        },
+        tensors=lambda: {**tensors_of({**parts, "trees": trees.tensors}), "scale": scale},
     )
 
 
@@ -194,7 +203,11 @@ def _scaled(features: Float[Tensor, "net feature"], scale: Float[Tensor, "2 feat
     return ((features.double() - scale[0]) / scale[1]).clamp(-FARTHEST, FARTHEST).float()
 
 
-def _mean_of(run: Run, panels: list[Panel], scale: Tensor, readers: list[Predict]) -> Predict:
+def _mean(readers: list[Predict], features: Float[Tensor, "net feature"]) -> Float[np.ndarray, " net"]:
+    return np.mean([read(features) for read in readers], axis=0)
+
+
+def _predict(run: Run, panels: list[Panel], scale: Tensor, readers: list[Predict]) -> Predict:
     """The mean of what is read out of how far nets agree with the panels on average."""
 
     def predict(nets: dict[str, Tensor]) -> Float[np.ndarray, " net"]:
@@ -208,29 +221,14 @@ def _mean_of(run: Run, panels: list[Panel], scale: Tensor, readers: list[Predict
         features = _beside(_judged(nets, run, panels).mean(dim=0), nets)
         if features.shape[1] != scale.shape[1]:
             raise MistakeError(f"these nets have {features.shape[1]} features; it was fitted on {scale.shape[1]}")
-        known = _scaled(features, scale)
-        return np.mean([read(known) for read in readers], axis=0)
+        return _mean(readers, _scaled(features, scale))
 
     return predict
 
 
-def _tensors(panels: list[Panel], scale: Tensor, ridge: Fitted, trees: Fitted) -> dict[str, Tensor]:
-    parts = {"ridge": ridge.tensors, "trees": trees.tensors}
-    found = {f"{part}.{name}": tensor for part, of in parts.items() if of for name, tensor in of().items()}
-    for number, panel in enumerate(panels):
-        found |= {f"panel{number}.{name}": getattr(panel, name) for name in ("images", "shares", "logits")}
-    return {**found, "scale": scale}
-
-
 def restored_consensus(tensors: dict[str, Tensor], layout: Layout) -> Predict:
     """What predicts as it did. Raises ValueError where the tensors are not those of panels, ridge and trees."""
-    names = (*(f"panel{number}" for number in range(PANELS)), "ridge", "trees")
-    parts: dict[str, dict[str, Tensor]] = {name: {} for name in names}
-    for name, tensor in tensors.items():
-        part, _, own = name.partition(".")
-        if part in parts:
-            parts[part][own] = tensor
-    *seated, ridge, trees = parts.values()
+    *seated, ridge, trees = tensors_by_part(tensors, (*SEATED, "ridge", "trees"))
     panels = [_panel(part) for part in seated]
     if len({(panel.images.shape[1:], panel.shares.shape[1]) for panel in panels}) > 1:
         raise ValueError("its panels have images or classes of different numbers")
@@ -238,7 +236,7 @@ def restored_consensus(tensors: dict[str, Tensor], layout: Layout) -> Predict:
     if scale.dtype != torch.float64 or scale.ndim != 2 or len(scale) != 2:
         raise ValueError("`scale` is no mean and deviation of each feature")
     readers = [restored_ridge(ridge, ()), restored_extra_trees(trees, ())]
-    return _mean_of(runner_of(layout), panels, scale, readers)
+    return _predict(runner_of(layout), panels, scale, readers)
 
 
 def _panel(tensors: dict[str, Tensor]) -> Panel:

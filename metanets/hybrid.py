@@ -14,13 +14,14 @@ from torch import Tensor
 from metanets.fit import by_gradient, restored, validation_r2
 from metanets.forests import fit_extra_trees, restored_extra_trees
 from metanets.inputs.layers import FEATURES
-from metanets.metanet import Examples, Fit, Fitted, Predict, Training
+from metanets.metanet import Examples, Fit, Fitted, Predict, Training, tensors_by_part, tensors_of
 from metanets.structured.hybrid import Hybrid
 from metanets.structured.layers import Tensors
 from zoo.nets.layout import Layout
 from zoo.seeds import stable_seed
 
 MEMBERS = 2  # networks; two take half of the variance between seeds away, and each costs as much as the first
+PARTS = (*map(str, range(MEMBERS)), "trees")  # what tensors are saved by
 QUANTILES = 128  # of a feature, at most: half as many as there are nets in the smallest zoos that we fit on
 FARTHEST = 3.0  # standard deviations, to which ranks are clipped: a net beyond all of training is as the last of them
 
@@ -49,32 +50,23 @@ def fit_hybrid(
     forest = [replace(part, features=part.features[FEATURES], moved=None) for part in (train, validation)]
     trees = fit_extra_trees(*forest, training=training, seed=seed)
 
+    saved = {name: one.tensors for name, one in zip(PARTS, (*members, trees), strict=True)}
     predict = _mean_of(ranks, [member.predict for member in members], trees.predict)
     scored = validation_r2(validation.target, predict(validation.features))
     return Fitted(
         predict,
         parameters=sum(member.parameters or 0 for member in members),
         chosen={**members[0].chosen, "validation_r2": scored},
-        tensors=lambda: {**quantiles, **_all_tensors(members, trees)},
+        tensors=lambda: {**quantiles, **tensors_of(saved)},
     )
 
 
 def restored_hybrid(tensors: dict[str, Tensor], layout: Layout) -> Predict:
     """What predicts as networks and trees did. Raises ValueError where the tensors are not theirs."""
     ranks = _ranked(tensors)
-    parts: dict[str, dict[str, Tensor]] = {f"{name}.": {} for name in (*map(str, range(MEMBERS)), "trees")}
-    for name, tensor in tensors.items():
-        prefix = f"{name.partition('.')[0]}."
-        if prefix in parts:
-            parts[prefix][name.removeprefix(prefix)] = tensor
-    *networks, forest = parts.values()
+    *networks, forest = tensors_by_part(tensors, PARTS)
     build = partial(Hybrid, features=int(tensors["differ"].sum()))
     return _mean_of(ranks, [restored(build, own, layout) for own in networks], restored_extra_trees(forest, layout))
-
-
-def _all_tensors(members: list[Fitted], trees: Fitted) -> dict[str, Tensor]:
-    parts = {**{str(number): member for number, member in enumerate(members)}, "trees": trees}
-    return {f"{part}.{name}": tensor for part, one in parts.items() if one.tensors for name, tensor in one.tensors().items()}
 
 
 def _mean_of(ranks: Callable[[Tensors], Tensors], networks: list[Predict], trees: Predict) -> Predict:

@@ -1,6 +1,6 @@
 """What a metanet is to the scorer: what it reads of nets, and a way to fit predictions of a target to that."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -67,6 +67,21 @@ class Fitted:
 
 
 Predict = Callable[[Batch], Float[np.ndarray, " net"]]
+
+
+def tensors_of(parts: Mapping[str, Callable[[], dict[str, Tensor]] | None]) -> dict[str, Tensor]:
+    """The tensors that each part gives, behind its name and a dot; None gives none."""
+    return {f"{part}.{name}": tensor for part, of in parts.items() if of for name, tensor in of().items()}
+
+
+def tensors_by_part(tensors: Mapping[str, Tensor], parts: Sequence[str]) -> list[dict[str, Tensor]]:
+    """Those of each of these parts, as `tensors_of` named them; others are left out."""
+    found: dict[str, dict[str, Tensor]] = {part: {} for part in parts}
+    for name, tensor in tensors.items():
+        part, _, own = name.partition(".")
+        if part in found:
+            found[part][own] = tensor
+    return list(found.values())
 
 
 @dataclass(frozen=True)

@@ -24,18 +24,14 @@ def layers(nets: Nets) -> dict[str, Float[Tensor, "net ..."]]:
     return nets.tensors()
 
 
-def with_features(*read: Callable[[Nets], Tensor]) -> Callable[[Nets], dict[str, Float[Tensor, "net ..."]]]:
-    """Reads the tensors of nets in canonical form, and by FEATURES [net, feature] what these functions read of the nets.
+def beside(batch: dict[str, Tensor], nets: Nets, *read: Callable[[Nets], Tensor]) -> dict[str, Float[Tensor, "net ..."]]:
+    """The batch, and by FEATURES [net, feature] what these functions read of the nets."""
+    return batch | {FEATURES: torch.cat([of(nets) for of in read], dim=1)}
+
+
+def layers_and_invariant(nets: Nets) -> dict[str, Float[Tensor, "net ..."]]:
+    """The tensors of nets in canonical form, and features of the nets beside them.
 
     Nets whose symmetries are not known are read as they are.
     """
-
-    def found(nets: Nets) -> dict[str, Float[Tensor, "net ..."]]:
-        """The tensors of nets in canonical form, and features of the nets beside them."""
-        canonical = layers(nets if nets.group is None else canonical_nets(nets))
-        return canonical | {FEATURES: torch.cat([of(nets) for of in read], dim=1)}
-
-    return found
-
-
-layers_and_invariant = with_features(invariant)
+    return beside(layers(nets if nets.group is None else canonical_nets(nets)), nets, invariant)

@@ -6,7 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from metanets.inputs.layers import FEATURES
+from metanets.inputs.invariant import invariant
+from metanets.inputs.layers import beside
+from metanets.inputs.probes import probes
 from zoo import Nets
 from zoo.nets.architectures import architecture_of
 from zoo.nets.layout import Layout
@@ -34,14 +36,9 @@ def runnable(nets: Nets) -> dict[str, Float[Tensor, "net ..."]]:
     return nets.tensors() | gates | {IMAGE: size}
 
 
-def runnable_and(*read: Callable[[Nets], Tensor]) -> Callable[[Nets], dict[str, Float[Tensor, "net ..."]]]:
-    """Reads nets as `runnable` does, and by FEATURES [net, feature] what these functions read of them."""
-
-    def found(nets: Nets) -> dict[str, Float[Tensor, "net ..."]]:
-        """What it takes to run the nets, and features of them beside it."""
-        return runnable(nets) | {FEATURES: torch.cat([of(nets) for of in read], dim=1)}
-
-    return found
+def runnable_and_features(nets: Nets) -> dict[str, Float[Tensor, "net ..."]]:
+    """What it takes to run the nets, and features of them beside it."""
+    return beside(runnable(nets), nets, probes, invariant)
 
 
 def runner_of(layout: Layout) -> Run:

@@ -17,7 +17,7 @@ from metanets.inputs.layers import layers, layers_and_invariant
 from metanets.inputs.matrices import quantiles
 from metanets.inputs.pairs import as_one, both, distances, sum_and_difference
 from metanets.inputs.probes import probes
-from metanets.inputs.runnable import runnable, runnable_and
+from metanets.inputs.runnable import runnable, runnable_and_features
 from metanets.inputs.statistics import statistics
 from metanets.inputs.tensors import tensors
 from metanets.inputs.vector import flat
@@ -111,9 +111,7 @@ INPUTS = {
     "layers": Input(layers, whole=True, pair=None, closed=True, by_name=True),
     "layers_and_invariant": Input(layers_and_invariant, whole=True, pair=None, closed=True, by_name=True),
     "runnable": Input(runnable, whole=True, pair=None, closed=True, by_name=True, runs=True),
-    "runnable_and_features": Input(
-        runnable_and(probes, invariant), whole=True, pair=None, closed=True, by_name=True, runs=True
-    ),
+    "runnable_and_features": Input(runnable_and_features, whole=True, pair=None, closed=True, by_name=True, runs=True),
     "hyper_parameters": Input(hyper_parameters),
     "nothing": Input(nothing),
     "distance": Input(flat, pair=distances, only_pairs=True),
