@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from metanets.inputs import batch as batches
 from metanets.inputs.batch import Batch
 from metanets.metanet import Examples, Fit, Fitted, Predict, Training
-from metanets.mistakes import MistakeError, mistakes_named
+from metanets.mistakes import MistakeError, UnableError, mistakes_named
 from zoo.nets.layout import Layout
 from zoo.seeds import stream
 
@@ -62,7 +62,7 @@ def built(build: Callable[..., nn.Module], examples: Examples, *, seed: int) -> 
     """The module with the seed's initial parameters.
 
     Of the constructor's parameters without a default, one called `layout` gets the layout of the nets, and any other
-    single one the number of inputs a net. Raises MistakeError where there are more.
+    single one the number of inputs a net. Raises MistakeError where there are more, UnableError where pairs have no layout.
     """
     needed = [
         parameter.name
@@ -76,7 +76,7 @@ def built(build: Callable[..., nn.Module], examples: Examples, *, seed: int) -> 
             f"inputs; give the others a default"
         )
     if "layout" in needed and not examples.layout:
-        raise MistakeError("its constructor asks for the layout of a net, but what it is given are pairs of nets")
+        raise UnableError("its constructor asks for the layout of a net, but what it is given are pairs of nets")
     given: dict[str, Any] = {"layout": examples.layout} if "layout" in needed else {}
     given |= {name: batches.numbers(examples.features) for name in others}
     with torch.random.fork_rng(devices=[]):

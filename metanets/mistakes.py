@@ -15,6 +15,10 @@ class MistakeError(ValueError):
     """A metanet that cannot be built, raises in its forward pass, or returns what is no prediction."""
 
 
+class UnableError(MistakeError):
+    """No mistake, but a task that a metanet is not made for: pairs of nets, or nets unlike those that it was fitted on."""
+
+
 @contextmanager
 def mistakes_named() -> Iterator[None]:
     """Lets whatever a metanet's own code raises be a MistakeError, with where in that code it was raised.

@@ -11,6 +11,7 @@ from benchmark.scoring.find import find_metanet, names_of
 from benchmark.scoring.score import score as scored
 from metanets import METANETS, Training
 from metanets.inputs.canonical import split
+from metanets.mistakes import UnableError
 from metanets.table import of_the_suite
 from zoo.jobs.main_guard import end_if_starting
 from zoo.messages import choose
@@ -34,9 +35,10 @@ def score(
 
     `metanets` are as `benchmark.scoring.score.score` takes them; `only` names some tasks, which may be on final zoos where
     `final` says so. What cannot do a task is left out there, and reported. Metanets with a recipe keep it, all others are
-    trained as the size says. Records that are there are kept. Raises ValueError on unknown names, on a task on final zoos
-    without `final`, and, at the end, where a metanet failed on a task, or has a record there that cannot be read;
-    FileNotFoundError, before anything is trained, where a zoo is not whole.
+    trained as the size says. Records that are there are kept. Of a user's own code only a run shows that it cannot do a
+    task. Raises ValueError on unknown names, on a task on final zoos without `final`, and, at the end, where a metanet
+    failed on a task that it can do, or has a record there that cannot be read; FileNotFoundError, before anything is
+    trained, where a zoo is not whole.
     """
     end_if_starting()
     tasks = reference.tasks_named(size, only, final=final)
@@ -62,15 +64,15 @@ def score(
             made, wrong = _each(partial(run, training=training), group)
             paths |= dict.fromkeys(made)
             for name, why in wrong.items():
-                failed.append(f"{task.name}: {why}")
                 report(f"{task.name}: {name} is left out: {why}")
+                failed += [f"{task.name}: {why}"] * (not isinstance(why, UnableError))
     if failed:
         others = [f"the records of the others are kept; `metazoo leaderboard {out}` shows them"] * bool(paths)
         raise ValueError("\n  ".join([f"{len(failed)} metanet(s) failed on a task:", *failed, *others]))
     return sorted(paths)
 
 
-def _each(run: Callable[..., list[Path]], names: list[str]) -> tuple[list[Path], dict[str, str]]:
+def _each(run: Callable[..., list[Path]], names: list[str]) -> tuple[list[Path], dict[str, Exception]]:
     """The records of these metanets, and of each that fails why: it ends no other.
 
     They share the workers. Where one fails, the others are run again each alone, and what they have made is kept.
@@ -81,7 +83,7 @@ def _each(run: Callable[..., list[Path]], names: list[str]) -> tuple[list[Path],
         if isinstance(error, OSError) and error.errno:
             raise  # the folder's
         if len(names) == 1:
-            return [], {names[0]: str(error)}
+            return [], {names[0]: error}
     alone = [_each(run, [name]) for name in names]
     return [path for made, _ in alone for path in made], {name: why for _, wrong in alone for name, why in wrong.items()}
 

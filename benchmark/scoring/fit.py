@@ -22,7 +22,7 @@ from metanets.inputs import canonical
 from metanets.inputs.batch import Batch
 from metanets.inputs.hyper_parameters import names_read
 from metanets.metanet import Fitted
-from metanets.mistakes import MistakeError, mistakes_named
+from metanets.mistakes import MistakeError, UnableError, mistakes_named
 from zoo import Nets
 from zoo.nets.layout import Layout
 from zoo.seeds import stable_seed
@@ -122,7 +122,7 @@ class Fits:
         return About(found.version, found.baseline, found.trained_by_gradient, reads, found.input.whole, code, recipe)
 
     def fit(self, asked: Fitting) -> dict[int, Outcome]:
-        """Fits each seed. Raises ValueError naming metanet and seed where the metanet makes a mistake."""
+        """Fits each seed. Raises ValueError naming metanet and seed where the metanet makes a mistake, or is unable."""
         metanet, found = self._found(asked.metanet)[0], dict[int, Outcome]()
         self.metanet, self.fitted, self.layout = asked.metanet, {}, asked.train.layout
         self.streams = dict(zip(asked.seeds, asked.streams, strict=True))
@@ -155,30 +155,31 @@ class Fits:
     def predict(self, given: Given, seeds: list[int], *, elsewhere: bool = False) -> dict[int, list[float]]:
         """What these seeds predict for other nets. Raises ValueError naming metanet and seed where one cannot read them.
 
-        Of nets of another zoo than it was fitted on (`elsewhere`), the reason may be that they have other trained entries.
+        Of nets of another zoo than it was fitted on (`elsewhere`) that is no mistake: the error is an UnableError. The
+        reason may be that they have other trained entries.
         """
-        with named(self.metanet, seeds[0]):
+        with named(self.metanet, seeds[0], elsewhere=elsewhere):
             metanet = self._found(self.metanet)[0]
             self._check(metanet, given)
             read = features(metanet, given)
         return {seed: self._predicted(seed, read, elsewhere=elsewhere) for seed in seeds}
 
     def _check(self, metanet: Metanet, given: Given) -> None:
-        """Raises MistakeError where tensors are read by name, or hyper-parameters, and those fitted on were others."""
+        """Raises UnableError where tensors are read by name, or hyper-parameters, and those fitted on were others."""
         fitted, found = ([entry.name for entry in one] for one in (self.layout, given.layout))
         if metanet.input.by_name and {*fitted} != {*found}:
-            raise MistakeError(
+            raise UnableError(
                 f"it was fitted on nets of {len(fitted)} tensors and reads these by name, and these nets have {len(found)}, "
                 f"not the same ({min({*fitted} ^ {*found})}); test it on nets of one architecture and depth, of any width"
             )
         if metanet.input.by_name and fitted != found:
             before, now = next(pair for pair in zip(fitted, found, strict=True) if len({*pair}) > 1)
-            raise MistakeError(
+            raise UnableError(
                 f"it was fitted on nets of the same tensors in another order, with {before} where these nets have {now}; "
                 "fit it on such nets"
             )
         if (known := _hyper_parameters(metanet, given)) != self.hyper_parameters:
-            raise MistakeError(f"these nets have the hyper-parameters {known}; it was fitted on {self.hyper_parameters}")
+            raise UnableError(f"these nets have the hyper-parameters {known}; it was fitted on {self.hyper_parameters}")
 
     def _found(self, name: str) -> tuple[Metanet, tuple[str, str] | None]:
         """The metanet of that name and its code."""
@@ -204,7 +205,8 @@ class Fits:
         except MistakeError as error:
             some = elsewhere and not self._found(self.metanet)[0].input.whole
             advice = "; between zoos whose nets have other trained entries, --inputs all may do" * some
-            raise ValueError(f"{self.metanet}, seed {seed}, cannot read these nets: {error}{advice}") from error
+            kind = UnableError if elsewhere else ValueError
+            raise kind(f"{self.metanet}, seed {seed}, cannot read these nets: {error}{advice}") from error
 
 
 def _hyper_parameters(metanet: Metanet, given: Given) -> list[str] | None:
@@ -252,12 +254,16 @@ def stream_of(seed: int, *names: object) -> int:
 
 
 @contextmanager
-def named(metanet: str, seed: int) -> Iterator[None]:
-    """Lets a mistake in a metanet be a ValueError that names the metanet and the seed."""
+def named(metanet: str, seed: int, *, elsewhere: bool = False) -> Iterator[None]:
+    """Lets a mistake in a metanet be a ValueError that names the metanet and the seed; an UnableError stays one.
+
+    Of nets of another zoo than it was fitted on (`elsewhere`), whatever it raises is one.
+    """
     try:
         yield
     except MistakeError as error:
-        raise ValueError(f"{metanet}, seed {seed}: {error}") from error
+        kind = UnableError if elsewhere or isinstance(error, UnableError) else ValueError
+        raise kind(f"{metanet}, seed {seed}: {error}") from error
 
 
 def _moved(metanet: Metanet, given: Moving, pairs: Tensor | None = None) -> Callable[[torch.Generator], Batch]:

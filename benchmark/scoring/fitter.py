@@ -29,6 +29,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from benchmark.scoring.channel import receive, receive_bytes, send, send_bytes
 from benchmark.scoring.fit import EXACT, About, Fits, Fitting, Given, Outcome, Own
 from metanets.inputs.canonical import split
+from metanets.mistakes import UnableError
 from zoo.training.machine import one_thread_that_keeps_its_memory
 from zoo.untrusted.child import few_variables
 
@@ -36,6 +37,11 @@ KEPT = 2**26  # bytes of a block of memory that is kept: those of a step, not th
 ENDING = 5.0  # seconds that a process may take to end, once it has hung up
 LOOK_EVERY = 1.0  # seconds between looks whether the parent is still there
 START = "import sys; sys.path[:] = {path!r}; from benchmark.scoring.fitter import serve; serve({number}, memory={memory})"
+ERRORS = {
+    "UnableError": UnableError,
+    "ValueError": ValueError,
+    "OSError": OSError,
+}  # that an answer may name; the first fits
 _Found = TypeVar("_Found")
 
 
@@ -129,7 +135,7 @@ class Fitter:
             send(self.channel, (what, given, named))
             answer = _ANSWER(receive_bytes(self.channel))
             if answer.error is not None:
-                raise {"ValueError": ValueError, "OSError": OSError}.get(answer.error, RuntimeError)(answer.text)
+                raise ERRORS.get(answer.error, RuntimeError)(answer.text)
             return checked(answer.found)
         except (EOFError, ConnectionError):
             raise RuntimeError(f"{self.metanet}: the process that fits it {self._end()}") from None
@@ -229,7 +235,7 @@ def _answer(fits: Fits, what: str, given: tuple[Any, ...], named: dict[str, Any]
     try:
         return json.dumps({"found": getattr(fits, what)(*given, **named)}, default=_plain).encode()
     except (ValueError, OSError, MemoryError) as error:
-        kind = "ValueError" if isinstance(error, ValueError) else "OSError"
+        kind = next((name for name, one in ERRORS.items() if isinstance(error, one)), "OSError")
         return json.dumps({"error": kind, "text": str(error) or type(error).__name__}).encode()
     except Exception:
         told = f"a process that fits metanets failed:\n{traceback.format_exc()}"

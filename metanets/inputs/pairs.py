@@ -5,6 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from metanets.inputs.batch import Batch, rows
+from metanets.mistakes import UnableError
 
 PAIRS_AT_ONCE = 256  # in float64: bounds the memory
 
@@ -12,13 +13,13 @@ PAIRS_AT_ONCE = 256  # in float64: bounds the memory
 def sum_and_difference(one: Batch, other: Batch) -> Batch:
     """f(a) + f(b) and |f(a) - f(b)|, side by side; of a dict each tensor's, by `NAME sum` and `NAME difference`.
 
-    Raises TypeError where features are neither a Tensor nor a dict of Tensors.
+    Raises UnableError where features are neither a Tensor nor a dict of Tensors.
     """
     if isinstance(one, dict):
         sums = {f"{name} sum": one[name] + other[name] for name in one}
         return sums | {f"{name} difference": (one[name] - other[name]).abs() for name in one}
     if not isinstance(one, Tensor):
-        raise TypeError(f"a {type(one).__name__} has no sum: of pairs, a metanet reads a Tensor or a dict of Tensors")
+        raise UnableError(f"a {type(one).__name__} has no sum: of pairs, a metanet reads a Tensor or a dict of Tensors")
     return torch.cat([one + other, (one - other).abs()], dim=1)
 
 

@@ -21,6 +21,7 @@ from metanets.inputs.runnable import runnable, runnable_and_features
 from metanets.inputs.statistics import statistics
 from metanets.inputs.tensors import tensors
 from metanets.inputs.vector import flat
+from metanets.mistakes import UnableError
 from zoo import Nets
 from zoo.messages import choose
 from zoo.nets.architectures import ARCHITECTURES
@@ -67,9 +68,9 @@ class Input:
         return with_sizes(found, nets) if self.mark.endswith("+sizes") else found
 
     def of_pairs(self, features: Batch, pairs: Int[Tensor, "pair 2"]) -> Batch:
-        """What is read of pairs of nets, of which `pairs` has the rows in `features`. Raises ValueError if it reads none."""
+        """What is read of pairs of nets, given by rows of `features`. Raises UnableError if it reads none."""
         if self.pair is None:
-            raise ValueError("this input reads nets one by one, and no pairs of them")
+            raise UnableError("this input reads nets one by one, and no pairs of them")
         return self.pair(*both(features, pairs))
 
 

@@ -49,6 +49,16 @@ class Mine:
         return x[:, 0]
 """
 
+SIZED = """
+import torch
+class Sized(torch.nn.Module):
+    def __init__(self, layout):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(sum(entry.size for entry in layout)))
+    def forward(self, vector):
+        return vector @ self.weight
+"""
+
 
 class StoppedError(Exception):
     pass
@@ -296,6 +306,18 @@ def test_a_mistake_in_an_own_metanet_ends_no_other_task(file, built, tmp_path):
     with pytest.raises(ValueError, match=r"1 metanet\(s\) failed on a task:\s+few-nets: .*few"):
         score(read(file), "tiny", built, [name], out=tmp_path / "out", only=["few-nets", "in-zoo"], report=said.append)
     assert len([*(tmp_path / "out").glob("*/test_accuracy/own.Mine/seed-*.json")]) == 4
+
+
+def test_an_own_metanet_is_left_out_where_it_reads_no_pairs_or_no_other_width(file, built, tmp_path):
+    (tmp_path / "own.py").write_text(SIZED)
+    name, said = f"{tmp_path / 'own.py'}:Sized", list[str]()
+    only = ["pairs", "width", "few-nets"]
+    paths = score(read(file), "tiny", built, [name], out=tmp_path / "out", only=only, report=said.append)
+    assert {records.read(path).task.name() for path in paths} == {"test_accuracy,nets=8", "test_accuracy,nets=12"}
+    (pairs,) = (line for line in said if line.startswith(f"pairs: {name} is left out: "))
+    assert "asks for the layout" in pairs
+    (width,) = (line for line in said if line.startswith(f"width: {name} is left out: "))
+    assert "cannot read these nets: RuntimeError" in width
 
 
 def test_a_record_of_another_version_ends_nothing_else(file, built, tmp_path, monkeypatch):

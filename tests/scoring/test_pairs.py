@@ -19,6 +19,7 @@ from benchmark.statistics.metrics import mean_absolute_error, r2
 from benchmark.submissions.check import check
 from metanets import METANETS, Training
 from metanets.inputs.pairs import both, distances, sum_and_difference
+from metanets.mistakes import UnableError
 from metanets.table import fitting
 from zoo.dataset import derived
 from zoo.landscape.pairs import shared
@@ -71,7 +72,7 @@ def test_the_features_of_a_pair_are_the_sum_and_the_difference_of_those_of_its_n
     of_dict = sum_and_difference({"a": one}, {"a": other})
     assert of_dict["a sum"].tolist() == [[4, 1], [3, 4]]
     assert of_dict["a difference"].tolist() == [[2, 3], [3, 6]]
-    with pytest.raises(TypeError, match="list has no sum"):
+    with pytest.raises(UnableError, match="list has no sum"):
         sum_and_difference([1], [2])
 
 
