@@ -18,7 +18,9 @@ from zoo.dataset.plots import save
 
 ROOT = Path(__file__).parent.parent
 PAGE, PICTURE = ROOT / "docs/findings.md", ROOT / "docs/strength.png"
-RESULTS, STRENGTH, WIDTHS, CONTROLS = (ROOT / "data" / name for name in ("results", "strength", "widths", "directions"))
+RESULTS, STRENGTH, WIDTHS, CONTROLS, FINAL = (
+    ROOT / "data" / name for name in ("results", "strength", "widths", "directions", "final")
+)
 FAMILIES = ("standard", "w_asymmetric")
 READERS = ("consensus_and_weights", "probe_and_weights", "trees_channels", "statnn")  # two that run nets, two that do not
 TASKS = {  # of the CIFAR-10 zoos, in words
@@ -76,6 +78,28 @@ def widths(cells: pd.DataFrame) -> list[list[str]]:
     for name in order:
         told = [known.loc[(*pair, name)] for pair in pairs]
         rows.append([name, *(f"{one['r2_mean']:.2f}, {one['tau_mean']:.2f}" for one in told)])
+    return rows
+
+
+SEALED = {  # (images and hidden axis, task, family) of the final zoos, in words
+    ("cifar10-16px-resnet8", "test_accuracy", "standard"): "CIFAR-10, standard",
+    ("digits-resnet8", "test_accuracy", "standard"): "digits, standard",
+    ("digits-resnet8", "test_accuracy", "w_asymmetric"): "digits, w_asymmetric",
+    **{(board, task, family): f"{words}, {family}" for (board, task), words in HIDDEN.items() for family in FAMILIES},
+}
+
+
+def final(cells: pd.DataFrame, own: pd.DataFrame) -> list[list[str]]:
+    """R² on the final zoos, and in brackets that on the zoos which metanets were developed on, of which are `own` cells."""
+    known = own[own["fitted_on"] == own["zoo"]].set_index(["board", "task", "family", "metanet"])["r2_mean"].sort_index()
+    here = cells[~cells["constant"] & (cells["fitted_on"] == cells["zoo"])]
+    named = here.assign(board=here["board"].str.removeprefix("final-")).set_index(["board", "task", "family", "metanet"])
+    columns = [key for key in SEALED if key in named.index.droplevel("metanet")]
+    rows = [["metanet", *(SEALED[key] for key in columns)]]
+    whole = named["r2_mean"].unstack("metanet").loc[columns].dropna(axis=1)
+    for name in whole.mean().sort_values(ascending=False).index:
+        told = [(*key, name) for key in columns]
+        rows.append([name, *(_sure(named.loc[at]) + (f" ({known.loc[at]:.2f})" if at in known.index else "") for at in told)])
     return rows
 
 
@@ -214,8 +238,9 @@ OF_TWO = {
 def page(text: str, results: pd.DataFrame | None = None) -> str:
     """The page with all its tables from records; `results` are the cells of RESULTS, where they are known."""
     own = leaderboard(RESULTS).cells if results is None else results
-    cells = {RESULTS: own, **{of: leaderboard(of).cells for of in (STRENGTH, WIDTHS)}}
-    tables = {name: made(cells[of][cells[of]["zoo"].str.startswith(zoos)]) for name, (of, zoos, made) in TABLES.items()}
+    cells = {RESULTS: own, **{of: leaderboard(of).cells for of in (STRENGTH, WIDTHS, FINAL)}}
+    tables = {"final": final(cells[FINAL], own)}
+    tables |= {name: made(cells[of][cells[of]["zoo"].str.startswith(zoos)]) for name, (of, zoos, made) in TABLES.items()}
     for name, (head, *rows) in (tables | {name: made() for name, made in OF_TWO.items()}).items():
         lines = [head, ["---"] * len(head), *rows]
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines)

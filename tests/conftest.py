@@ -78,8 +78,9 @@ def trains_here(folder: Path, *, workers: int, device: str = "cpu", report: Call
 
 @pytest.fixture(scope="session", autouse=True)
 def all_here() -> Iterator[None]:
-    """`score` fits and `build` trains in this process, unless a test asks for `processes`."""
+    """`score` fits and `build` trains in this process, unless a test asks for `processes`; consensus takes few steps."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("metanets.consensus.STEPS", 20)
         patch.setattr("benchmark.scoring.score.Fitter", FitsHere)
         patch.setattr("zoo.jobs.build.run", trains_here)
         yield
