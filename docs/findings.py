@@ -99,7 +99,8 @@ def final(cells: pd.DataFrame, own: pd.DataFrame) -> list[list[str]]:
     whole = named["r2_mean"].unstack("metanet").loc[columns].dropna(axis=1)
     for name in whole.mean().sort_values(ascending=False).index:
         told = [(*key, name) for key in columns]
-        rows.append([name, *(_sure(named.loc[at]) + (f" ({known.loc[at]:.2f})" if at in known.index else "") for at in told)])
+        before = (f" ({known.loc[at]:.2f})" if at in known.index else "" for at in told)
+        rows.append([name, *(_sure(named.loc[at]) + old for at, old in zip(told, before, strict=True))])
     return rows
 
 
