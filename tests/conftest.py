@@ -18,7 +18,7 @@ from benchmark.scoring.fitter import Fitter
 from zoo.jobs import workers
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, as its children would
-multiprocessing.util.get_temp_dir()  # made now, under /tmp: a path of a socket has room for 107 characters, not for a test's folder
+multiprocessing.util.get_temp_dir()  # made now and short: a socket's path may have 107 characters, and a test's has more
 torch.set_num_threads(1)  # small tensors: threads only get in each other's way
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"  # not everyone who builds the project has it: tests that use it skip without it
