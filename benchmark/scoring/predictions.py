@@ -20,8 +20,8 @@ def predictions(model: Path | str, zoo_folder: Path | str, metanet: str | None =
     The model is a folder or an address such as `hf://USER/NAME`.
 
     `metanet` names one's own class, `package.module:NAME` or `path/to/file.py:NAME`, which is imported and run. Raises
-    ValueError and FileNotFoundError as `load_model`, `zoo.open` and `Estimator.predict` do, and ValueError where a prediction
-    is not finite.
+    ValueError and FileNotFoundError as `load_model`, `zoo.open` and `Estimator.predict` do, and ValueError where a
+    prediction is not finite.
     """
     if metanet is not None and ":" not in metanet:
         raise ValueError(f"{metanet}: expected package.module:NAME or path/to/file.py:NAME; the suite's own need no name")
