@@ -25,6 +25,7 @@ from benchmark.cli.terminal import (
     console,
     print_board,
     print_remarks,
+    print_tables,
     say,
     stoppable,
     target_of,
@@ -181,8 +182,8 @@ def leaderboard(
     """Print the leaderboard of all records in a folder."""
     from benchmark.leaderboard.latex_csv import to_csv
     from benchmark.leaderboard.leaderboard import leaderboard
-    from benchmark.leaderboard.tables import frame_table
-    from benchmark.leaderboard.tracks import in_words, tracks
+    from benchmark.leaderboard.tables import frame_tables
+    from benchmark.leaderboard.tracks import in_words, not_counted, tracks
 
     if pairs and by_track:
         raise typer.BadParameter("--pairs and --tracks are two tables; take one of them")
@@ -195,7 +196,7 @@ def leaderboard(
         found = tracks(board)
         if kind == "terminal":
             title = "tau by track (rank), and gain over the recipe; -: no records on all its tasks"
-            console.print(frame_table(in_words(found), title, width=console.width))
+            print_tables(frame_tables(in_words(found), title, width=console.width))
         else:
             rows = found.reset_index()
             print(rows.to_json(orient="records", indent=1) if kind == "json" else to_csv(rows), end="")
@@ -211,9 +212,10 @@ def leaderboard(
             console.print("no two metanets have records of the same task and zoo")
         for (task, zoo), found in rows.groupby(["task", "zoo"], sort=False):
             frame = found.drop(columns=["task", "zoo"]).set_index("one")
-            console.print(frame_table(frame, f"{task}, {zoo}: differences in R², 95% intervals", width=console.width))
+            title = f"{task}, {zoo}: differences in R², 95% intervals"
+            print_tables(frame_tables(frame, title, width=console.width))
     if pairs or by_track:
-        print_remarks(board.remarks(), to_errors=kind != "terminal")
+        print_remarks([*(not_counted(board) if by_track else ()), *board.remarks()], to_errors=kind != "terminal")
 
 
 @command("Scores", example="compare statnn trees_hyper_parameters --results results")

@@ -5,7 +5,7 @@ import shlex
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -216,7 +216,7 @@ def print_board(board: Any, kind: str, *, short: bool = False) -> None:
     """
     from benchmark.leaderboard.columns import brief
     from benchmark.leaderboard.latex_csv import to_csv, to_latex
-    from benchmark.leaderboard.tables import frame_table, to_markdown, to_table
+    from benchmark.leaderboard.tables import frame_tables, to_markdown, to_table
 
     boards = [brief(cells) for cells in board.boards()] if short else board.boards()
     if kind in ("json", "csv"):
@@ -225,13 +225,19 @@ def print_board(board: Any, kind: str, *, short: bool = False) -> None:
     elif kind == "terminal":
         for (task, metanet), matrix in board.matrices().items():
             title = f"{metanet}, {task}: R² fitted on one zoo (row), tested on another (column)"
-            console.print(frame_table(matrix, title, width=console.width))
+            print_tables(frame_tables(matrix, title, width=console.width))
         for cells in boards:
             console.print(to_table(cells, width=console.width))
     else:
         for cells in boards:
             print(to_markdown(cells) if kind == "markdown" else to_latex(cells))
     print_remarks(board.remarks(), to_errors=kind != "terminal")
+
+
+def print_tables(tables: Iterable[Any]) -> None:
+    """Prints tables, one below the other."""
+    for table in tables:
+        console.print(table)
 
 
 def say(line: str) -> None:

@@ -79,7 +79,7 @@ class Leaderboard:
     R² over test nets and seeds, `r2_low` and `r2_high`; and the `gain` in R² over BASELINE on the same nets, with its
     interval (NaN for BASELINE itself, where it has no record, and where `gain_note` says why there is none); `r2_beyond` and
     `tau_beyond`, what it knows beyond the mean of BASELINE's predictions, with intervals, and NaN where there is no gain.
-    `position`: its place among the metanets there, as `positions` has it; NaN for baselines.
+    `position`: its place among the metanets there, as `positions` has it; NaN for baselines, and on the zoos of a Lite run.
     `tau_without_ties`, `noise_ceiling` and `images` say how much could be known of the zoo (`attainable`). Intervals are NaN
     where a metanet has one seed, which says nothing of how much training differs. `exact` (yes or no), `moved_r2` and
     `worst_r2` are those of its `Certificate`, on validation nets; empty and NaN where it has none. `own`: of the suite's own
@@ -218,7 +218,7 @@ def _cells(group: list[Result], certificates: Kept) -> list[dict[str, object]]:
         [result.predicted for result in group],
         group[0].ends,
         baseline=None if note else baseline,
-        placed=[not result.baseline for result in group],
+        placed=[not (result.baseline or is_lite(result.records[0].task.test_zoo.name)) for result in group],
     )
     return [_cell(one, told, note, _certificate(one, certificates)) for one, told in zip(group, found, strict=True)]
 

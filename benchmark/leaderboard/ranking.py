@@ -13,8 +13,9 @@ class Ranking:
     """The metanets of a board in the order of its rows: by mean R² over the zoos that count, baselines after the others.
 
     `in_place`: the same, with baselines where their scores put them.
-    `ranks`: the mean rank by R² over these zoos of each that has records on all; empty where there is nothing to rank.
-    `incomplete`: those that lack a zoo, and so stand unranked behind the others. `zoos`: those that count.
+    `ranks`: the mean rank by R² over these zoos of each that has records on all; empty where there is nothing to rank, and
+    on zoos of a Lite run. `incomplete`: those that lack a zoo, and so stand unranked behind the others; none where nothing
+    is ranked for being Lite. `zoos`: those that count.
     """
 
     names: tuple[str, ...]
@@ -32,7 +33,7 @@ class Ranking:
         parts = []
         if self.incomplete:
             parts.append("unranked: no records on some of the zoos")
-        if len(self.zoos) < zoos:
+        if self.ranks and len(self.zoos) < zoos:
             parts.append(f"ranks are over the {len(self.zoos)} zoos with results of most of the suite's own")
         return "; ".join(parts)
 
@@ -59,11 +60,13 @@ def ranked(cells: pd.DataFrame) -> Ranking:
     order["r2"] = order["r2"].fillna(table.mean())
     names = order.sort_values(["baseline", "lacking", "r2"], ascending=[True, True, False]).index
     in_place = order.sort_values(["lacking", "r2"], ascending=[True, False]).index
-    ranks = mean_ranks(counting).dropna() if len(counting) > 1 and len(whole) > 1 else pd.Series(dtype=float)
+    lite = bool(cells["lite"].any())
+    rankable = len(counting) > 1 and len(whole) > 1 and not lite
+    ranks = mean_ranks(counting).dropna() if rankable else pd.Series(dtype=float)
     return Ranking(
         tuple(map(str, names)),
         tuple(map(str, in_place)),
         {str(name): float(rank) for name, rank in ranks.items()},
-        tuple(str(name) for name in names if name not in whole),
+        tuple(str(name) for name in names if name not in whole and not lite),
         tuple(map(str, counting.index)),
     )

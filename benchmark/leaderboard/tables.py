@@ -1,7 +1,7 @@
 """Boards as tables: Markdown, and for the terminal, where what does not fit is left out with a word and never cropped."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from html import escape as html
 from pathlib import Path
@@ -18,6 +18,7 @@ from benchmark.records.readable import readable
 from zoo.messages import plain
 
 WIDE = 150  # characters of a line where there is no terminal
+WHOLE = 21  # characters of a text that is not broken: beside a name it fits a terminal of 40
 NAME = 12  # characters of a name that stay on a line, where there is no room for more
 WIDER = "; see --format csv or a wider terminal"
 
@@ -35,23 +36,32 @@ def to_table(cells: pd.DataFrame, *, width: int = WIDE) -> Table:
     return table
 
 
-def frame_table(frame: pd.DataFrame, title: str, *, width: int = WIDE) -> Table:
-    """Any small frame for the terminal, numbers to three places; the last columns are left out where they do not fit."""
+def frame_tables(frame: pd.DataFrame, title: str, *, width: int = WIDE) -> Iterator[Table]:
+    """Any small frame for the terminal, numbers to three places; columns that do not fit stand in tables below the first.
+
+    Of text, what is longer than WHOLE can be broken.
+    """
     texts = [[f"{x:.3f}" if isinstance(x, float) else plain(str(x)) for x in frame[name]] for name in frame.columns]
-    found = [Column("metanet", plain(str(frame.index.name or "")), [plain(str(name)) for name in frame.index])]
-    found += [
-        Column("r2" if pd.api.types.is_numeric_dtype(frame[name]) else "metanet", plain(str(name)), values)
+    names = Column("metanet", plain(str(frame.index.name or "")), [plain(str(name)) for name in frame.index])
+    left = [
+        Column(_kind(frame[name], values), plain(str(name)), values)
         for name, values in zip(frame.columns, texts, strict=True)
     ]
-    kept = list(found)
-    while len(kept) > 1 and _width(kept) > width:
-        kept.pop()
-    left = [column.head for column in found[len(kept) :]]
-    table = Table(title=_literal(title), caption=escape(f"left out for width: {', '.join(left)}{WIDER}") if left else None)
-    _add_columns(table, kept, width)
-    for row in zip(*(column.texts for column in kept), strict=True):
-        table.add_row(*map(escape, row))
-    return table
+    while left or title:
+        fit = max(1, sum(_width([names, *left[: end + 1]]) <= width for end in range(len(left))))
+        kept, left = [names, *left[:fit]], left[fit:]
+        table = Table(title=_literal(title))
+        _add_columns(table, kept, width)
+        for row in zip(*(column.texts for column in kept), strict=True):
+            table.add_row(*map(escape, row))
+        yield table
+        title = ""
+
+
+def _kind(values: pd.Series, texts: list[str]) -> str:
+    return (
+        "r2" if pd.api.types.is_numeric_dtype(values) else "text" if max(map(len, texts), default=0) <= WHOLE else "metanet"
+    )
 
 
 def _fitting(found: list[Column], width: int) -> tuple[list[Column], list[str]]:
@@ -116,7 +126,7 @@ def _add_columns(table: Table, kept: Sequence[Column], width: int) -> None:
             more = min(spare, max(0, max(map(len, texts), default=0) - wide[place]))
             wide[place], spare = wide[place] + more, spare - more
     for column, size in zip(kept, wide, strict=True):
-        justify: Literal["left", "right"] = "left" if column.kind == "metanet" else "right"
+        justify: Literal["left", "right"] = "left" if column.kind in ("metanet", "text") else "right"
         table.add_column(escape(column.head), overflow="fold", justify=justify, width=size)
 
 

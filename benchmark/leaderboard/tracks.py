@@ -31,10 +31,9 @@ def tracks(board: Leaderboard) -> pd.DataFrame:
     would decide the whole. Tracks BESIDE are not in the mean. Who lacks a task on a zoo among those `that_count` has no
     score in that track, no mean where it is in it, and no rank, which are NaN, and stands below. Ranks are from 1. Positions
     are as `positions` has them, baselines included. Intervals are over test nets and seeds; all metanets are given the same
-    draws. One with one seed has none.
+    draws. One with one seed has none. Records of a Lite run are left out; `not_counted` says what is.
     """
-    known = board.cells.set_index(["track", "task", "zoo", "metanet"])["tau_mean"].unstack("metanet")
-    counting = that_count(known, board.cells)
+    counting, _ = _scores(board)
     results = {result.key: result for result in board.results}
     of_tracks = {
         track: _of_track(results, [(task, zoo) for one, task, zoo in counting.index if one == track], counting.columns)
@@ -56,6 +55,24 @@ def tracks(board: Leaderboard) -> pd.DataFrame:
     return table.sort_values([MEAN, *of_tracks], ascending=False)
 
 
+def not_counted(board: Leaderboard) -> list[str]:
+    """What is to be said beside the table: which tasks are not in it, since too few metanets have records, and Lite runs."""
+    _, others = _scores(board)
+    zoos = others.groupby(["track", "task"]).size()
+    tasks = [f"{task} ({track}, {count} zoo{'s' * (count > 1)})" for (track, task), count in zoos.items()]
+    few = f"not counted, as fewer than half of the suite's metanets have records: {', '.join(tasks)}"
+    lite = "not counted: records of a Lite run, which rank nothing"
+    return [few] * bool(tasks) + [lite] * bool(board.cells["lite"].any())
+
+
+def _scores(board: Leaderboard) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Mean tau by track, task and zoo (a column a metanet): the rows `that_count`, and the others."""
+    cells = board.cells[~board.cells["lite"]]
+    known = cells.set_index(["track", "task", "zoo", "metanet"])["tau_mean"].unstack("metanet")
+    counting = that_count(known, cells)
+    return counting, known.drop(index=counting.index)
+
+
 def _of_track(results: Mapping[Key, Result], cells: list[tuple[str, str]], names: pd.Index) -> dict[str, Means]:
     """The score of each metanet that has all these cells: first as it is, then on each resample."""
     whole = [name for name in names if all((*cell, name) in results for cell in cells)]
@@ -71,12 +88,18 @@ def _columns(name: str, of: Mapping[str, Means]) -> pd.DataFrame:
     """A row for each that has it: the value, its bounds, its rank."""
     rows = [(found[0], *np.nanquantile(found[1:], BOUNDS)) for found in of.values()]
     table = pd.DataFrame(rows, index=list(of), columns=[name, f"{name} low", f"{name} high"], dtype=float)
-    table[f"{name} rank"] = table[name].rank(ascending=False)
+    table[f"{name} rank"] = _ranks(table[name])
     return table
 
 
+def _ranks(scores: pd.Series) -> pd.Series:
+    return scores.rank(ascending=False, method="min")
+
+
 def in_words(found: pd.DataFrame) -> pd.DataFrame:
-    """What `tracks` found as text: the mean and the gain with intervals, each track with its rank; a dash: there is none."""
+    """What `tracks` found as text: the mean and the gain with intervals, each track with the rank among these rows; a dash:
+    there is none.
+    """
     heads = [name for name in found.columns if f"{name} low" in found.columns and name not in (MEAN, GAIN)]
     words = {"position": [_whole(value) for value in found["position"]]}
     for head in (MEAN, GAIN):
@@ -84,7 +107,7 @@ def in_words(found: pd.DataFrame) -> pd.DataFrame:
         bounds = zip(*(found[name] for name in (head, f"{head} low", f"{head} high")), strict=True)
         words[head] = [_interval(value, low, high, sign) for value, low, high in bounds]
     for head in heads:
-        words[head] = [_ranked(*row) for row in found[[head, f"{head} rank"]].to_numpy()]
+        words[head] = [_ranked(*row) for row in zip(found[head], _ranks(found[head]), strict=True)]
     return pd.DataFrame(words, index=found.index)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from benchmark.leaderboard.columns import about, attainable, families, legend, shown
 from benchmark.leaderboard.ranking import Ranking, ranked
 from benchmark.leaderboard.track import TRACKS
-from benchmark.leaderboard.tracks import MEAN, in_words, tracks
+from benchmark.leaderboard.tracks import MEAN, in_words, not_counted, tracks
 from benchmark.records.records import Record
 from benchmark.scoring.task import reference
 from benchmark.site import pictures
@@ -81,7 +81,9 @@ def index(source: Source) -> Page:
 
 
 def _tracks(source: Source) -> dict[str, Any] | None:
-    """The table over all tracks: its heads, and a line for each metanet that has a mean; None: there is no second track."""
+    """The table over all tracks: its heads, a line for each metanet that has a mean, and what does not count; None: there is
+    no second track.
+    """
     found = tracks(source.board)
     heads = [name for name in TRACKS if name in found]
     found = found[found[MEAN].notna()]
@@ -92,7 +94,8 @@ def _tracks(source: Source) -> dict[str, Any] | None:
         (name, bool(baseline[name]), [(text, found.loc[name, head]) for head, text in words.loc[name].items()])
         for name in words.index
     ]
-    return {"heads": list(words.columns), "rows": rows, "about": {head: TRACKS[head] for head in heads}}
+    about = {head: TRACKS[head] for head in heads}
+    return {"heads": list(words.columns), "rows": rows, "about": about, "not_counted": not_counted(source.board)}
 
 
 def _place(task: str) -> tuple[int, str, int]:

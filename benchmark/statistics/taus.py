@@ -35,7 +35,9 @@ def taus(
 
 
 def _signs(values: Values) -> Float[np.ndarray, "net net"]:
-    return np.sign(values[:, None] - values)
+    """The signs of all differences: of ranks, since those of enormous values overflow."""
+    ranks = np.unique(values, return_inverse=True)[1].astype(np.float64)
+    return np.sign(ranks[:, None] - ranks)
 
 
 def _pairs(weights: Weights, of: Float[np.ndarray, "_net _net"]) -> Float[np.ndarray, " _resample"]:

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from benchmark.leaderboard.leaderboard import BASELINE, from_paths, leaderboard
 from benchmark.leaderboard.plots import sample_efficiency
-from benchmark.leaderboard.tables import frame_table, to_markdown, to_table
+from benchmark.leaderboard.tables import frame_tables, to_markdown, to_table
 from benchmark.records import records
 from benchmark.records.corrections import SUBMISSION
 from benchmark.records.records import json_schema
@@ -126,7 +126,7 @@ def test_a_markdown_table_of_any_names_is_one_table_of_text(nasty_board):
 def test_a_terminal_shows_any_names_as_text(nasty_board):
     console = Console(file=io.StringIO(), width=1000)
     console.print(to_table(nasty_board, width=1000))
-    console.print(frame_table(pd.DataFrame({NASTY: [NASTY]}, index=[NASTY]), NASTY, width=1000))
+    console.print(*frame_tables(pd.DataFrame({NASTY: [NASTY]}, index=[NASTY]), NASTY, width=1000))
     text = console.file.getvalue()
     assert all(letter.isprintable() or letter == "\n" for letter in text)
     # a title, a name, two heads and a zoo of which is said what is attainable; a title, a head, a name and a cell

@@ -1,5 +1,6 @@
 """Tracks: a score is a plain mean of means; who lacks a task that counts has none; ranks are those of sorted means."""
 
+import io
 import itertools
 import json
 import re
@@ -9,12 +10,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made_records import ASYMMETRIC, STANDARD, put
+from rich.console import Console
 from scipy.stats import kendalltau
 
 from benchmark.cli import main
 from benchmark.leaderboard.leaderboard import Leaderboard, leaderboard
+from benchmark.leaderboard.ranking import ranked
+from benchmark.leaderboard.tables import frame_tables
 from benchmark.leaderboard.track import TRACKS, track_of
-from benchmark.leaderboard.tracks import in_words, tracks
+from benchmark.leaderboard.tracks import in_words, not_counted, tracks
 from benchmark.records.facts import Facts
 from benchmark.records.records import Task, read
 from benchmark.scoring.score import score
@@ -56,6 +60,42 @@ def test_the_score_of_a_track_is_the_plain_mean_of_its_tasks(board):
     assert words.loc["mlp"].tolist().count("-") == 4
     assert words["mean"].iloc[0].startswith(f"{whole['mean'].iloc[0]:.3f} [")
     assert words.loc["trees_hyper_parameters", "gain"] == "-"
+
+
+def test_ranks_are_among_the_rows_that_are_shown(board):
+    found = tracks(board)
+    shown = found[found["mean"].notna()]
+    assert in_words(shown)["few nets"].tolist() == [f"{tau:.3f} ({rank})" for rank, tau in enumerate(shown["few nets"], 1)]
+    assert in_words(found.iloc[::-1])["few nets"].tolist()[::-1] == in_words(found)["few nets"].tolist()
+
+
+def test_what_does_not_count_is_said(board):
+    (few,) = not_counted(board)
+    assert few.endswith(": test_accuracy,inputs=all (in zoo, 1 zoo)")
+    assert "fewer than half" in few
+
+
+def test_a_lite_run_has_scores_and_no_place(tmp_path):
+    for name, noise in NOISE.items():
+        for zoo in (STANDARD, ASYMMETRIC):
+            put(tmp_path, name, replace(zoo, name=f"tiny-{zoo.name}"), noise=noise)
+    lite = leaderboard(tmp_path)
+    assert lite.cells["lite"].all()
+    assert lite.cells["position"].isna().all()
+    assert ranked(lite.cells).ranks == {}
+    assert ranked(lite.cells.assign(lite=False)).ranks.keys() == NOISE.keys()
+    assert tracks(lite).empty
+    assert not_counted(lite) == ["not counted: records of a Lite run, which rank nothing"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 150])
+def test_the_tracks_fit_a_terminal_and_no_number_is_broken(board, width):
+    words = in_words(tracks(board))
+    console = Console(file=io.StringIO(), width=width)
+    console.print(*frame_tables(words, "tau", width=width), sep="\n")
+    text = console.file.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    assert all(cell in text for cell in words.to_numpy().flatten())
 
 
 def test_a_track_beside_is_not_in_the_mean(board, monkeypatch):

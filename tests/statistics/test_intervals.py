@@ -298,3 +298,8 @@ def test_taus_at_once_are_those_one_by_one(ends):
     weights = np.array([[2.0, 1, 0, 3]])
     at = [0, 0, 1, 3, 3, 3]
     assert taus(weights, true[:4], predicted[:2, :4])[0, 1] == pytest.approx(kendall_tau(true[at], predicted[1][at]))
+
+
+def test_tau_of_enormous_predictions_is_that_of_their_order():
+    order, weights = np.array([0.0, -1, 1, -1, 0.5]), np.ones((1, 5))
+    assert taus(weights, np.arange(5.0), 1e308 * order[None]) == taus(weights, np.arange(5.0), order[None])
