@@ -4,7 +4,7 @@ A table stands behind a line `<!-- NAME -->`, NAME in TABLES.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -236,11 +236,11 @@ OF_TWO = {
 }
 
 
-def page(text: str, results: pd.DataFrame | None = None) -> str:
-    """The page with all its tables from records; `results` are the cells of RESULTS, where they are known."""
-    own = leaderboard(RESULTS).cells if results is None else results
-    cells = {RESULTS: own, **{of: leaderboard(of).cells for of in (STRENGTH, WIDTHS, FINAL)}}
-    tables = {"final": final(cells[FINAL], own)}
+def page(text: str, known: Mapping[Path, pd.DataFrame] | None = None) -> str:
+    """The page with all its tables from records; `known` are the cells of folders that were read before."""
+    cells = dict(known or {})
+    cells |= {of: leaderboard(of).cells for of in (RESULTS, STRENGTH, WIDTHS, FINAL) if of not in cells}
+    tables = {"final": final(cells[FINAL], cells[RESULTS])}
     tables |= {name: made(cells[of][cells[of]["zoo"].str.startswith(zoos)]) for name, (of, zoos, made) in TABLES.items()}
     for name, (head, *rows) in (tables | {name: made() for name, made in OF_TWO.items()}).items():
         lines = [head, ["---"] * len(head), *rows]
