@@ -380,7 +380,7 @@ def test_a_target_is_hidden_from_permuted_nets_too(standard, tmp_path, monkeypat
     permuting = dataclasses.replace(QUICK, augment=("permutation",))
     run(job(standard, tmp_path, metanet="mlp", target="learning_rate", seeds=range(1), training=permuting))
     assert len(seen) > 3
-    assert all(names == seen[0] and "learning_rate" not in names for names in seen)
+    assert not set().union(*seen)  # neither are others given to what reads weights
 
 
 @pytest.mark.parametrize("inputs", ["trained", "all"])
