@@ -1,22 +1,36 @@
-"""Writes the boards of `data/results` anew wherever they stand: `python docs/boards.py` after records were added.
+"""Writes the boards of `data/results` anew wherever they stand, and those of `data/final`: `python docs/boards.py`.
 
-A board stands in a README where that has its first words; all others stand in `docs/boards.md`.
+A board stands in a README where that has its first words; all others stand in `docs/boards.md`. The boards of the final
+zoos stand in `docs/final.md`, behind the mean over their tracks.
 """
 
 import re
 from pathlib import Path
 
 from benchmark.leaderboard.columns import about, brief
-from benchmark.leaderboard.leaderboard import leaderboard
+from benchmark.leaderboard.leaderboard import Leaderboard, leaderboard
 from benchmark.leaderboard.tables import to_markdown
+from benchmark.leaderboard.tracks import in_words, not_counted, tracks
 
 ROOT = Path(__file__).parent.parent
-BOARDS = ROOT / "docs/boards.md"
+BOARDS, FINAL = ROOT / "docs/boards.md", ROOT / "docs/final.md"
 HEAD = """# All other boards
 
 Of the records in `data/results`, each with its command; the boards of one zoo and target stand in the
 [README](../README.md), in [benchmark](../benchmark/README.md) and in [benchmark/scoring](../benchmark/scoring/README.md).
 `python docs/boards.py` writes this page. What the columns mean stands in [benchmark](../benchmark/README.md).
+"""
+
+FINAL_HEAD = """# The final table
+
+Of the records in `data/final`, on zoos of seed 2 that nobody had looked at: opened once, by `metazoo reference score small
+--final`, when all metanets were settled ([two seeds](../benchmark/reference/README.md)). `python docs/boards.py` writes this
+page. What the columns mean stands in [benchmark](../benchmark/README.md), what the tracks are in
+[benchmark/leaderboard](../benchmark/leaderboard/README.md).
+
+## All tracks
+
+Kendall's tau by track (rank), and the gain in the mean over the recipe alone; -: no records on all of its tasks.
 """
 
 
@@ -28,6 +42,17 @@ def main() -> None:
     left = [cells for cells in (first, *others) if not any(replaced(path, to_markdown(cells)) for path in readmes)]
     parts = [HEAD, *(f"## {about(cells)}\n\n{to_markdown(cells)}" for cells in left)]
     BOARDS.write_text("\n".join(parts))
+    FINAL.write_text(final(leaderboard(ROOT / "data/final")))
+
+
+def final(board: Leaderboard) -> str:
+    """The page of the final zoos."""
+    words = in_words(tracks(board)).rename_axis("metanet").reset_index()
+    rows = [words.columns, ["---"] * len(words.columns), *words.to_numpy()]
+    lines = [f"| {' | '.join(map(str, row))} |" for row in rows]
+    told = [f"\n{line[0].upper()}{line[1:]}." for line in not_counted(board)]
+    parts = ["\n".join([FINAL_HEAD, *lines, *told, ""])]
+    return "\n".join([*parts, *(f"## {about(cells)}\n\n{to_markdown(cells)}" for cells in board.boards())])
 
 
 def replaced(path: Path, board: str) -> bool:

@@ -4,19 +4,23 @@ A table stands behind a line `<!-- NAME -->`, NAME in TABLES.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from itertools import product
 from pathlib import Path
 
 import pandas as pd
 
+from benchmark.analyses.directions import BASELINE, SCORES, directions, read
 from benchmark.leaderboard.leaderboard import leaderboard
 from zoo.dataset.figure import Figure
 from zoo.dataset.plots import save
 
 ROOT = Path(__file__).parent.parent
 PAGE, PICTURE = ROOT / "docs/findings.md", ROOT / "docs/strength.png"
-RESULTS, STRENGTH, WIDTHS = (ROOT / "data" / name for name in ("results", "strength", "widths"))
+RESULTS, STRENGTH, WIDTHS, CONTROLS, FINAL = (
+    ROOT / "data" / name for name in ("results", "strength", "widths", "directions", "final")
+)
 FAMILIES = ("standard", "w_asymmetric")
 READERS = ("consensus_and_weights", "probe_and_weights", "trees_channels", "statnn")  # two that run nets, two that do not
 TASKS = {  # of the CIFAR-10 zoos, in words
@@ -77,6 +81,29 @@ def widths(cells: pd.DataFrame) -> list[list[str]]:
     return rows
 
 
+SEALED = {  # (images and hidden axis, task, family) of the final zoos, in words
+    ("cifar10-16px-resnet8", "test_accuracy", "standard"): "CIFAR-10, standard",
+    ("digits-resnet8", "test_accuracy", "standard"): "digits, standard",
+    ("digits-resnet8", "test_accuracy", "w_asymmetric"): "digits, w_asymmetric",
+    **{(board, task, family): f"{words}, {family}" for (board, task), words in HIDDEN.items() for family in FAMILIES},
+}
+
+
+def final(cells: pd.DataFrame, own: pd.DataFrame) -> list[list[str]]:
+    """R² on the final zoos, and in brackets that on the zoos which metanets were developed on, of which are `own` cells."""
+    known = own[own["fitted_on"] == own["zoo"]].set_index(["board", "task", "family", "metanet"])["r2_mean"].sort_index()
+    here = cells[~cells["constant"] & (cells["fitted_on"] == cells["zoo"])]
+    named = here.assign(board=here["board"].str.removeprefix("final-")).set_index(["board", "task", "family", "metanet"])
+    columns = [key for key in SEALED if key in named.index.droplevel("metanet")]
+    rows = [["metanet", *(SEALED[key] for key in columns)]]
+    whole = named["r2_mean"].unstack("metanet").loc[columns].dropna(axis=1)
+    for name in whole.mean().sort_values(ascending=False).index:
+        told = [(*key, name) for key in columns]
+        before = (f" ({known.loc[at]:.2f})" if at in known.index else "" for at in told)
+        rows.append([name, *(_sure(named.loc[at]) + old for at, old in zip(told, before, strict=True))])
+    return rows
+
+
 OF_WIDTH = (0.25, 0.5, 1.0)
 
 
@@ -133,6 +160,65 @@ def _sure(row: pd.Series) -> str:
     return f"{row['r2_mean']:.2f} [{row['r2_low']:.2f}, {row['r2_high']:.2f}]"
 
 
+Compared = dict[str, tuple[Path, str, str]]  # in words -> records, and two zoos by name
+PAPER = ("mlp", "dmc", "deepsets", "statnn", BASELINE)  # the paper's four, and the recipe
+CIFAR: Compared = {"CIFAR-10": (RESULTS, "cifar10-16px-resnet8-standard", "cifar10-16px-resnet8-w_asymmetric")}
+EQUAL = {  # what is equal in both zoos, in words: the zoos' names
+    "all three, normal": ("digits-resnet8-smaller", "digits-stem-trained-init-normal-resnet8-w_asymmetric"),
+    "all three, uniform": ("digits-init-uniform-resnet8-smaller", "digits-stem-trained-resnet8-w_asymmetric"),
+}
+COMPARED: Compared = {
+    "nothing, as in the paper": (CONTROLS, "digits-resnet8-standard", "digits-resnet8-w_asymmetric"),
+    "initial scale, normal": (CONTROLS, "digits-resnet8-standard", "digits-init-normal-resnet8-w_asymmetric"),
+    "initial scale, uniform": (CONTROLS, "digits-init-uniform-resnet8-standard", "digits-resnet8-w_asymmetric"),
+    "a trained stem": (CONTROLS, "digits-resnet8-standard", "digits-stem-trained-resnet8-w_asymmetric"),
+    "number of trained weights": (CONTROLS, "digits-resnet8-smaller", "digits-resnet8-w_asymmetric"),
+    **{words: (CONTROLS, *zoos) for words, zoos in EQUAL.items()},
+    "the recipe of all nets": (RESULTS, "digits-size-resnet8-standard", "digits-size-resnet8-w_asymmetric"),
+}
+OTHERS: Compared = {  # what standard nets are compared with
+    words: (CONTROLS, "digits-resnet8-standard", zoo)
+    for words, zoo in {
+        "fewer weights, `smaller`": "digits-resnet8-smaller",
+        "standard, drawn uniformly": "digits-init-uniform-resnet8-standard",
+        "`sigma_asymmetric`": "digits-resnet8-sigma_asymmetric",
+    }.items()
+}
+
+
+def directed(compared: Compared) -> list[list[str]]:
+    """For each pair of zoos and each of PAPER: R² and tau on both, and the gains in all SCORES."""
+    rows = [["zoos", "metanet", "R²", "tau", *(f"gain in {words}" for words in SCORES.values())]]
+    for words, pair in compared.items():
+        found = _between(*pair)
+        for name in PAPER:
+            here = found.loc[name]
+            both = (f"{here.loc[score, 'one']:.2f}, {here.loc[score, 'other']:.2f}" for score in ("r2", "tau"))
+            told = (_gain(here.loc[score]) if score in here.index else "–" for score in SCORES)
+            rows.append([words, name, *both, *told])
+    return rows
+
+
+def controls(first: str, compared: Compared) -> list[list[str]]:
+    """For each pair of zoos: the gains of PAPER in R² and in tau, the paper's eight directions and the recipe's two."""
+    rows = [[first, "gain in", *PAPER]]
+    for words, pair in compared.items():
+        found = _between(*pair)
+        rows += [[words, SCORES[score], *(_gain(found.loc[name, score]) for name in PAPER)] for score in ("r2", "tau")]
+    return rows
+
+
+READ = cache(read)  # some zoos are in several comparisons
+
+
+@cache
+def _between(folder: Path, *zoos: str) -> pd.DataFrame:
+    """The gains from one zoo to another, by metanet and score, of their records in a folder."""
+    paths = [next(folder.glob(f"{name}-{'?' * 8}/test_accuracy")) for name in zoos]
+    found = directions(*map(READ, paths), metanets=PAPER)
+    return found.rename(columns={"low": "gain_low", "high": "gain_high"}).set_index(["metanet", "score"])
+
+
 # Name -> its records, the beginning of their zoos' names, and the table.
 TABLES: dict[str, tuple[Path, str, Callable[[pd.DataFrame], list[list[str]]]]] = {
     "hidden": (RESULTS, "digits-", hidden),
@@ -142,14 +228,21 @@ TABLES: dict[str, tuple[Path, str, Callable[[pd.DataFrame], list[list[str]]]]] =
     "exactness": (RESULTS, "cifar10-16px", exactness),
     "strength": (STRENGTH, "", strength),
 }
+OF_TWO = {
+    "directions": lambda: directed(CIFAR),
+    "controls": lambda: controls("equal in both", COMPARED),
+    "matched": lambda: directed({words: COMPARED[words] for words in EQUAL}),
+    "others": lambda: controls("from standard nets to", OTHERS),
+}
 
 
-def page(text: str, results: pd.DataFrame | None = None) -> str:
-    """The page with all its tables from records; `results` are the cells of RESULTS, where they are known."""
-    own = leaderboard(RESULTS).cells if results is None else results
-    cells = {RESULTS: own, **{of: leaderboard(of).cells for of in (STRENGTH, WIDTHS)}}
-    for name, (folder, zoos, made) in TABLES.items():
-        head, *rows = made(cells[folder][cells[folder]["zoo"].str.startswith(zoos)])
+def page(text: str, known: Mapping[Path, pd.DataFrame] | None = None) -> str:
+    """The page with all its tables from records; `known` are the cells of folders that were read before."""
+    cells = dict(known or {})
+    cells |= {of: leaderboard(of).cells for of in (RESULTS, STRENGTH, WIDTHS, FINAL) if of not in cells}
+    tables = {"final": final(cells[FINAL], cells[RESULTS])}
+    tables |= {name: made(cells[of][cells[of]["zoo"].str.startswith(zoos)]) for name, (of, zoos, made) in TABLES.items()}
+    for name, (head, *rows) in (tables | {name: made() for name, made in OF_TWO.items()}).items():
         lines = [head, ["---"] * len(head), *rows]
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         text = re.sub(rf"(<!-- {name} -->\n)(\|.*\n)*", lambda mark, table=table: f"{mark[1]}{table}\n", text)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -15,7 +15,7 @@ import zoo as zoos
 from metanets import model_folder
 from metanets.inputs.hyper_parameters import names_read
 from metanets.metanet import Examples, Fitted, Metanet, Predict, Training
-from metanets.mistakes import mistakes_named
+from metanets.mistakes import MistakeError, mistakes_named
 from metanets.model_folder import FittedOn, Model
 from metanets.own import metanet_of, own_name, source_of
 from metanets.reading import nets_of
@@ -39,8 +39,14 @@ class Estimator:
     `model` says what was fitted; None: nothing yet.
     """
 
-    def __init__(self, metanet: Any, *, seed: int = 0, training: Training = Training(), inputs: Inputs = "trained") -> None:
-        self.given, self.seed, self.training, self.inputs = metanet, seed, training, inputs
+    def __init__(
+        self, metanet: Any, *, seed: int | np.integer = 0, training: Training = Training(), inputs: Inputs = "trained"
+    ) -> None:
+        if inputs not in (known := get_args(Inputs)):
+            raise ValueError(unknown("inputs", str(inputs), known))
+        if not isinstance(seed, int | np.integer) or not -(2**63) <= seed < 2**63:
+            raise ValueError(f"seed: found {seed!r}, expected a whole number of 64 bits")
+        self.given, self.seed, self.training, self.inputs = metanet, int(seed), training, inputs
         self.name = metanet if isinstance(metanet, str) else own_name(metanet)
         self.metanet = _metanet(metanet, self.name)
         self.model: Model | None = None
@@ -123,6 +129,11 @@ class Estimator:
         return folder
 
     @property
+    def reads(self) -> str | None:
+        """The name of what it reads; None where that is an input of its own."""
+        return self.metanet.reads if isinstance(self.metanet.reads, str) else None
+
+    @property
     def _whole(self) -> bool:
         return self.metanet.input.whole
 
@@ -135,18 +146,18 @@ class Estimator:
         return Examples(self.metanet.features(nets.only(kept)), values[kept], nets.layout)
 
     def _model(self, zoo: Zoo, target: str, nets: tuple[int, int], training: Training | None, fitted: Fitted) -> Model:
-        reads = self.metanet.reads if isinstance(self.metanet.reads, str) else None
+        with _named(self.name):
+            chosen = _as_json(fitted.chosen)
         known = zoo.columns[zoo.hyper_parameters].drop(columns=target, errors="ignore")
-        settings = None if training is None else {**asdict(training), "learning_rates": [*training.learning_rates]}
         return Model(
             metanet=self.name,
             version=self.metanet.version,
-            reads=reads,
+            reads=self.reads,
             inputs=self.inputs,
             target=target,
             seed=self.seed,
-            training=None if settings is None else _as_json(settings),
-            chosen=_as_json(fitted.chosen),
+            training=None if training is None else _as_json(asdict(training)),
+            chosen=chosen,
             parameters=fitted.parameters,
             zoo=FittedOn(zoo.spec.name, zoo.spec.family, zoo.manifest_sha256, zoo.source, *nets),
             layout={name: [*shape] for name, shape in shapes_in(zoo.layout).items()},
@@ -178,10 +189,11 @@ def load_model(folder: Path | str, metanet: Any = None) -> Estimator:
     """
     folder = open_model(folder) if isinstance(folder, str) and "://" in folder else Path(folder).expanduser()
     model, tensors = model_folder.read(folder)
-    if metanet is None and of_the_suite(model.metanet) is None:
-        raise ValueError(f"{folder} is of {model.metanet}, which is no metanet of the suite: give its class as well")
+    if (metanet is None) == (of_the_suite(model.metanet) is None):
+        told = "no metanet of the suite: give its class as well" if metanet is None else "one of the suite: give no other"
+        raise ValueError(f"{folder} is of {model.metanet}, which is {told}")
     found = Estimator(model.metanet if metanet is None else metanet, seed=model.seed, inputs=model.inputs)
-    if metanet is not None and _code_of(metanet) != model.code_sha256:
+    if metanet is not None and (_code_of(metanet), found.reads) != (model.code_sha256, model.reads):
         raise ValueError(f"{folder} is of {model.metanet}, fitted with other code than {found.name} has now")
     if found.metanet.version != model.version:
         raise ValueError(f"{folder} is of {model.metanet} version {model.version}; this release has {found.metanet.version}")
@@ -248,10 +260,16 @@ def _entries(nets: Nets, *, every: bool) -> Nets:
     return replace(nets, weights=nets.weights[:, nets.trained])
 
 
-def _as_json(values: dict[str, Any]) -> dict[str, Any]:
-    """The same for JSON, which has neither tuples nor numbers that are not finite."""
-    known = {name: [*value] if isinstance(value, tuple) else value for name, value in values.items()}
-    return {name: None if isinstance(value, float) and not isfinite(value) else value for name, value in known.items()}
+def _as_json(value: Any) -> Any:
+    """The same for JSON, which has neither tuples, numpy's numbers nor numbers that are not finite."""
+    if isinstance(value, dict):
+        return {str(name): _as_json(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_as_json(inner) for inner in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    if not isinstance(value, str | int | float | None):
+        raise MistakeError(f"what it chose has a {type(value).__name__}, which JSON has not; expected numbers and texts")
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _code_of(given: Any) -> str | None:

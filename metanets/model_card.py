@@ -32,9 +32,12 @@ def model_release(
     """The release of the fitted metanet in a folder: its two files, a card and a manifest, for `publish`.
 
     `test` are its scores on the test nets of the zoo that it was fitted on, by the names `r2` and `tau`, where they are
-    known; the others are as in `release`. Raises as `model_folder.read` and `About` do.
+    known; the others are as in `release`. Raises as `model_folder.read` and `About` do, and ValueError for other scores.
     """
-    folder, about = Path(folder).expanduser(), About(name, licence or LICENCE, authors=authors, repository=repository)
+    about = About(name, LICENCE if licence is None else licence, authors=authors, repository=repository)
+    if wrong := {name: value for name, value in (test or {}).items() if name not in SCORES or not isfinite(value)}:
+        raise ValueError(f"scores on test nets: found {wrong}, expected finite numbers by the names {', '.join(SCORES)}")
+    folder = Path(folder).expanduser()
     model, tensors = read(folder)
     entries = sum(tensor.numel() for tensor in tensors.values())
     contents: dict[str, Path | bytes] = {name: folder / name for name in (FILE, WEIGHTS)}

@@ -26,16 +26,18 @@ SCHEMA: Literal["metazoo-model-1"] = "metazoo-model-1"
 FILE, WEIGHTS = MODEL
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 Count = Annotated[int, Field(ge=0)]
+TensorName = Annotated[str, Field(min_length=1, max_length=1000)]  # as long as one in a zoo may be
+Shape = Annotated[list[Annotated[int, Field(ge=0, lt=2**40)]], Field(max_length=8)]  # as `zoo.untrusted` bounds it
 
 
 @dataclass(frozen=True, config=STRICT)
 class FittedOn:
     """The zoo that a metanet was fitted on, as records name zoos; and how many nets of it."""
 
-    name: Name
-    family: Name
+    name: Line
+    family: Line
     manifest_sha256: Sha256
     source: Annotated[str, Field(max_length=500)] | None
     train_nets: Count
@@ -51,21 +53,21 @@ class Model:
     `code_sha256` is of a user's own class.
     """
 
-    metanet: Name
+    metanet: Line
     version: Count
-    reads: Name | None
+    reads: Line | None
     inputs: Inputs
-    target: Name
-    seed: int
+    target: Line
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)]
     training: dict[str, JsonValue] | None
     chosen: dict[str, JsonValue]
     parameters: Count | None
     zoo: FittedOn
-    layout: dict[Name, list[Count]]
+    layout: dict[TensorName, Shape]
     trained_sha256: Sha256
     hyper_parameters: list[Annotated[str, Field(min_length=1)]] | None
     code_sha256: Sha256 | None
-    metazoo: Name | None
+    metazoo: Line | None
     weights_sha256: Sha256 = "0" * 64  # of the file beside it
     schema: Literal["metazoo-model-1"] = SCHEMA
 

@@ -18,7 +18,7 @@ from benchmark.scoring.fitter import Fitter
 from zoo.jobs import workers
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, as its children would
-multiprocessing.util.get_temp_dir()  # now, under /tmp: a socket's path has room for 107 characters, not for a test's folder
+multiprocessing.util.get_temp_dir()  # made now, under /tmp: a socket's path has room for 107 characters, a test's for none
 torch.set_num_threads(1)  # small tensors: threads only get in each other's way
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"  # not everyone who builds the project has it: tests that use it skip without it
@@ -78,8 +78,9 @@ def trains_here(folder: Path, *, workers: int, device: str = "cpu", report: Call
 
 @pytest.fixture(scope="session", autouse=True)
 def all_here() -> Iterator[None]:
-    """`score` fits and `build` trains in this process, unless a test asks for `processes`."""
+    """`score` fits and `build` trains in this process, unless a test asks for `processes`; consensus takes few steps."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("metanets.consensus.STEPS", 20)
         patch.setattr("benchmark.scoring.score.Fitter", FitsHere)
         patch.setattr("zoo.jobs.build.run", trains_here)
         yield

@@ -10,6 +10,7 @@ TAKE = {
     "benchmark.analyses.ceiling": 1,
     "benchmark.analyses.aligned": 1,
     "benchmark.analyses.precision": 2,
+    "benchmark.analyses.directions": 2,
 }  # folders
 
 

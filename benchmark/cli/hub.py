@@ -46,7 +46,7 @@ def publish(
     from zoo.hub.publish import publish
 
     on_hub = re.fullmatch(r"hf://(?:datasets/)?([^@]*)(?:@.*)?", to)
-    title = name or to.rstrip("/").split("/")[-1].split("@")[0]
+    title = name or Path(to).expanduser().resolve().name.split("@")[0]  # the last part of an address too
     said: dict[str, Any] = {"name": title, "licence": licence, "authors": " and ".join(authors or [])}
     made = _release_of(folders, results, repository=on_hub[1] if on_hub else "USER/NAME", **said)
     with stoppable():

@@ -31,7 +31,7 @@ reference_app = typer.Typer(
     no_args_is_help=True, help="Zoos and tasks that are the same for everyone: build, score, status."
 )
 app.add_typer(reference_app, name="reference", rich_help_panel="Reference")
-console = Console(width=None if sys.stdout.isatty() else 150)  # no terminal: wide enough for the tables
+console = Console(width=None if sys.stdout and sys.stdout.isatty() else 150)  # None: closed; no terminal: wide, for tables
 MOST_REMARKS = 20  # lines on records that are left out, or state other scores than theirs
 Function = TypeVar("Function", bound=Callable[..., None])
 SAY_EVERY = 10  # seconds between lines of progress where the output is no terminal

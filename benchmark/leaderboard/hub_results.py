@@ -24,7 +24,7 @@ from benchmark.records.corrections import SUBMISSION
 from benchmark.records.records import Record, ZooReference
 from benchmark.submissions.submission import read_submission
 from zoo.hub.address import locate
-from zoo.hub.citation import PUBLISHED, REPOSITORY
+from zoo.hub.citation import ADDRESS, PUBLISHED, REPOSITORY
 from zoo.hub.remote_manifest import configs_of
 from zoo.storage import files
 
@@ -74,6 +74,8 @@ def emit(
     that their records name. What was published nowhere is reported, and only cited. `source` is the address of the
     leaderboard. Raises as `leaderboard` and `zoo.hub.fetch.fetch` do.
     """
+    if source is not None and not re.fullmatch(ADDRESS, source):
+        raise ValueError(f"the leaderboard's address: found {source!r}, expected https://...")
     board = leaderboard(folder)
     found = {path: record for result in board.results for path, record in zip(result.paths, result.records, strict=True)}
     homes = published(found.values(), release=release, repository=repository)
@@ -103,7 +105,10 @@ def published(
             raise ValueError(f"{repository} is the name of a release on the hub: say where that release lies as well")
         sources = {label: PUBLISHED.fullmatch(zoo.source or "") for label, zoo in zoos.items()}
         return {label: Published(match["repository"], match["config"]) for label, match in sources.items() if match}
-    repository = repository or getattr(locate(str(release)), "repo", None)
+    own = getattr(locate(str(release)), "repo", None)
+    if repository is not None and own not in (None, repository):
+        raise ValueError(f"{release} is {own} on the hub, and not {repository}: leave the repository out")
+    repository = repository or own
     if repository is None:
         raise ValueError(f"{release} does not tell what it is called on the hub: give its repository, USER/NAME")
     if not re.fullmatch(REPOSITORY, repository):

@@ -5,6 +5,8 @@ import unicodedata
 
 from benchmark.records.records import Method
 from benchmark.submissions.submission import Submission
+from metanets.inputs.canonical import split
+from metanets.inputs.hyper_parameters import HYPER_PARAMETERS
 from metanets.table import NAMES
 
 LOOK_ALIKE = {  # what looks like Latin letters once it is in small letters: Cyrillic, Greek, digits and signs
@@ -12,22 +14,26 @@ LOOK_ALIKE = {  # what looks like Latin letters once it is in small letters: Cyr
     **str.maketrans("αβεηικμνορτυχω", "abenikmnoptuxw"),
     **str.maketrans("01357|!$@", "oiestiisa"),
 }
+INSIDE = str.maketrans("()", "[]")  # so that what a submitter writes ends no brackets of ours
 DIGITS = 8  # of a hash that are shown
 
 
 def label(method: Method, submission: Submission | None) -> str:
     """The name that a metanet goes by on boards, the same wherever it is shown, and never another's.
 
-    Of the suite's own code it is the plain name. A name of a user's code, or one that looks like the suite's and is not,
-    tells the beginning of its code's SHA-256, or that it is unknown; one that was submitted tells by whom.
+    Of the suite's own code it is the plain name. A name of a user's code or of a submission, or one that looks like the
+    suite's and is not, tells the beginning of its code's SHA-256, or that it is unknown; one that was submitted tells by
+    whom, and one that reads hyper-parameters and no weights says so.
     """
     marks = []
     if method.code is not None:
         marks.append(f"code {method.code.sha256[:DIGITS]}")
-    elif ":" in method.name or (method.name not in NAMES and resembles(method.name)):
+    elif ":" in method.name or (method.name not in NAMES and (submission is not None or resembles(method.name))):
         marks.append("code unknown")
+    if split(method.reads or "")[0] == HYPER_PARAMETERS and not is_of_the_suite(method, submission):
+        marks.append("reads hyper-parameters")
     if submission is not None:
-        marks.append(f"submitted by {submission.contact}")
+        marks.append(f"submitted by {submission.contact.translate(INSIDE)}")
     return f"{method.name} ({', '.join(marks)})" if marks else method.name
 
 

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from zoo.untrusted.json import read_json
 
@@ -37,13 +38,23 @@ def corrects(folder: Path, name: str) -> bool:
 def corrected(path: Path, *, below: Path) -> Path | None:
     """The folder that this submission corrects. Raises ValueError where it is no JSON object.
 
-    From another metanet's folder, or from records that nobody submitted, it takes nothing away, whatever it says.
+    From another metanet's folder, from what somebody else submitted (by another contact), or from records that nobody
+    submitted, it takes nothing away, whatever it says.
     """
-    name = read_json(path, below=below, most=SUBMISSION_BYTES, controls=True).get("supersedes")
+    told = read_json(path, below=below, most=SUBMISSION_BYTES, controls=True)
+    name = told.get("supersedes")
     if not isinstance(name, str) or not corrects(path.parent, name):
         return None
     old = path.parent.with_name(name)
-    return old if (old / SUBMISSION).exists() else None
+    return old if contact_of(old, below=below) == told.get("contact") is not None else None
+
+
+def contact_of(folder: Path, *, below: Path) -> Any:
+    """Who submitted the records there, as they say; None where nobody did, or where it cannot be read."""
+    try:
+        return read_json(folder / SUBMISSION, below=below, most=SUBMISSION_BYTES, controls=True).get("contact")
+    except (ValueError, OSError):
+        return None
 
 
 def superseded(folder: Path) -> set[Path]:

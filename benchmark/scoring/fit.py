@@ -20,7 +20,7 @@ from benchmark.scoring.find import code_of, find_metanet
 from metanets import Examples, Metanet, Training
 from metanets.inputs import canonical
 from metanets.inputs.batch import Batch
-from metanets.inputs.hyper_parameters import names_read
+from metanets.inputs.hyper_parameters import HYPER_PARAMETERS, names_read
 from metanets.metanet import Fitted
 from metanets.mistakes import MistakeError, UnableError, mistakes_named
 from zoo import Nets
@@ -117,7 +117,8 @@ class Fits:
     def describe(self, metanet: str) -> About:
         """What there is to say of it. Raises ValueError where there is no such metanet."""
         found, code = self._found(metanet)
-        reads = found.reads if isinstance(found.reads, str) else None
+        reads = HYPER_PARAMETERS if found.reads_hyper_parameters else None
+        reads = found.reads if isinstance(found.reads, str) else reads
         recipe = dict(found.recipe)
         return About(found.version, found.baseline, found.trained_by_gradient, reads, found.input.whole, code, recipe)
 

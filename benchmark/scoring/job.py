@@ -25,9 +25,11 @@ from benchmark.scoring.software import software
 from benchmark.scoring.task import examples_of, task_of
 from benchmark.statistics.derived import Derived, derived
 from metanets import Training
+from metanets.inputs.canonical import split
+from metanets.inputs.hyper_parameters import HYPER_PARAMETERS
 from metanets.reading import nets_of
 from metanets.table import of_the_suite
-from zoo import Zoo
+from zoo import Nets, Zoo
 from zoo.dataset.nets import Inputs
 from zoo.symmetry import group_of
 
@@ -111,12 +113,19 @@ def _labelled(zoo: Zoo, test: Zoo, about: About, split: str, job: Job) -> Labell
     source = test if split == "test" else zoo
     examples = examples_of(zoo, test, job.target, job.shift, job.train_nets, job.pairs)[split]
     index, read = nets_or_kept(source, about.reads, split, whole=about.whole, inputs=job.inputs, hidden=job.target)
+    read = read if isinstance(read, Tensor) else _as_read(read, about)
     numbers = examples.drop(columns="target").to_numpy()
     chosen = np.isin(index, numbers)
     if not chosen.all():
         index, read = index[chosen], read[torch.from_numpy(chosen)] if isinstance(read, Tensor) else read.only(chosen)
     pairs = None if job.pairs is None else torch.from_numpy(np.searchsorted(index, numbers))
     return Labelled(examples, index, Given(read, source.layout, pairs))
+
+
+def _as_read(nets: Nets, about: About) -> Nets:
+    """Nets as they are handed over: hyper-parameters to what says that it reads these, and to nothing else."""
+    told = split(about.reads or "")[0] == HYPER_PARAMETERS
+    return nets if told else replace(nets, hyper_parameters=nets.hyper_parameters[[]])
 
 
 def _fitting(
@@ -152,7 +161,7 @@ def _moving(zoo: Zoo, about: About, job: Job, rows: np.ndarray) -> Moving:
     for kind in job.training.augment:
         if not group.only((kind,)):
             raise ValueError(f"{zoo.folder}: {zoo.spec.family} nets have no {kind} symmetry; leave --augment {kind} away")
-    nets = nets_of(zoo, "train", whole=about.whole, inputs=job.inputs, hidden=job.target)
+    nets = _as_read(nets_of(zoo, "train", whole=about.whole, inputs=job.inputs, hidden=job.target), about)
     chosen = np.isin(nets.index, rows)
     whole = zoo.nets("train", inputs="all").weights
     whole = whole if chosen.all() else whole[torch.from_numpy(chosen)]

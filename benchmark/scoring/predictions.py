@@ -11,6 +11,7 @@ from metanets import load_model
 from zoo.storage import files
 
 KINDS = (".csv", ".json")
+PREDICTION = "prediction"  # the column
 
 
 def predictions(model: Path | str, zoo_folder: Path | str, metanet: str | None = None) -> pd.DataFrame:
@@ -19,17 +20,25 @@ def predictions(model: Path | str, zoo_folder: Path | str, metanet: str | None =
     The model is a folder or an address such as `hf://USER/NAME`.
 
     `metanet` names one's own class, `package.module:NAME` or `path/to/file.py:NAME`, which is imported and run. Raises
-    ValueError and FileNotFoundError as `load_model`, `zoo.open` and `Estimator.predict` do.
+    ValueError and FileNotFoundError as `load_model`, `zoo.open` and `Estimator.predict` do, and ValueError where a
+    prediction is not finite.
     """
     if metanet is not None and ":" not in metanet:
         raise ValueError(f"{metanet}: expected package.module:NAME or path/to/file.py:NAME; the suite's own need no name")
     fitted = load_model(model, None if metanet is None else object_named(metanet))
     zoo = zoos.open(zoo_folder)
     assert fitted.model is not None
-    found = zoo.columns[["index", "split"]].assign(prediction=fitted.predict(zoo))
-    if fitted.model.target in zoo.targets:
-        found[fitted.model.target] = zoo.columns[fitted.model.target].astype(np.float64)
-    return found[~zoo.columns["diverged"]]
+    if (target := fitted.model.target) == PREDICTION:
+        raise ValueError(f"{model} predicts a target that is called {target!r}, as the column of predictions is; rename it")
+    found = zoo.columns[["index", "split"]].assign(**{PREDICTION: fitted.predict(zoo)})
+    if target in zoo.targets:
+        found[target] = zoo.columns[target].astype(np.float64)
+    found = found[~zoo.columns["diverged"]]
+    if wrong := int((~np.isfinite(found[PREDICTION])).sum()):
+        raise ValueError(
+            f"{model} predicts no finite number for {wrong} of {len(found)} nets; fit it again, or on such nets"
+        )
+    return found
 
 
 def text_of(found: pd.DataFrame, kind: str) -> str:

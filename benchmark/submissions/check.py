@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.records import records
-from benchmark.records.corrections import SUBMISSION, corrects, is_unfinished, stem
+from benchmark.records.corrections import SUBMISSION, corrected, corrects, is_unfinished, stem
 from benchmark.records.records import Record, Stored
 from benchmark.scoring.task import opened
 from benchmark.submissions.cross_checks import Seen, at_odds, other_nets, together
@@ -101,16 +101,18 @@ def _bad_supersession(home: Path, supersedes: str | None) -> Iterator[str]:
 def _rivals(homes: Iterable[Path], below: Path) -> list[str]:
     """Folders of one metanet on one task that count both: a correction that does not supersede the newest."""
     counting: dict[Path, list[str]] = {}
-    gone = {home.with_name(name) for home in homes if (name := _supersedes(home, below)) and corrects(home, name)}
-    gone = {home for home in gone if (home / SUBMISSION).exists()}  # what nobody submitted, no submission supersedes
+    gone = {_superseded(home, below) for home in homes}
     for home in homes:
         if home not in gone and not is_unfinished(home):
             counting.setdefault(home.with_name(stem(home.name)), []).append(home.name)
-    return [f"{plain.parent}: {' and '.join(names)} both count" for plain, names in counting.items() if len(names) > 1]
+    more = "a correction supersedes the newest, and is by the same contact"
+    return [
+        f"{plain.parent}: {' and '.join(names)} both count; {more}" for plain, names in counting.items() if len(names) > 1
+    ]
 
 
-def _supersedes(home: Path, below: Path) -> str | None:
+def _superseded(home: Path, below: Path) -> Path | None:
     try:
-        return read_submission(home / SUBMISSION, below=below).supersedes
+        return corrected(home / SUBMISSION, below=below)
     except ValueError:  # none there, or named as a problem already
         return None

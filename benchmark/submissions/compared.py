@@ -20,11 +20,13 @@ VERDICTS: tuple[Verdict, ...] = ("same", "close", "different")  # from the best 
 # those of DeepSets, whose training blows rounding up, by up to .095 (root mean square), and R² by .015. DMC, with other
 # kernels, moved by .58 and R² by .22, as far as another seed would: it is told different unless the processor is alike,
 # which is why it is said how far seeds are apart. Predictions moved towards the labels may be close too, by CLOSER in R².
-# Rounding moves R² up as often as down, so over seeds it gains nothing, and edits do: more than GAIN is not called verified.
+# Rounding moves R² and tau up as often as down, so over seeds it gains nothing, and edits do: more than GAIN of either is
+# not called verified, nor where predictions are the same: to put nets that are predicted alike in the order of their labels
+# takes less than SAME.
 SAME = 1e-5  # standard deviations of the targets, on any net
 CLOSE = 0.2  # standard deviations, root mean square: twice what was found
 CLOSER = 0.03  # in R², of 1 - R² where that is more than 1: twice what was found
-GAIN = 0.005  # in R² of test nets, as submitted less again, mean over records
+GAIN = 0.005  # in R² or tau of test nets, as submitted less again, mean over records
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,10 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return max(verdicts, key=VERDICTS.index)
 
 
-def gained(found: Sequence[Compared]) -> float:
-    """How much more R² of the test nets records have as submitted than again: the mean over them, which has a sign."""
-    return float(np.mean([one - two for one, two in (each.r2["test"] for each in found)]))
+def gained(found: Sequence[Compared]) -> dict[str, float]:
+    """How much more R² and tau of the test nets records have as submitted than again: the mean over them, with its sign."""
+    scores = {"R²": [one.r2["test"] for one in found], "tau": [one.tau["test"] for one in found]}
+    return {name: float(np.mean([one - two for one, two in pairs])) for name, pairs in scores.items()}
 
 
 def _verdict(largest: float, rms: float, r2: Iterable[tuple[float, float]]) -> Verdict:

@@ -95,10 +95,10 @@ def rerun(
 
     `zoo_folders` are zoos or folders of zoos; `metanet` is where the submitted code lies here, as `score` takes it (None:
     one of the suite). Only records of these `seeds` are compared (none: all), and the seed that chose on validation is run
-    beside them. Each folder's run has the `limits`. With `by`, a maintainer's name, records that all predict the same are
-    said to be verified, and so are close ones whose R² is as submitted at most GAIN more than again, on average. What is
-    unclear in a folder is reported, and the others go on. Raises ValueError at once where `by` is no name, and at the end
-    naming all that could not be run, with why.
+    beside them. Each folder's run has the `limits`. With `by`, a maintainer's name, records that all predict the same, or
+    close to it, are said to be verified, if neither their R² nor their tau is as submitted more than GAIN above that of the
+    run, on average. What is unclear in a folder is reported, and the others go on. Raises ValueError at once where `by` is
+    no name, and at the end naming all that could not be run, with why.
     """
     if by is not None:
         check_name(by)
@@ -190,9 +190,10 @@ def _rerun(
     if wanted != sorted(submitted.held):
         report(f"{plain(submitted.name)}: not called verified: {len(wanted)} of {len(submitted.held)} records were run")
         return whole
-    if whole.verdict != "same" and (more := gained(found)) > GAIN:
-        told = f"R² is {more:.3f} more as submitted than again, on average; rounding gives at most {GAIN}"
-        report(f"{plain(submitted.name)}: not called verified: {told}")
+    if more := {name: gain for name, gain in gained(found).items() if gain > GAIN}:
+        told = " and ".join(f"{name} is {gain:.3f} more" for name, gain in more.items())
+        rest = f"{told} as submitted than again, on average; rounding gives at most {GAIN}"
+        report(f"{plain(submitted.name)}: not called verified: {rest}")
         return whole
     note = f"the code was run again on the same zoo: {whole.verdict} predictions for all {len(found)} records"
     read = {one.file: one.sha256 for one in found}
@@ -267,6 +268,11 @@ def _check_code(submitted: _Submitted, found: About) -> None:
     told, code = submitted.first.metanet, found.code and found.code[1]
     if found.version != told.version:
         raise ValueError(f"{submitted.home}: made with version {told.version} of {told.name}; here it is {found.version}")
+    if found.reads != told.reads:
+        said = (
+            f"say that it reads {plain(told.reads or 'an input of its own')}; this reads {found.reads or 'one of its own'}"
+        )
+        raise ValueError(f"{submitted.home}: its records {said}")
     if of_the_suite(told.name) is None and (told.code is None or code != told.code.sha256):
         was = f"SHA-256 {told.code.sha256[:8]} of {plain(told.code.file)}" if told.code else "no code"
         where = f"{plain(submitted.about.code_url)} at commit {submitted.about.commit[:8]}"

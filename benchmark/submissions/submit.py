@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.records import records
-from benchmark.records.corrections import SUBMISSION, stem, superseded
+from benchmark.records.corrections import SUBMISSION, contact_of, stem, superseded
 from benchmark.records.predictions import PREDICTIONS_BYTES
 from benchmark.records.readable import readable
 from benchmark.records.records import Record, Stored
@@ -63,7 +63,7 @@ def submit(
     about = replace(about, labels_checked=bool(known))  # not the submitter's to say
     submission, written = {SUBMISSION: files.to_json(asdict(about))}, dict[Path, tuple[Path, ...]]()
     for read in found:
-        folder = _destination(to, read[0].record, about.supersedes)
+        folder = _destination(to, read[0].record, about)
         contents = {name: data for one in read for name, data in _contents(one).items()}
         written[folder] = _copied(folder, to, contents | submission)
     return written
@@ -115,14 +115,22 @@ def _contents(found: Stored) -> dict[str, bytes]:
     return {found.record.predictions.file: found.predictions, found.path.name: found.data}
 
 
-def _destination(to: Path, record: Record, supersedes: str | None) -> Path:
-    """The folder for these records. Raises ValueError where what is superseded is not there or not these records' own."""
+def _destination(to: Path, record: Record, about: Submission) -> Path:
+    """The folder for these records. Raises ValueError where what is superseded is not there or not these records' own, and
+    FileExistsError where somebody else's are in the way.
+    """
+    supersedes = about.supersedes
     plain = records.path_of(to, record.task, record.metanet.name, 0).parent
     numbered = (plain.with_name(f"{plain.name}.{number}") for number in range(2, 10**6))
     folder = plain if supersedes is None else next(one for one in numbered if not (one / SUBMISSION).exists())
     links = [place for place in (plain, folder, *plain.parents[:2]) if place.is_symlink()]
     if links:
         raise ValueError(f"{links[0]} is a link; nothing is written through links")
+    theirs = contact_of(plain, below=to)
+    if theirs not in (None, about.contact):
+        raise FileExistsError(
+            f"{plain} was submitted by {theirs!r}, not by {about.contact!r}; give your metanet another name"
+        )
     if supersedes is None:
         return folder
     old = plain.with_name(supersedes)

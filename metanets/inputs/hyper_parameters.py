@@ -8,6 +8,8 @@ from torch import Tensor
 
 from zoo import Nets
 
+HYPER_PARAMETERS = "hyper_parameters"  # the name of this input; no other is given any when metanets are scored
+
 
 def hyper_parameters(nets: Nets) -> Float[Tensor, "net feature"]:
     """The hyper-parameters as they are, since trees heed only their order; words as a column of 0 and 1 for each word.

@@ -27,6 +27,12 @@ SMALLER = [
 ]
 
 
+def test_a_closed_output_is_no_mistake():
+    run = [sys.executable, "-c", "import benchmark.cli.terminal"]
+    done = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *run], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.fixture
 def metazoo(monkeypatch, capsys):
     """Runs a command line in this process: (exit code, output, errors)."""

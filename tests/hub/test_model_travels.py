@@ -128,6 +128,16 @@ def test_the_card_is_what_the_hub_reads(folder, standard):
     assert "USER/NAME" not in text.replace("hf://datasets/USER/NAME", "")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [{"test": {"r2": float("nan")}}, {"test": {"mae": 0.1}}, {"licence": ""}, {"name": "\udcff"}, {"authors": "\udcff"}],
+)
+def test_what_a_card_cannot_say_is_refused(folder, said):
+    with pytest.raises(ValueError, match="expected") as told:
+        model_release(folder, **{"name": "x", **said})
+    assert len(str(told.value).splitlines()) == 1
+
+
 def test_a_model_of_a_published_zoo_names_its_data_set(folder):
     model, _ = read(folder)
     source = f"hf://datasets/me/two@{'a' * 40}/resnet8-standard"
@@ -140,8 +150,9 @@ def test_a_model_of_a_published_zoo_names_its_data_set(folder):
 
 def test_what_a_models_folder_says_never_becomes_html_or_front_matter(folder):
     model, _ = read(folder)
-    evil = f"{HOSTILE}\n---\nlicense: mit"
-    told = {**vars(model), "metanet": evil, "target": evil, "chosen": {HOSTILE: HOSTILE}, "hyper_parameters": [HOSTILE]}
+    evil = f"{HOSTILE}\u2028---\u2028license: evil"  # a break of lines to YAML
+    lines = evil.replace("\u2028", "\n")
+    told = {**vars(model), "metanet": evil, "target": evil, "chosen": {HOSTILE: lines}, "hyper_parameters": [lines]}
     text = card(type(model)(**told), About(HOSTILE, "mit"), test={}, entries=3)
     page = shown(text)
     assert page.text.count("onerror=alert(1)") >= 6

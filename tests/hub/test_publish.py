@@ -186,9 +186,11 @@ def test_a_bucket_that_is_not_there_is_named(monkeypatch, one):
 
 
 @pytest.mark.parametrize("place", ["folder", "s3"], indirect=True)
-def test_only_a_hub_has_tags(place, one):
-    with pytest.raises(ValueError, match="has no tags"):
-        put(one, place, tag="v1")
+def test_only_a_hub_has_tags_and_asking_for_one_claims_nothing(place, one, two):
+    for dry_run in (True, False):
+        with pytest.raises(ValueError, match="has no tags"):
+            put(one, place, tag="v1", dry_run=dry_run)
+    put(two, place)  # nothing was claimed
 
 
 def test_a_publish_to_a_folder_that_is_killed_anywhere_goes_on(tmp_path):

@@ -188,6 +188,15 @@ def test_a_data_set_that_the_hub_cannot_have_is_refused(results, here, tmp_path,
         emit(results, tmp_path, repository="a/b")
 
 
+def test_addresses_that_are_none_or_say_two_things_are_refused(results, tmp_path):
+    for wrong, said in (
+        ({"source": "javascript:alert(1)"}, "address: found 'javascript"),
+        ({"release": "hf://datasets/me/one", "repository": "me/two"}, "is me/one on the hub, and not me/two"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            emit(results, tmp_path / "out", **wrong)
+
+
 def test_the_command_prints_what_it_wrote(results, here, tmp_path, monkeypatch, capsys):
     words = ["emit", results, "--out", tmp_path, "--release", here, "--repository", "me/two"]
     monkeypatch.setattr(sys, "argv", ["metazoo", *map(str, words)])

@@ -1,5 +1,6 @@
 import io
 import json
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -98,6 +99,18 @@ def test_a_name_of_the_suite_or_like_one_is_the_suites_own_or_says_whose_it_is(n
     assert label(Method("dmc", 1, False, 1, code=Code("x.py", "a" * 64)), None) == f"dmc (code {'a' * 8})"
     if name != "statnn":
         assert label(method, None) == f"{name} (code unknown)"
+
+
+def test_what_a_submitter_writes_says_nothing_outside_its_brackets_and_no_code_is_said():
+    boasting = replace(BY, contact="me) (verified")
+    assert label(Method("supernet", 1, False, 1), boasting) == "supernet (code unknown, submitted by me] [verified)"
+
+
+@pytest.mark.parametrize("reads", ["hyper_parameters", "hyper_parameters+canonical", "statistics", None])
+def test_what_reads_the_recipe_says_so_in_its_name_unless_it_is_the_suites_baseline(reads):
+    code, recipe = Code("x.py", "a" * 64), "hyper_parameters" in (reads or "")
+    assert ("reads hyper-parameters" in label(Method("x:Mine", 1, False, 1, reads, code), BY)) == recipe
+    assert label(Method("trees_hyper_parameters", 1, True, None, reads), None) == "trees_hyper_parameters"
 
 
 @pytest.mark.parametrize("name", ["mlp2", "dmcs", "deep", "ridge_statistics", "mine"])

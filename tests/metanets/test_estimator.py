@@ -24,7 +24,7 @@ from metanets import METANETS, Training
 from metanets import estimators as named
 from metanets.estimator import Estimator, _opened, load_model
 from metanets.forests import fit_extra_trees, restored_extra_trees
-from metanets.metanet import Examples
+from metanets.metanet import Examples, Fit, Fitted, Metanet
 from metanets.model_folder import FILE, WEIGHTS
 from metanets.own import own_name, source_of
 from metanets.reading import nets_of
@@ -110,6 +110,39 @@ def test_ones_own_class_is_saved_and_needs_its_class_to_be_loaded(made, tmp_path
     assert load_model(folder, Mine).predict(made).tobytes() == fitted.predict(made).tobytes()
     with pytest.raises(ValueError, match="fitted with other code"):
         load_model(folder, Other)
+
+
+def test_a_model_of_the_suite_is_loaded_as_that_and_as_nothing_else(saved):
+    for other in ("statnn+canonical", "statnn", Mine, METANETS["deepsets"]):
+        with pytest.raises(ValueError, match="is of statnn, which is one of the suite: give no other"):
+            load_model(saved[1], other)
+
+
+def chooses(value) -> Metanet:
+    def fit(train, validation, *, training, seed, chosen=None):
+        return Fitted(lambda x: np.zeros(len(x)), 0, {"value": value}, tensors=lambda: {"none": torch.zeros(1)})
+
+    return Metanet("vector", Fit(fit, lambda tensors, layout: lambda x: np.zeros(len(x))))
+
+
+def test_what_numpy_gives_is_saved_as_plain_numbers_and_loaded(made, tmp_path):
+    value = {"rates": (np.float64(0.5), float("nan")), "layers": np.arange(2), "wide": np.bool_(True)}
+    own = chooses(value)
+    model = load_model(Estimator(own, seed=np.int64(3)).fit(made).save(tmp_path / "own"), own).model
+    assert model.chosen == {"value": {"rates": [0.5, None], "layers": [0, 1], "wide": True}}
+    assert model.seed == 3
+    with pytest.raises(ValueError, match="fitted with other code"):
+        load_model(tmp_path / "own", replace(own, reads="statistics"))
+    training = replace(QUICK, learning_rates=(np.float64(1e-3),))
+    assert metanets.StatNN(training=training).fit(made).model.training["learning_rates"] == [1e-3]
+
+
+def test_what_no_model_can_say_is_refused_in_a_line(made):
+    with pytest.raises(ValueError, match="seed: found 9223372036854775808, expected a whole number of 64 bits"):
+        Estimator("mean", seed=2**63)
+    with pytest.raises(ValueError, match="own:Metanet: what it chose has a Tensor") as said:
+        Estimator(chooses(torch.zeros(1))).fit(made)
+    assert len(str(said.value).splitlines()) == 1
 
 
 def cell(text: str) -> type:
@@ -211,6 +244,9 @@ def retensored(folder, tensors) -> None:
         ({"seed": True}, "does not fit its schema: seed"),
         ({"code": "import os"}, "does not fit its schema: code"),
         ({"layout": {"w": [-1]}}, "does not fit its schema: layout"),
+        ({"layout": {"w": [2**40]}}, "does not fit its schema: layout"),
+        ({"layout": {"w": [1] * 9}}, "does not fit its schema: layout"),
+        ({"metanet": "two\nlines"}, "does not fit its schema: metanet"),
         ({"metanet": "os:system"}, "no metanet of the suite"),
         ({"metanet": "trees_statistics"}, "cannot be loaded"),
         ({"weights_sha256": "0" * 64}, "its SHA-256 is not that in model.json"),

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import nn
 
@@ -40,7 +41,9 @@ def note(nets: int) -> None:
     columns = [o.astype(float) for o in columns if o.shape == (nets,) and o.dtype.kind in "fiu"]
     words = {found for found in objects if type(found) is str and os.sep in found and len(found) < 200}
     folders = sorted(word for word in {*words, *sys.argv} if word.isprintable() and Path(word).is_dir())
-    Path(os.environ["PRYING"]).write_text(json.dumps({"columns": [c.tolist() for c in columns], "folders": folders}))
+    recipe = sorted({str(name) for found in objects if type(found) is pd.DataFrame for name in found.columns})
+    told = {"columns": [c.tolist() for c in columns], "folders": folders, "recipe": recipe}
+    Path(os.environ["PRYING"]).write_text(json.dumps(told))
 
 
 class Leaving(Prying):

@@ -72,8 +72,8 @@ def test_a_process_of_its_own_predicts_what_this_one_does(standard, tmp_path, fi
     assert [record.enforced for record in there] == [True] * 2
 
 
-def test_what_fits_holds_no_label_of_the_test_nets_and_no_way_to_the_zoo(standard, tmp_path, fitter, monkeypatch):
-    """In this process the same metanet finds both, so that it is known to look in the right places."""
+def test_what_fits_holds_no_label_of_the_test_nets_no_recipe_and_no_way_to_the_zoo(standard, tmp_path, fitter, monkeypatch):
+    """In this process the same metanet finds all, so that it is known to look in the right places."""
     made = zoo.open(standard)
     labels = made.columns.loc[made.columns["split"] == "test", "test_accuracy"].to_numpy(np.float64)
     found = {}
@@ -83,10 +83,11 @@ def test_what_fits_holds_no_label_of_the_test_nets_and_no_way_to_the_zoo(standar
         run(job(standard, tmp_path / "out" / name, f"{PRYING}:Prying", training=dataclasses.replace(QUICK, epochs=1)), own)
         noted = json.loads((tmp_path / name).read_text())
         known = any(np.allclose(np.sort(column), np.sort(labels)) for column in noted["columns"])
-        found[name] = known, any(Path(folder).samefile(standard) for folder in noted["folders"])
+        folders = any(Path(folder).samefile(standard) for folder in noted["folders"])
+        found[name] = known, folders, "learning_rate" in noted["recipe"]
         if own is not None:
             own.close()
-    assert found == {"here": (True, True), "there": (False, False)}
+    assert found == {"here": (True, True, True), "there": (False, False, False)}
 
 
 @pytest.mark.usefixtures("processes")

@@ -2,11 +2,13 @@
 
 import csv
 import json
+from dataclasses import replace
 from io import StringIO
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from verbs import run
 
 import zoo
@@ -53,6 +55,17 @@ def test_a_wrong_name_for_the_output_is_one_line(standard, fitted, tmp_path, mon
     (tmp_path / "there.csv").write_text("mine")
     code, _, err = run(monkeypatch, capsys, "predict", fitted[1], standard, "--out", tmp_path / out)
     assert (code, told in err, len(err.splitlines())) == (1, True, 1)
+
+
+@pytest.mark.parametrize(
+    ("target", "value", "told"), [("test_loss", np.inf, "predicts no finite number for"), ("prediction", 0.5, "rename it")]
+)
+def test_what_would_be_no_table_of_predictions_is_one_line(standard, tmp_path, monkeypatch, capsys, target, value, told):
+    fitted = Estimator("mean").fit(standard)
+    fitted.model = replace(fitted.model, target=target)
+    fitted._tensors = lambda: {"mean": torch.tensor([value], dtype=torch.float64)}
+    code, out, err = run(monkeypatch, capsys, "predict", fitted.save(tmp_path / "mean"), standard)
+    assert (code, out, told in err, len(err.splitlines())) == (1, "", True, 1)
 
 
 def test_nets_of_another_family_are_refused_in_one_line(asymmetric, fitted, monkeypatch, capsys):

@@ -29,6 +29,16 @@ from zoo.importers.source_zoo import write as write_zoo
 from zoo.nets import resnet
 from zoo.nets.layout import total
 
+OF_EACH_FIT = (
+    "mlp",
+    "probe",
+    "probe_gen",
+    "consensus",
+    "hybrid",
+    "mean",
+    "ridge",
+    "trees_hyper_parameters",
+)  # one of each way
 QUICK = Training(epochs=2, batch=8, learning_rates=(1e-3, 1e-2))
 
 
@@ -70,20 +80,19 @@ def test_other_test_labels_change_no_selection(standard, tmp_path):
     with h5py.File(folder / "data/test-00000-of-00001.h5", "r+") as file:
         file["test_accuracy"][...] = file["test_accuracy"][...][::-1]
     sign(folder)
-    for name in METANETS:
-        if name != "dmc":  # the small zoo's nets are too short for it
-            plain, changed = (
-                records.read(run(job(f, tmp_path / out, metanet=name, seeds=range(1)))[0])
-                for f, out in ((standard, "plain"), (folder, "changed"))
-            )
-            assert plain.chosen == changed.chosen
-            assert plain.validation == changed.validation
-            predictions = [
-                records.read_predictions(next((tmp_path / out).glob(f"*/*/{name}/seed-0.json")), record)["prediction"]
-                for out, record in (("plain", plain), ("changed", changed))
-            ]
-            assert (predictions[0] == predictions[1]).all()
-            assert plain.test != changed.test
+    for name in OF_EACH_FIT:
+        plain, changed = (
+            records.read(run(job(f, tmp_path / out, metanet=name, seeds=range(1)))[0])
+            for f, out in ((standard, "plain"), (folder, "changed"))
+        )
+        assert plain.chosen == changed.chosen
+        assert plain.validation == changed.validation
+        predictions = [
+            records.read_predictions(next((tmp_path / out).glob(f"*/*/{name}/seed-0.json")), record)["prediction"]
+            for out, record in (("plain", plain), ("changed", changed))
+        ]
+        assert (predictions[0] == predictions[1]).all()
+        assert plain.test != changed.test
 
 
 def test_a_hyper_parameter_as_target_is_hidden_from_the_metanet(standard, tmp_path):
@@ -371,7 +380,7 @@ def test_a_target_is_hidden_from_permuted_nets_too(standard, tmp_path, monkeypat
     permuting = dataclasses.replace(QUICK, augment=("permutation",))
     run(job(standard, tmp_path, metanet="mlp", target="learning_rate", seeds=range(1), training=permuting))
     assert len(seen) > 3
-    assert all(names == seen[0] and "learning_rate" not in names for names in seen)
+    assert not set().union(*seen)  # neither are others given to what reads weights
 
 
 @pytest.mark.parametrize("inputs", ["trained", "all"])

@@ -16,6 +16,7 @@ import zoo as zoos
 from benchmark.analyses.certificates import Certificate, Change, keep
 from benchmark.cli import main
 from benchmark.leaderboard.leaderboard import BASELINE, leaderboard
+from benchmark.leaderboard.names import INSIDE
 from benchmark.records import records
 from benchmark.records.records import Method, Record, Task, ZooReference
 from benchmark.site import pages as contents
@@ -369,7 +370,7 @@ def test_a_submission_is_shown_with_whom_to_ask_as_text(tmp_path):
         code_url="https://example.org/x", commit="0" * 40, contact=EVIL, citation="@misc{a<b>}", external_data="none"
     )
     files.write_json(folder / "submission.json", dataclasses.asdict(about))
-    page = Page(site(tmp_path, [])[f"metanets/{slug(f'statnn (submitted by {EVIL})')}.html"].decode())
+    page = Page(site(tmp_path, [])[f"metanets/{slug(f'statnn (submitted by {EVIL.translate(INSIDE)})')}.html"].decode())
     assert EVIL in page.text()
     assert "@misc{a<b>}" in page.text()
     assert any(attributes.get("href") == "https://example.org/x" for _, attributes in page.tags)

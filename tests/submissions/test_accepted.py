@@ -151,6 +151,26 @@ def test_what_nobody_submitted_no_submission_supersedes(base, tmp_path):
     assert any("statnn and statnn.2 both count" in line for line in check(to).problems)
 
 
+def test_what_somebody_else_submitted_no_submission_supersedes(base, tmp_path):
+    to = Path(shutil.copytree(base, tmp_path / "results"))
+    mine = put(tmp_path / "mine", "theirs.Net", noise=2)
+    for supersedes in (None, "theirs.Net"):
+        with pytest.raises(
+            FileExistsError, match="was submitted by 'someone', not by 'a rival'; give your metanet another name"
+        ):
+            submit([mine], submission(**ABOUT | {"contact": "a rival"}, supersedes=supersedes), to=to)
+    home = next(to.glob("*/*/theirs.Net"))
+    laid = Path(shutil.copytree(mine, home.with_name("theirs.Net.2")))
+    about = json.loads((home / "submission.json").read_text()) | {"supersedes": "theirs.Net", "contact": "a rival"}
+    (laid / "submission.json").write_text(json.dumps(about))
+    assert {f"theirs.Net (code unknown, submitted by {who})" for who in ("someone", "a rival")} <= set(
+        leaderboard(to).cells["metanet"]
+    )
+    assert any("both count; a correction" in line for line in check(to).problems)
+    (laid / "submission.json").write_text(json.dumps(about | {"contact": "someone"}))
+    assert not check(to).problems
+
+
 @pytest.mark.parametrize("field", ["code", "parameters"])
 def test_seeds_of_other_code_or_parameters_are_refused(tmp_path, field):
     home = put(tmp_path, "mine:Mine", seeds=(0,), code="a", parameters=41_153)

@@ -114,11 +114,28 @@ def test_all_predictions_moved_towards_the_labels_are_close_and_not_called_verif
     for edited in (True, False):
         for one in honest.values():
             true, now = one.frame["target"], one.frame["prediction"]
-            rewrite(one, now + 0.15 * (true - now) if edited else now + 0.01 * noise(one, draw))
+            rewrite(one, now + 0.15 * (true - now) if edited else now + 0.002 * noise(one, draw))
         (result,) = rerun([home], [standard], metanet=name, limits=PATIENT, by="Me", report=said.append)
-        results.append((result.verdict, gained(result.records) > GAIN, result.verified is not None))
+        results.append((result.verdict, gained(result.records)["R²"] > GAIN, result.verified is not None))
     assert results == [("close", True, False), ("close", False, True)]
     assert sum("not called verified: R² is" in line for line in said) == 1
+
+
+def test_nets_predicted_alike_and_put_in_the_order_of_their_labels_are_not_called_verified(place, standard, monkeypatch):
+    """R² stays, each prediction moves by less than rounding, and tau, by which tracks are ranked, is 1."""
+    home, name, said = submitted(place), f"{place / 'mine.py'}:Mine", list[str]()
+    paths = [home / f"seed-{number}.json" for number in range(5)]
+    for path in paths:
+        found = records.stored(path)
+        rewrite(found, found.frame["target"] * 0 + found.frame["target"].mean())
+    honest = {number: read(path) for number, path in enumerate(paths)}
+    monkeypatch.setattr("benchmark.submissions.rerun._again", lambda *_: honest)
+    for one in honest.values():
+        rewrite(one, one.frame["prediction"] + 1e-6 * one.frame["target"])
+    (result,) = rerun([home], [standard], metanet=name, limits=PATIENT, by="Me", report=said.append)
+    assert (result.verdict, result.verified) == ("same", None)
+    assert gained(result.records) == pytest.approx({"R²": 0, "tau": 1}, abs=1e-4)
+    assert "not called verified: tau is 1.000 more as submitted than again" in said[-1]
 
 
 def noise(found: Stored, draw: np.random.Generator) -> np.ndarray:
@@ -188,9 +205,16 @@ def no_settings(place: Path) -> None:
         path.write_text(json.dumps(value | {"tuned": {"training": {"run": "me"}}}))
 
 
+def other_input(place: Path) -> None:
+    for path in submitted(place).glob("seed-*.json"):
+        value = json.loads(path.read_text())
+        path.write_text(json.dumps(value | {"metanet": value["metanet"] | {"reads": "statistics"}}))
+
+
 @pytest.mark.parametrize(
     ("change", "name", "zoo", "said"),
     [
+        (other_input, "mine.py:Mine", "standard", "its records say that it reads statistics; this reads vector"),
         (
             other_code,
             "mine.py:Mine",

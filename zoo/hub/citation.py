@@ -13,6 +13,7 @@ REPOSITORY = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}" 
 PUBLISHED = re.compile(  # the source of a zoo that was fetched from a hub
     rf"hf://datasets/(?P<repository>{REPOSITORY})@(?P<revision>[0-9a-f]{{40}})/(?P<config>{PART})"
 )
+TEXT = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"  # on one line, and can be encoded
 UNKNOWN = "unknown"  # also the hub's own name of a licence that is not known
 LICENCE = "cc-by-4.0"  # of zoos that were built here, unless their publisher says otherwise
 CITATIONS = """\
@@ -52,9 +53,9 @@ class About:
 
     def __post_init__(self) -> None:
         forms = {
-            "name": r"(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}",
+            "name": rf"(?=.*\S){TEXT}{{1,200}}",
             "licence": r"[a-z0-9][a-z0-9.-]{0,49}",
-            "authors": r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{0,1000}",
+            "authors": rf"{TEXT}{{0,1000}}",
             "repository": REPOSITORY,
             "version": r"\d{1,9}\.\d{1,9}\.\d{1,9}",
             "url": ADDRESS,

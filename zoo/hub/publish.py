@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.hub.address import ON_HUB, Remote, locate
+from zoo.hub.huggingface import Hub
 from zoo.hub.release import Release
 from zoo.hub.store import Content, Entry, small
 from zoo.storage import files
@@ -58,6 +59,8 @@ def publish(
         if _sha256(content) != release.digests[name]:
             raise ValueError(f"{name}: its bytes are no longer those of the release; verify the zoo and publish again")
     remote, digest = locate(str(to), kind=release.kind), release.digests[MANIFEST]
+    if tag is not None and not isinstance(remote, Hub):  # before the place is claimed
+        raise ValueError(f"{remote.where} has no tags, found {tag!r}; only {ON_HUB[release.kind]} has")
     if dry_run:
         return _described(remote, release, report)
     remote.begin(digest, private=private)
@@ -108,10 +111,8 @@ def _described(remote: Remote, release: Release, report: Callable[[str], None]) 
 
 
 def _free_tag(remote: Remote, release: Release, tag: str | None) -> str | None:
-    """The tag to set. Raises FileExistsError where it is another release's, ValueError where the place has no tags."""
+    """The tag to set; None where the place has none. Raises FileExistsError where it is another release's."""
     if remote.pin() is None:
-        if tag is not None:
-            raise ValueError(f"{remote.where} has no tags, found {tag!r}; only {ON_HUB[release.kind]} has")
         return None
     tag = tag or f"m{release.digests[MANIFEST][:12]}"
     commit = remote.tags().get(tag)
