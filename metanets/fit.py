@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from metanets.inputs import batch as batches
 from metanets.inputs.batch import Batch
+from metanets.inputs.unable import MistakeError, UnableError
 from metanets.metanet import Examples, Fit, Fitted, Predict, Training
-from metanets.mistakes import MistakeError, UnableError, mistakes_named
+from metanets.mistakes import mistakes_named
 from zoo.nets.layout import Layout
 from zoo.seeds import stream
 

@@ -7,16 +7,10 @@ from pathlib import Path
 
 import torch
 
+from metanets.inputs.unable import MistakeError
+
 OURS = tuple(str(place) for place in (Path(__file__).parent, Path(torch.__file__).parent))  # of no use to who wrote it
 LINES = 6  # of the traceback that are shown
-
-
-class MistakeError(ValueError):
-    """A metanet that cannot be built, raises in its forward pass, or returns what is no prediction."""
-
-
-class UnableError(MistakeError):
-    """No mistake, but a task that a metanet is not made for: pairs of nets, or nets unlike those that it was fitted on."""
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from benchmark.scoring.find import find_metanet, names_of
 from benchmark.scoring.score import score as scored
 from metanets import METANETS, Training
 from metanets.inputs.canonical import split
-from metanets.mistakes import UnableError
+from metanets.inputs.unable import UnableError
 from metanets.table import of_the_suite
 from zoo.jobs.main_guard import end_if_starting
 from zoo.messages import choose
@@ -63,9 +63,9 @@ def score(
         for group, training in [*groups, *(([name], trained) for name in own)]:
             made, wrong = _each(partial(run, training=training), group)
             paths |= dict.fromkeys(made)
-            for name, why in wrong.items():
-                report(f"{task.name}: {name} is left out: {why}")
-                failed += [f"{task.name}: {why}"] * (not isinstance(why, UnableError))
+            for name, error in wrong.items():
+                report(f"{task.name}: {name} is left out: {error}")
+                failed += [f"{task.name}: {error}"] * (not isinstance(error, UnableError))
     if failed:
         others = [f"the records of the others are kept; `metazoo leaderboard {out}` shows them"] * bool(paths)
         raise ValueError("\n  ".join([f"{len(failed)} metanet(s) failed on a task:", *failed, *others]))

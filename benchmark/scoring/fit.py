@@ -21,8 +21,9 @@ from metanets import Examples, Metanet, Training
 from metanets.inputs import canonical
 from metanets.inputs.batch import Batch
 from metanets.inputs.hyper_parameters import HYPER_PARAMETERS, names_read
+from metanets.inputs.unable import MistakeError, UnableError
 from metanets.metanet import Fitted
-from metanets.mistakes import MistakeError, UnableError, mistakes_named
+from metanets.mistakes import mistakes_named
 from zoo import Nets
 from zoo.nets.layout import Layout
 from zoo.seeds import stable_seed

@@ -29,7 +29,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from benchmark.scoring.channel import receive, receive_bytes, send, send_bytes
 from benchmark.scoring.fit import EXACT, About, Fits, Fitting, Given, Outcome, Own
 from metanets.inputs.canonical import split
-from metanets.mistakes import UnableError
+from metanets.inputs.unable import UnableError
 from zoo.training.machine import one_thread_that_keeps_its_memory
 from zoo.untrusted.child import few_variables
 

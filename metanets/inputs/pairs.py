@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from metanets.inputs.batch import Batch, rows
-from metanets.mistakes import UnableError
+from metanets.inputs.unable import UnableError
 
 PAIRS_AT_ONCE = 256  # in float64: bounds the memory
 

@@ -20,8 +20,8 @@ from metanets.inputs.probes import probes
 from metanets.inputs.runnable import runnable, runnable_and_features
 from metanets.inputs.statistics import statistics
 from metanets.inputs.tensors import tensors
+from metanets.inputs.unable import UnableError
 from metanets.inputs.vector import flat
-from metanets.mistakes import UnableError
 from zoo import Nets
 from zoo.messages import choose
 from zoo.nets.architectures import ARCHITECTURES

@@ -19,7 +19,7 @@ from benchmark.statistics.metrics import mean_absolute_error, r2
 from benchmark.submissions.check import check
 from metanets import METANETS, Training
 from metanets.inputs.pairs import both, distances, sum_and_difference
-from metanets.mistakes import UnableError
+from metanets.inputs.unable import UnableError
 from metanets.table import fitting
 from zoo.dataset import derived
 from zoo.landscape.pairs import shared
