@@ -1,4 +1,4 @@
-"""Pictures of the site in `docs/`, of the records in git: `python docs/screenshots.py`, with Playwright and Chromium."""
+"""The picture of the site in `docs/`, of the records in git: `python docs/screenshots.py`, with Playwright and Chromium."""
 
 import shutil
 import sys
@@ -9,15 +9,10 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from benchmark.site.svg import slug
 from benchmark.site.writing import write
 
 ROOT = Path(__file__).parents[1]
-PAGES = {  # name of a picture -> page, behind # what it shows, width, height
-    "site-board": ("index.html", f"table=table-{slug('test_accuracy of cifar10-16px-resnet8 nets')}", 1400, 800),
-    "site-phone": ("index.html", f"table=table-{slug('test_accuracy of cifar10-16px-resnet8 nets')}&show=r2", 390, 780),
-    "site-metanet": (f"metanets/{slug('statnn')}.html", "", 1400, 800),
-}
+WIDTH, HEIGHT = 1240, 720  # pixels; tables are less wide than the text above them
 
 
 @contextmanager
@@ -32,22 +27,14 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-def shot(running: Browser, address: str, to: Path, width: int, height: int, *, scheme: str = "light") -> Path:
-    """A picture of a page, as it looks in a window of so many pixels."""
-    context = running.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, offline=True)
-    page = context.new_page()
-    page.goto(address)
-    page.screenshot(path=to)
-    context.close()
-    return to
-
-
-def main(results: Path = ROOT / "data/results", to: Path = ROOT / "docs") -> None:
-    """Writes the site of the records to a temporary folder, and a picture of each of PAGES."""
+def main(results: Path = ROOT / "data/results", to: Path = ROOT / "docs/site-board.png") -> None:
+    """Writes the site of the records to a temporary folder, and a picture of its table over all tracks."""
     with tempfile.TemporaryDirectory() as aside, browser() as running:
-        out = write(results, Path(aside) / "site").parent
-        for name, (page, at, width, height) in PAGES.items():
-            print(shot(running, f"{(out / page).as_uri()}#{at}", to / f"{name}.png", width, height))
+        page = running.new_page(viewport={"width": WIDTH, "height": HEIGHT}, offline=True)
+        page.goto(write(results, Path(aside) / "site").as_uri())
+        page.locator("#tracks").evaluate("heading => heading.scrollIntoView()")
+        page.screenshot(path=to)
+    print(to)
 
 
 if __name__ == "__main__":
