@@ -190,7 +190,11 @@ def load_model(folder: Path | str, metanet: Any = None) -> Estimator:
     folder = open_model(folder) if isinstance(folder, str) and "://" in folder else Path(folder).expanduser()
     model, tensors = model_folder.read(folder)
     if (metanet is None) == (of_the_suite(model.metanet) is None):
-        told = "no metanet of the suite: give its class as well" if metanet is None else "one of the suite: give no other"
+        told = (
+            "no metanet of the suite: give its class as well (--metanet FILE.py:NAME)"
+            if metanet is None
+            else "one of the suite: give no other"
+        )
         raise ValueError(f"{folder} is of {model.metanet}, which is {told}")
     found = Estimator(model.metanet if metanet is None else metanet, seed=model.seed, inputs=model.inputs)
     if metanet is not None and (_code_of(metanet), found.reads) != (model.code_sha256, model.reads):

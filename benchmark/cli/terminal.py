@@ -68,7 +68,9 @@ SettingsOption = Annotated[
 DeviceOption = Annotated[str, typer.Option(help="Where to train: cpu, cuda (all GPUs of the machine), or cuda:1 and so on.")]
 ZoosOption = Annotated[
     list[Path] | None,
-    typer.Option("--zoo", help="A zoo's folder, to compare labels with; may be repeated.", autocompletion=completion.zoos),
+    typer.Option(
+        "--zoo", help="A zoo, or a folder of zoos, to compare labels with; may be repeated.", autocompletion=completion.zoos
+    ),
 ]
 TargetOption = Annotated[
     str | None,

@@ -12,7 +12,7 @@ from benchmark.records.facts import facts_of
 from benchmark.scoring.pairs import pairs_of, targets
 from benchmark.statistics.metrics import is_constant
 from zoo import Zoo
-from zoo.dataset import not_a_zoo
+from zoo.dataset import not_a_zoo, zoo_json
 from zoo.dataset.nets import Inputs
 from zoo.messages import choose
 from zoo.storage.manifest import MANIFEST, check_bytes
@@ -29,6 +29,16 @@ def opened(folders: Iterable[Path]) -> dict[str, Zoo]:
             raise ValueError("\n  ".join([f"{folder} is damaged:", *problems]))
         zoo = zoos.open(folder)
         found.setdefault(zoo.manifest_sha256, zoo)
+    return found
+
+
+def zoos_in(folders: Iterable[Path]) -> list[Path]:
+    """Zoos' folders, of folders that hold zoos these; no link in them is followed."""
+    found = list[Path]()
+    for folder in folders:
+        holds = folder.is_dir() and not (folder / zoo_json.FILE).exists()
+        inside = sorted(folder.iterdir()) if holds else []
+        found += [one for one in inside if not one.is_symlink() and (one / zoo_json.FILE).is_file()] or [folder]
     return found
 
 

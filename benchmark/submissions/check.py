@@ -14,7 +14,7 @@ import pandas as pd
 from benchmark.records import records
 from benchmark.records.corrections import SUBMISSION, corrected, corrects, is_unfinished, stem
 from benchmark.records.records import Record, Stored
-from benchmark.scoring.task import opened
+from benchmark.scoring.task import opened, zoos_in
 from benchmark.submissions.cross_checks import Seen, at_odds, other_nets, together
 from benchmark.submissions.record_checks import examined, is_known
 from benchmark.submissions.submission import read_submission
@@ -36,7 +36,7 @@ def check(folder: Path, zoo_folders: Sequence[Path] = ()) -> Checked:
 
     Records of a zoo that is not given are taken at their labels; those of the same zoo must agree.
     """
-    known, problems, found = opened(zoo_folders), _links(folder), list[Record]()
+    known, problems, found = opened(zoos_in(zoo_folders)), _links(folder), list[Record]()
     seen: dict[tuple[object, ...], tuple[Path, pd.Series]] = {}
     tasks: dict[tuple[str, str, str], Seen] = {}
     homes = sorted({path.parent for name in ("seed-*.json", SUBMISSION, STRAY) for path in folder.glob(f"**/{name}")})

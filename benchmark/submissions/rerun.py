@@ -24,7 +24,7 @@ from benchmark.scoring.fit import About
 from benchmark.scoring.fitter import Fitter, Limits
 from benchmark.scoring.job import Job, run
 from benchmark.scoring.software import software
-from benchmark.scoring.task import opened
+from benchmark.scoring.task import opened, zoos_in
 from benchmark.submissions.compared import GAIN, Compared, Verdict, compared, gained, worst
 from benchmark.submissions.cross_checks import together
 from benchmark.submissions.record_checks import examined
@@ -35,7 +35,6 @@ from metanets import Training
 from metanets.inputs.canonical import split
 from metanets.table import of_the_suite
 from zoo import Zoo
-from zoo.dataset import zoo_json
 from zoo.messages import plain
 from zoo.storage import files
 
@@ -102,7 +101,7 @@ def rerun(
     """
     if by is not None:
         check_name(by)
-    known, found, failed = opened(_each(zoo_folders)), list[Rerun](), list[str]()
+    known, found, failed = opened(zoos_in(zoo_folders)), list[Rerun](), list[str]()
     for home in homes:
         try:
             found.append(_rerun(_submitted(home, known), known, metanet, seeds, limits, device, by, report))
@@ -114,17 +113,6 @@ def rerun(
         raise ValueError(failed[0])
     if failed:
         raise ValueError("\n  ".join([f"{len(failed)} submissions could not be run:", *failed]))
-    return found
-
-
-def _each(folders: Iterable[Path]) -> list[Path]:
-    """Zoos' folders, of folders that hold zoos these; no link in them is followed."""
-    found = list[Path]()
-    for folder in folders:
-        holds = folder.is_dir() and not (folder / zoo_json.FILE).exists()
-        inside = sorted(folder.iterdir()) if holds else []
-        zoos = [one for one in inside if not one.is_symlink() and (one / zoo_json.FILE).is_file()]
-        found += zoos or [folder]
     return found
 
 

@@ -16,7 +16,7 @@ from benchmark.records.corrections import SUBMISSION, contact_of, stem, supersed
 from benchmark.records.predictions import PREDICTIONS_BYTES
 from benchmark.records.readable import readable
 from benchmark.records.records import Record, Stored
-from benchmark.scoring.task import opened
+from benchmark.scoring.task import opened, zoos_in
 from benchmark.submissions.cross_checks import Seen, at_odds, other_nets, together
 from benchmark.submissions.record_checks import bad_rows, examined, is_known
 from benchmark.submissions.submission import Submission
@@ -45,7 +45,7 @@ def submit(
     must be of one of them; with or without, labels must be those of the records that are under `to` already. Raises
     ValueError listing all that is wrong, and FileExistsError where something else is in the way.
     """
-    known, given, problems, found = opened(zoo_folders), groups(paths, report), list[str](), list[list[Stored]]()
+    known, given, problems, found = opened(zoos_in(zoo_folders)), groups(paths, report), list[str](), list[list[Stored]]()
     if about.supersedes is not None and len(given) > 1:
         told = f"expected one metanet on one task, found {len(given)} folders of records"
         raise ValueError(f"--supersedes {about.supersedes} corrects one folder: {told}")

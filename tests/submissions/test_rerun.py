@@ -37,7 +37,7 @@ def made(standard, tmp_path_factory) -> Path:
     home = tmp_path_factory.mktemp("made")
     code = shutil.copy(CODE, home / "mine.py")
     score([standard], [f"{code}:Mine"], "test_accuracy", out=home / "records", training=QUICK)
-    submit([home / "records"], submission(**ABOUT), to=home / "board", zoo_folders=[standard])
+    submit([home / "records"], submission(**ABOUT), to=home / "board", zoo_folders=[standard.parent])
     return home
 
 
