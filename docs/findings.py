@@ -37,6 +37,8 @@ HIDDEN = {  # (images and hidden axis, target), in words
     ("digits-size-resnet8", "test_accuracy"): "few images: accuracy",
     ("digits-size-resnet8", "training_images"): "how many images",
     ("digits-labels-resnet8", "test_accuracy"): "wrong labels: accuracy",
+    ("digits-corrupt-resnet8", "test_accuracy"): "corrupted images: accuracy",
+    ("digits-imbalance-resnet8", "test_accuracy"): "uneven classes: accuracy",
 }
 
 
@@ -56,14 +58,15 @@ def _gain(row: pd.Series) -> str:
 
 def hidden(cells: pd.DataFrame) -> list[list[str]]:
     """R² of metanets on nets of one recipe: of accuracy, where they saw few images or wrong labels; of how many images."""
-    columns = list(product(HIDDEN, FAMILIES))
+    known = {*zip(cells["board"], cells["task"], cells["family"], strict=True)}
+    columns = [(key, family) for key, family in product(HIDDEN, FAMILIES) if (*key, family) in known]
     rows = [["metanet", *(f"{HIDDEN[key]}, {family}" for key, family in columns)]]
-    known = cells.set_index(["board", "task", "family", "metanet"])
+    by_key = cells.set_index(["board", "task", "family", "metanet"])
     here = cells[cells["board"].isin([board for board, _ in HIDDEN]) & ~cells["constant"]]
     order = here.groupby("metanet")["r2_mean"].mean().sort_values(ascending=False).index
     for name in order:
         at = [(*key, family, name) for key, family in columns]
-        rows.append([name, *(_sure(known.loc[one]) if one in known.index else "–" for one in at)])
+        rows.append([name, *(_sure(by_key.loc[one]) if one in by_key.index else "–" for one in at)])
     return rows
 
 
