@@ -29,16 +29,6 @@ from zoo.importers.source_zoo import write as write_zoo
 from zoo.nets import resnet
 from zoo.nets.layout import total
 
-OF_EACH_FIT = (
-    "mlp",
-    "probe",
-    "probe_gen",
-    "consensus",
-    "hybrid",
-    "mean",
-    "ridge",
-    "trees_hyper_parameters",
-)  # one of each way
 QUICK = Training(epochs=2, batch=8, learning_rates=(1e-3, 1e-2))
 
 
@@ -80,7 +70,7 @@ def test_other_test_labels_change_no_selection(standard, tmp_path):
     with h5py.File(folder / "data/test-00000-of-00001.h5", "r+") as file:
         file["test_accuracy"][...] = file["test_accuracy"][...][::-1]
     sign(folder)
-    for name in OF_EACH_FIT:
+    for name in sorted(METANETS.keys() - {"dmc"}):  # the small zoo's nets are too short for it
         plain, changed = (
             records.read(run(job(f, tmp_path / out, metanet=name, seeds=range(1)))[0])
             for f, out in ((standard, "plain"), (folder, "changed"))
