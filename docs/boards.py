@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmark.leaderboard.columns import about, brief
 from benchmark.leaderboard.leaderboard import Leaderboard, leaderboard
-from benchmark.leaderboard.tables import to_markdown
+from benchmark.leaderboard.tables import markdown_lines, to_markdown
 from benchmark.leaderboard.tracks import in_words, not_counted, tracks
 
 ROOT = Path(__file__).parent.parent
@@ -48,11 +48,11 @@ def main() -> None:
 def final(board: Leaderboard) -> str:
     """The page of the final zoos."""
     words = in_words(tracks(board)).rename_axis("metanet").reset_index()
-    rows = [words.columns, ["---"] * len(words.columns), *words.to_numpy()]
-    lines = [f"| {' | '.join(map(str, row))} |" for row in rows]
+    table = markdown_lines([words.columns, ["---"] * len(words.columns), *words.to_numpy()])
     told = [f"\n{line[0].upper()}{line[1:]}." for line in not_counted(board)]
-    parts = ["\n".join([FINAL_HEAD, *lines, *told, ""])]
-    return "\n".join([*parts, *(f"## {about(cells)}\n\n{to_markdown(cells)}" for cells in board.boards())])
+    return "\n".join(
+        [FINAL_HEAD, table, *told, "", *(f"## {about(cells)}\n\n{to_markdown(cells)}" for cells in board.boards())]
+    )
 
 
 def replaced(path: Path, board: str) -> bool:

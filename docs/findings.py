@@ -13,6 +13,7 @@ import pandas as pd
 
 from benchmark.analyses.directions import BASELINE, SCORES, directions, read
 from benchmark.leaderboard.leaderboard import leaderboard
+from benchmark.leaderboard.tables import markdown_lines
 from zoo.dataset.figure import Figure
 from zoo.dataset.plots import save
 
@@ -22,6 +23,7 @@ RESULTS, STRENGTH, WIDTHS, CONTROLS, FINAL = (
     ROOT / "data" / name for name in ("results", "strength", "widths", "directions", "final")
 )
 FAMILIES = ("standard", "w_asymmetric")
+KEY = ["board", "task", "family", "metanet"]  # of a cell of the leaderboard
 READERS = ("consensus_and_weights", "probe_and_weights", "trees_channels", "statnn")  # two that run nets, two that do not
 TASKS = {  # of the CIFAR-10 zoos, in words
     "test_accuracy": "256 training nets",
@@ -61,7 +63,7 @@ def hidden(cells: pd.DataFrame) -> list[list[str]]:
     known = {*zip(cells["board"], cells["task"], cells["family"], strict=True)}
     columns = [(key, family) for key, family in product(HIDDEN, FAMILIES) if (*key, family) in known]
     rows = [["metanet", *(f"{HIDDEN[key]}, {family}" for key, family in columns)]]
-    by_key = cells.set_index(["board", "task", "family", "metanet"])
+    by_key = cells.set_index(KEY)
     here = cells[cells["board"].isin([board for board, _ in HIDDEN]) & ~cells["constant"]]
     order = here.groupby("metanet")["r2_mean"].mean().sort_values(ascending=False).index
     for name in order:
@@ -94,9 +96,9 @@ SEALED = {  # (images and hidden axis, task, family) of the final zoos, in words
 
 def final(cells: pd.DataFrame, own: pd.DataFrame) -> list[list[str]]:
     """R² on the final zoos, and in brackets that on the zoos which metanets were developed on, of which are `own` cells."""
-    known = own[own["fitted_on"] == own["zoo"]].set_index(["board", "task", "family", "metanet"])["r2_mean"].sort_index()
+    known = own[own["fitted_on"] == own["zoo"]].set_index(KEY)["r2_mean"].sort_index()
     here = cells[~cells["constant"] & (cells["fitted_on"] == cells["zoo"])]
-    named = here.assign(board=here["board"].str.removeprefix("final-")).set_index(["board", "task", "family", "metanet"])
+    named = here.assign(board=here["board"].str.removeprefix("final-")).set_index(KEY)
     columns = [key for key in SEALED if key in named.index.droplevel("metanet")]
     rows = [["metanet", *(SEALED[key] for key in columns)]]
     whole = named["r2_mean"].unstack("metanet").loc[columns].dropna(axis=1)
@@ -246,8 +248,7 @@ def page(text: str, known: Mapping[Path, pd.DataFrame] | None = None) -> str:
     tables = {"final": final(cells[FINAL], cells[RESULTS])}
     tables |= {name: made(cells[of][cells[of]["zoo"].str.startswith(zoos)]) for name, (of, zoos, made) in TABLES.items()}
     for name, (head, *rows) in (tables | {name: made() for name, made in OF_TWO.items()}).items():
-        lines = [head, ["---"] * len(head), *rows]
-        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        table = markdown_lines([head, ["---"] * len(head), *rows])
         text = re.sub(rf"(<!-- {name} -->\n)(\|.*\n)*", lambda mark, table=table: f"{mark[1]}{table}\n", text)
     return text
 

@@ -3,11 +3,9 @@
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import sync_playwright
 
 from benchmark.site.writing import write
 
@@ -15,25 +13,21 @@ ROOT = Path(__file__).parents[1]
 WIDTH, HEIGHT = 1240, 720  # pixels; tables are less wide than the text above them
 
 
-@contextmanager
-def browser() -> Iterator[Browser]:
-    """The system's Chromium. Exits with a line where there is none."""
+def main(results: Path = ROOT / "data/results", to: Path = ROOT / "docs/site-board.png") -> None:
+    """Writes the site of the records to a temporary folder, and a picture of its table over all tracks.
+
+    It takes the system's Chromium, and exits with a line where there is none.
+    """
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         raise SystemExit("no Chromium found; apt-get install chromium")
-    with sync_playwright() as started:
-        running = started.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        yield running
-        running.close()
-
-
-def main(results: Path = ROOT / "data/results", to: Path = ROOT / "docs/site-board.png") -> None:
-    """Writes the site of the records to a temporary folder, and a picture of its table over all tracks."""
-    with tempfile.TemporaryDirectory() as aside, browser() as running:
-        page = running.new_page(viewport={"width": WIDTH, "height": HEIGHT}, offline=True)
+    with tempfile.TemporaryDirectory() as aside, sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, offline=True)
         page.goto(write(results, Path(aside) / "site").as_uri())
         page.locator("#tracks").evaluate("heading => heading.scrollIntoView()")
         page.screenshot(path=to)
+        browser.close()
     print(to)
 
 

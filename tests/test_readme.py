@@ -138,10 +138,8 @@ def test_the_boards_in_the_readmes_are_those_of_the_records_in_git(in_git):
 def test_the_final_table_and_those_of_the_findings_are_of_the_records_in_git(in_git):
     final = leaderboard(ROOT / "data/final")
     assert runpy.run_path(str(ROOT / "docs/boards.py"))["final"](final) == (ROOT / "docs/final.md").read_text()
-    text, known = (
-        (ROOT / "docs/findings.md").read_text(),
-        {ROOT / "data/results": in_git.cells, ROOT / "data/final": final.cells},
-    )
+    text = (ROOT / "docs/findings.md").read_text()
+    known = {ROOT / "data/results": in_git.cells, ROOT / "data/final": final.cells}
     assert runpy.run_path(str(ROOT / "docs/findings.py"))["page"](text, known) == text
     assert text.count("<!-- ") == len(re.findall(r"<!-- \w+ -->\n\|", text)) > 0
 

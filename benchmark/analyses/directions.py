@@ -89,9 +89,11 @@ def directions(
         raise ValueError(f"only {len(common)} of {len(one.index)} test nets are in both; expected zoos of one seed")
     one, other = one.only(common), other.only(common)
     both = {name: name for name in sorted(one.predicted.keys() & other.predicted.keys())}
+    weights = next(weights_of(len(common), resamples, 0, None, at_once=resamples + 1))
+    sides = [(zoo, matched(weights, zoo.target, rival.target)) for zoo, rival in ((one, other), (other, one))]
     rows = []
     for name in both if metanets is None else [choose(both, name, "metanet") for name in metanets]:
-        before, after = (_tables(zoo, rival, name, one.target, resamples) for zoo, rival in ((one, other), (other, one)))
+        before, after = (_tables(zoo, name, one.target, weights, alike) for zoo, alike in sides)
         for score in (score for score in SCORES if score in before and score in after):
             found = difference_of(after[score], before[score])
             means = (float(of[score][0].mean()) for of in (before, after))
@@ -99,11 +101,9 @@ def directions(
     return pd.DataFrame(rows, columns=["metanet", "score", "one", "other", "gain", "low", "high", "p"])
 
 
-def _tables(zoo: Predicted, rival: Predicted, name: str, first: Values, resamples: int) -> dict[str, Table]:
-    """Score -> what it is for each seed on each resample, as `resampled` has it."""
-    true, predicted = zoo.target, zoo.predicted[name]
-    weights = next(weights_of(len(true), resamples, 0, None, at_once=resamples + 1))
-    alike = matched(weights, true, rival.target)
+def _tables(zoo: Predicted, name: str, first: Values, weights: Weights, alike: Weights) -> dict[str, Table]:
+    """Score -> its value for each seed on each resample, as in `resampled`; `alike`: the weights of nets of like target."""
+    true, predicted, resamples = zoo.target, zoo.predicted[name], len(weights) - 1
     found = {
         metric: resampled(true, predicted, of, resamples=resamples) for metric, of in (("r2", r2), ("tau", kendall_tau))
     }

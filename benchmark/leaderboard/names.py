@@ -5,8 +5,7 @@ import unicodedata
 
 from benchmark.records.records import Method
 from benchmark.submissions.submission import Submission
-from metanets.inputs.canonical import split
-from metanets.inputs.hyper_parameters import HYPER_PARAMETERS
+from metanets.inputs.hyper_parameters import reads_them
 from metanets.table import NAMES
 
 LOOK_ALIKE = {  # what looks like Latin letters once it is in small letters: Cyrillic, Greek, digits and signs
@@ -30,7 +29,7 @@ def label(method: Method, submission: Submission | None) -> str:
         marks.append(f"code {method.code.sha256[:DIGITS]}")
     elif ":" in method.name or (method.name not in NAMES and (submission is not None or resembles(method.name))):
         marks.append("code unknown")
-    if split(method.reads or "")[0] == HYPER_PARAMETERS and not is_of_the_suite(method, submission):
+    if reads_them(method.reads) and not is_of_the_suite(method, submission):
         marks.append("reads hyper-parameters")
     if submission is not None:
         marks.append(f"submitted by {submission.contact.translate(INSIDE)}")

@@ -1,7 +1,7 @@
 """Boards as tables: Markdown, and for the terminal, where what does not fit is left out with a word and never cropped."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from html import escape as html
 from pathlib import Path
@@ -59,9 +59,9 @@ def frame_tables(frame: pd.DataFrame, title: str, *, width: int = WIDE) -> Itera
 
 
 def _kind(values: pd.Series, texts: list[str]) -> str:
-    return (
-        "r2" if pd.api.types.is_numeric_dtype(values) else "text" if max(map(len, texts), default=0) <= WHOLE else "metanet"
-    )
+    if pd.api.types.is_numeric_dtype(values):
+        return "r2"
+    return "text" if max(map(len, texts), default=0) <= WHOLE else "metanet"
 
 
 def _fitting(found: list[Column], width: int) -> tuple[list[Column], list[str]]:
@@ -139,11 +139,15 @@ def to_markdown(cells: pd.DataFrame) -> str:
     """A board as a Markdown table; names are escaped, since they may come from others: no links, no pictures, no lines."""
     found = columns(cells, _inert)
     heads, rows = [column.head for column in found], list(zip(*(column.texts for column in found), strict=True))
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
-    table = "\n".join("| " + " | ".join(map(_escaped, line)) + " |" for line in lines)
+    table = markdown_lines(map(_escaped, line) for line in (heads, ["---", *["---:"] * (len(heads) - 1)], *rows))
     return (
         f"{_escaped(_inert(about(cells)))}: {_escaped(legend(cells))}\n\n{table}\n\n{_escaped(attainable(cells, _inert))}\n"
     )
+
+
+def markdown_lines(lines: Iterable[Iterable[str]]) -> str:
+    """Lines of a Markdown table from their cells, which are Markdown already."""
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def to_html(cells: pd.DataFrame) -> str:

@@ -65,7 +65,8 @@ def score(
             paths |= dict.fromkeys(made)
             for name, error in wrong.items():
                 report(f"{task.name}: {name} is left out: {error}")
-                failed += [f"{task.name}: {error}"] * (not isinstance(error, UnableError))
+                if not isinstance(error, UnableError):
+                    failed.append(f"{task.name}: {error}")
     if failed:
         others = [f"the records of the others are kept; `metazoo leaderboard {out}` shows them"] * bool(paths)
         raise ValueError("\n  ".join([f"{len(failed)} metanet(s) failed on a task:", *failed, *others]))

@@ -118,8 +118,8 @@ class Fits:
     def describe(self, metanet: str) -> About:
         """What there is to say of it. Raises ValueError where there is no such metanet."""
         found, code = self._found(metanet)
-        reads = HYPER_PARAMETERS if found.reads_hyper_parameters else None
-        reads = found.reads if isinstance(found.reads, str) else reads
+        unnamed = HYPER_PARAMETERS if found.reads_hyper_parameters else None
+        reads = found.reads if isinstance(found.reads, str) else unnamed
         recipe = dict(found.recipe)
         return About(found.version, found.baseline, found.trained_by_gradient, reads, found.input.whole, code, recipe)
 

@@ -37,11 +37,7 @@ KEPT = 2**26  # bytes of a block of memory that is kept: those of a step, not th
 ENDING = 5.0  # seconds that a process may take to end, once it has hung up
 LOOK_EVERY = 1.0  # seconds between looks whether the parent is still there
 START = "import sys; sys.path[:] = {path!r}; from benchmark.scoring.fitter import serve; serve({number}, memory={memory})"
-ERRORS = {
-    "UnableError": UnableError,
-    "ValueError": ValueError,
-    "OSError": OSError,
-}  # that an answer may name; the first fits
+ERRORS = {one.__name__: one for one in (UnableError, ValueError, OSError)}  # that an answer may name; the first fits
 _Found = TypeVar("_Found")
 
 

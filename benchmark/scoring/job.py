@@ -25,8 +25,7 @@ from benchmark.scoring.software import software
 from benchmark.scoring.task import examples_of, task_of
 from benchmark.statistics.derived import Derived, derived
 from metanets import Training
-from metanets.inputs.canonical import split
-from metanets.inputs.hyper_parameters import HYPER_PARAMETERS
+from metanets.inputs.hyper_parameters import reads_them
 from metanets.reading import nets_of
 from metanets.table import of_the_suite
 from zoo import Nets, Zoo
@@ -124,8 +123,7 @@ def _labelled(zoo: Zoo, test: Zoo, about: About, split: str, job: Job) -> Labell
 
 def _as_read(nets: Nets, about: About) -> Nets:
     """Nets as they are handed over: hyper-parameters to what says that it reads these, and to nothing else."""
-    told = split(about.reads or "")[0] == HYPER_PARAMETERS
-    return nets if told else replace(nets, hyper_parameters=nets.hyper_parameters[[]])
+    return nets if reads_them(about.reads) else replace(nets, hyper_parameters=nets.hyper_parameters[[]])
 
 
 def _fitting(

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from metanets.inputs.canonical import split
 from zoo import Nets
 
 HYPER_PARAMETERS = "hyper_parameters"  # the name of this input; no other is given any when metanets are scored
@@ -19,6 +20,11 @@ def hyper_parameters(nets: Nets) -> Float[Tensor, "net feature"]:
     if not nets.hyper_parameters.shape[1]:
         return torch.zeros(len(nets), 1)
     return torch.from_numpy(_numbers(nets.hyper_parameters).to_numpy(np.float64)).float()
+
+
+def reads_them(reads: str | None) -> bool:
+    """Whether what reads the input of this name, None of one without, is handed hyper-parameters."""
+    return split(reads or "")[0] == HYPER_PARAMETERS
 
 
 def names_read(frame: pd.DataFrame) -> list[str]:
