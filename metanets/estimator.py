@@ -74,7 +74,8 @@ class Estimator:
     def fit(self, zoo: Zoo | Path | str, target: str = "test_accuracy") -> "Estimator":
         """Fits it to a target of a zoo's nets, which may be given as a folder or an address.
 
-        Diverged nets and those that lack the target are left out. Raises ValueError where there is no such target, there
+        Diverged nets and those that lack the target are left out. How far a fit by gradient is, the logger `metazoo` tells
+        at level INFO: `logging.basicConfig(level="INFO")` shows it. Raises ValueError where there is no such target, there
         are too few nets, or the metanet cannot read them.
         """
         made = _opened(zoo)

@@ -3,6 +3,7 @@
 import copy
 import functools
 import inspect
+import logging
 from collections.abc import Callable
 from functools import partial
 from math import cos, pi
@@ -22,6 +23,7 @@ from zoo.nets.layout import Layout
 from zoo.seeds import stream
 
 PREDICTED_AT_ONCE = 128
+LOG = logging.getLogger("metazoo")  # says at level INFO how far a fit is, which may take minutes
 
 
 def seeded(fit: Callable[..., Fitted]) -> Callable[..., Fitted]:
@@ -148,6 +150,7 @@ def fit_module(
                 nn.utils.clip_grad_norm_(module.parameters(), training.clip)
             optimizer.step()
         r2 = validation_r2(validation.target, predict(whole, held))
+        LOG.info("learning rate %g, epoch %d of %d: R² %.3f on validation", learning_rate, epoch, training.epochs, r2)
         if r2 > best:
             best, best_epoch, best_state = r2, epoch, copy.deepcopy(module.state_dict())
         elif training.patience is not None and epoch - best_epoch >= training.patience:

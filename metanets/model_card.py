@@ -11,7 +11,7 @@ from markupsafe import Markup
 from metanets.model_folder import FILE, WEIGHTS, Model, read
 from metanets.table import METANETS, of_the_suite
 from zoo.hub.card import rendered
-from zoo.hub.citation import CITATIONS, LICENCE, PUBLISHED, About
+from zoo.hub.citation import CITATIONS, LICENCE, PUBLISHED, About, of_release
 from zoo.hub.release import CARD, Release
 from zoo.storage import files
 from zoo.storage.manifest import MANIFEST
@@ -66,7 +66,7 @@ def card(model: Model, about: About, *, test: Scores, entries: int) -> str:
         chosen=_in_words(model.chosen),
         tensors=len(model.layout),
         weights=sum(map(prod, model.layout.values())),
-        citations=Markup(CITATIONS),
+        citations=Markup("\n".join(filter(None, [of_release(about), CITATIONS]))),
     )
 
 

@@ -164,7 +164,7 @@ def places(standard, tmp_path_factory) -> dict[str, Path]:
         assert metazoo(patch, "page", found["results"], "--out", found["site"]) == 0
         assert metazoo(patch, "emit", found["results"], "--out", found["emitted"]) == 0
         assert metazoo(patch, "export", standard, "--kind", "official", "--out", found["official"]) == 0
-        assert metazoo(patch, "publish", standard, "--to", found["release"], "--results", home / "none") in (0, 1)
+        assert metazoo(patch, "publish", standard, "--to", found["release"], "--results", found["results"]) in (0, 1)
     for name in ("states", "paper"):
         found[name].mkdir()
     with (found["states"] / "nets.csv").open("w", newline="") as file:

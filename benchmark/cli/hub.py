@@ -35,9 +35,10 @@ def publish(
         list[str] | None,
         typer.Option(help="Who made what is published; may be repeated. Default: of imported zoos unknown."),
     ] = None,
-    results: Annotated[Path, typer.Option(help="A folder of records; those of what is published go on the card.")] = Path(
-        "data/results"
-    ),
+    results: Annotated[
+        Path | None,
+        typer.Option(help="A folder of records; those of what is published go on the card. Default: data/results."),
+    ] = None,
     tag: Annotated[str | None, typer.Option(help="Default: m and the beginning of the manifest's SHA-256.")] = None,
     private: Annotated[bool, typer.Option("--private", help="A new repository is private.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print files and sizes only.")] = False,
@@ -56,8 +57,11 @@ def publish(
         say(f"{done.where}" + f", commit {done.revision}" * bool(done.revision) + f", tag {done.tag}" * bool(done.tag))
 
 
-def _release_of(folders: list[Path], results: Path, **said: Any) -> "Release":
-    """What is published of these folders. Raises ValueError where a model is one of several."""
+def _release_of(folders: list[Path], results: Path | None, **said: Any) -> "Release":
+    """What is published of these folders, with the scores among `results`; it is said where there are none.
+
+    Raises ValueError where a model is one of several, FileNotFoundError where the `results` given are no records.
+    """
     import zoo
     from benchmark.leaderboard.tables import markdown_of
     from benchmark.records.of_model import scores_of
@@ -65,15 +69,27 @@ def _release_of(folders: list[Path], results: Path, **said: Any) -> "Release":
     from metanets.model_folder import is_model
     from zoo.hub.release import release
 
+    records = Path("data/results") if results is None else results
+    if results is not None and not any(results.glob("**/seed-*.json")):
+        raise FileNotFoundError(f"{results}: no records there; `metazoo score` writes them")
     if models := [folder for folder in folders if is_model(folder)]:
         if len(folders) > 1:
             raise ValueError(f"{models[0]} is a fitted metanet, which is published by itself; found {len(folders)} folders")
-        return model_release(models[0], test=scores_of(models[0], results), **said)
+        test = scores_of(models[0], records)
+        _say_whether(records, bool(test))
+        return model_release(models[0], test=test, **said)
     opened = [zoo.open(folder) for folder in folders]
     for one in opened:
         for line in one.left_aside:
             say(f"{one.folder}: derived columns that are not published: {line}")
-    return release(folders, scores=markdown_of(results, {one.manifest_sha256 for one in opened}), **said)
+    scores = markdown_of(records, {one.manifest_sha256 for one in opened})
+    _say_whether(records, bool(scores))
+    return release(folders, scores=scores, **said)
+
+
+def _say_whether(records: Path, scored: bool) -> None:
+    if not scored:
+        say(f"{records}: no records of what is published; the card has no scores on test nets")
 
 
 @command("Travel", example="fetch hf://datasets/ME/digits --config digits-resnet8-standard --out zoos/fetched")

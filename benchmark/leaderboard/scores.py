@@ -19,6 +19,7 @@ from benchmark.scoring.find import code_of_object
 from benchmark.scoring.fit import Own
 from benchmark.scoring.readable import unreadable
 from metanets import METANETS, Estimator
+from metanets.fit import LOG
 from metanets.own import metanet_of, own_name
 from metanets.table import fitting
 from zoo import Zoo
@@ -60,8 +61,9 @@ def score(
     several are a list, or a dict by names of one's own. What is no name is fitted in this process. The target is by default
     `test_accuracy`, or the first that was measured. Records go to `out`, or to a new temporary folder, which stays where all
     went well: it is the result's `folder`, and the caller's to delete. `options` are those of
-    `benchmark.scoring.score.score`, and what it raises is raised.
+    `benchmark.scoring.score.score`, and what it raises is raised. Without `report` the logger `metazoo` gets its lines.
     """
+    options.setdefault("report", LOG.info)
     folders = _folders(zoos)
     target = target or zoo.open(folders[0]).headline or "test_accuracy"
     names, own = _named(metanets)

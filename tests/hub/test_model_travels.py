@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import yaml
 from huggingface_hub import ModelCard
-from stores import QUIET, REPO, contents, hub_at
+from stores import QUIET, REPO, bucket_at, contents, hub_at
 from test_card import HOSTILE, shown
 
 import metanets
@@ -61,6 +61,15 @@ def test_a_fetched_model_predicts_the_same_bits_and_is_fetched_once(hub, fitted,
     assert len(hub.log) == asked
     again = publish(model_release(folder, name="statnn"), TO, report=quiet)
     assert (again.uploaded, again.revision) == ({}, done.revision)
+
+
+def test_a_model_travels_by_a_bucket(monkeypatch, fitted, folder, standard, tmp_path):
+    monkeypatch.setattr(files, "cache", lambda: tmp_path / "cache")
+    with bucket_at(monkeypatch) as address:
+        publish(model_release(folder, name="statnn"), address, report=quiet)
+        back = load_model(address).predict(standard)
+        assert publish(model_release(folder, name="statnn"), address, report=quiet).uploaded == {}
+    assert back.tobytes() == fitted.predict(standard).tobytes()
 
 
 def test_a_model_in_a_folder_is_its_release_and_can_be_published_anew(folder, fitted, standard, tmp_path):
@@ -125,6 +134,7 @@ def test_the_card_is_what_the_hub_reads(folder, standard):
     }
     assert {one.dataset_args["manifest_sha256"] for one in data.eval_results} == {model.zoo.manifest_sha256}
     assert 'mz.load_model("hf://me/statnn")' in text
+    assert "author = {Doe, J.}" in text
     assert "USER/NAME" not in text.replace("hf://datasets/USER/NAME", "")
 
 
@@ -180,8 +190,12 @@ def test_the_command_line_publishes_a_model_and_predicts_by_its_address(
             main.main()
         return (stop.value.code, *capsys.readouterr())
 
+    monkeypatch.chdir(tmp_path)
     code, _, err = metazoo("publish", folder, "--to", TO, "--results", tmp_path / "none")
+    assert (code, err.count("\n"), "none: no records there" in err) == (1, 1, True)
+    code, out, err = metazoo("publish", folder, "--to", TO)
     assert code == 0, err
+    assert "data/results: no records of what is published" in out
     assert "# statnn\n" in hub.files("me/statnn", kind="model")["README.md"].decode()
     here, there = metazoo("predict", folder, standard), metazoo("predict", TO, standard)
     assert here == there

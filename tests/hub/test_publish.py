@@ -203,7 +203,7 @@ def test_a_publish_to_a_folder_that_is_killed_anywhere_goes_on(tmp_path):
             assert names == FEW.files.keys()  # the manifest is never there before all else is
         done = put(FEW, to)
         assert set(done.skipped) == names
-        assert {n: d for n, d in contents(to).items() if not n.endswith(".tmp")} == shipped(FEW)
+        assert contents(to) == shipped(FEW)  # and nothing half written
         if ended == 0:
             break
     assert 3 * len(FEW.files) < step < 199

@@ -61,6 +61,12 @@ def test_a_temporary_folder_stays_where_it_holds_the_result_and_nowhere_else(boa
     assert not [*tmp_path.iterdir()]
 
 
+def test_how_far_it_is_can_be_seen(standard, tmp_path, caplog):
+    with caplog.at_level("INFO", logger="metazoo"):
+        mz.score(standard, "mean", seeds=1, baselines=False, out=tmp_path)
+    assert len([line for line in caplog.messages if "mean: R²" in line]) == 1
+
+
 def test_a_class_is_scored_beside_the_baselines(board):
     name = f"{Mine.__module__}:Mine"
     assert of(board) == {name}

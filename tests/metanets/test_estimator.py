@@ -320,3 +320,10 @@ def test_nets_given_are_those_that_did_not_diverge(made):
         (~made.columns["diverged"])[made.columns["split"] == "train"].sum()
     )
     assert set(ON_NETS) < set(METANETS)
+
+
+def test_how_far_a_fit_is_can_be_seen(made, caplog):
+    with caplog.at_level("INFO", logger="metazoo"):
+        fitted = metanets.StatNN(training=QUICK).fit(made)
+    assert len(caplog.messages) == QUICK.epochs * len(QUICK.learning_rates)
+    assert f"R² {fitted.model.chosen['validation_r2']:.3f} on validation" in "".join(caplog.messages)

@@ -84,14 +84,17 @@ def citations(zoos: dict[str, Zoo], about: About) -> str:
     that were built here, metazoo and the paper that it grew out of.
     """
     specs = {config: zoo.spec for config, zoo in zoos.items()}
-    entries = [_of_release(about)] if about.authors else []
+    entries = [of_release(about)]
     entries += [_of_source(config, spec.provenance) for config, spec in specs.items() if isinstance(spec, Imported)]
     if not all(isinstance(spec, Imported) for spec in specs.values()):
         entries.append(CITATIONS)
-    return "\n".join(entries)
+    return "\n".join(filter(None, entries))
 
 
-def _of_release(about: About) -> str:
+def of_release(about: About) -> str:
+    """BibTeX for a release itself; nothing where nobody is said to have made it."""
+    if not about.authors:
+        return ""
     fields = {"title": _escaped(about.name), "author": _escaped(about.authors)}
     fields |= {"year": about.date[:4]} if about.date else {}
     fields |= {"howpublished": rf"\url{{{about.url}}}"} if about.url else {}

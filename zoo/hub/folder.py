@@ -61,3 +61,10 @@ class Folder(Store):
     def remove(self, name: str) -> None:
         """Deletes a file."""
         remove(self.path / name, self.path)
+
+    def finish(self, commit: str | None, *, tag: str | None) -> None:
+        """Deletes what a killed publish left half written, and gives the claim back."""
+        for path in plain_files(self.path):
+            if path.match(files.TEMPORARY):
+                remove(path, self.path)
+        super().finish(commit, tag=tag)
