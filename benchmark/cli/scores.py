@@ -26,6 +26,7 @@ from benchmark.cli.terminal import (
     print_board,
     print_remarks,
     print_tables,
+    print_tracks,
     say,
     stoppable,
     target_of,
@@ -179,11 +180,11 @@ def leaderboard(
         bool, typer.Option("--tracks", help="A row a metanet instead: its mean over tracks of tasks, and its score in each.")
     ] = False,
 ) -> None:
-    """Print the leaderboard of all records in a folder."""
+    """Print the leaderboard of all records in a folder; of several tracks, the mean over them comes last."""
     from benchmark.leaderboard.latex_csv import to_csv
     from benchmark.leaderboard.leaderboard import leaderboard
     from benchmark.leaderboard.tables import frame_tables
-    from benchmark.leaderboard.tracks import in_words, not_counted, tracks
+    from benchmark.leaderboard.tracks import not_counted, tracks
 
     if pairs and by_track:
         raise typer.BadParameter("--pairs and --tracks are two tables; take one of them")
@@ -192,16 +193,16 @@ def leaderboard(
     if by_track and kind in ("latex", "markdown"):
         raise typer.BadParameter(f"--tracks has no format {kind}; take csv or json")
     board = leaderboard(results)
-    if by_track:
-        found = tracks(board)
-        if kind == "terminal":
-            title = "tau by track (rank), and gain over the recipe; -: no records on all its tasks"
-            print_tables(frame_tables(in_words(found), title, width=console.width))
-        else:
-            rows = found.reset_index()
-            print(rows.to_json(orient="records", indent=1) if kind == "json" else to_csv(rows), end="")
+    if by_track and kind == "terminal":
+        print_tracks(board)
+    elif by_track:
+        rows = tracks(board).reset_index()
+        print(rows.to_json(orient="records", indent=1) if kind == "json" else to_csv(rows), end="")
     elif not pairs:
         print_board(board, kind, short=short)
+        if kind == "terminal" and board.cells[~board.cells["lite"]]["track"].nunique() > 1:  # last, where the eye is
+            print_tracks(board)
+            print_remarks(not_counted(board), to_errors=False)
     elif kind == "json":
         print(board.pairs().to_json(orient="records", indent=1))
     elif kind == "csv":

@@ -236,6 +236,15 @@ def print_board(board: Any, kind: str, *, short: bool = False) -> None:
     print_remarks(board.remarks(), to_errors=kind != "terminal")
 
 
+def print_tracks(board: Any) -> None:
+    """Prints a leaderboard's mean over tracks."""
+    from benchmark.leaderboard.tables import frame_tables
+    from benchmark.leaderboard.tracks import in_words, tracks
+
+    title = "tau by track (rank), and gain over the recipe; -: no records on all its tasks"
+    print_tables(frame_tables(in_words(tracks(board)), title, width=console.width))
+
+
 def print_tables(tables: Iterable[Any]) -> None:
     """Prints tables, one below the other."""
     for table in tables:

@@ -88,6 +88,21 @@ def test_a_lite_run_has_scores_and_no_place(tmp_path):
     assert not_counted(lite) == ["not counted: records of a Lite run, which rank nothing"]
 
 
+def test_a_board_of_several_tracks_ends_with_the_mean_over_them(tmp_path, monkeypatch, capsys):
+    def lines() -> list[str]:
+        monkeypatch.setattr(sys, "argv", ["metazoo", "leaderboard", str(tmp_path)])
+        with pytest.raises(SystemExit):
+            main.main()
+        return capsys.readouterr().out.splitlines()
+
+    for task in (PLAIN, replace(PLAIN, train_nets=16)):
+        for name, noise in NOISE.items():
+            put(tmp_path, name, noise=noise, task=task)
+        shown = [line for line in lines() if "tau by track" in line]
+        assert len(shown) == (task != PLAIN)
+    assert max(place for place, line in enumerate(lines()) if "attainable" in line) < lines().index(shown[0])
+
+
 @pytest.mark.parametrize("width", [40, 80, 150])
 def test_the_tracks_fit_a_terminal_and_no_number_is_broken(board, width):
     words = in_words(tracks(board))
