@@ -30,7 +30,8 @@ page. What the columns mean stands in [benchmark](../benchmark/README.md), what 
 
 ## All tracks
 
-Kendall's tau by track (rank), and the gain in the mean over the recipe alone; -: no records on all of its tasks.
+Kendall's tau by track (rank), and the gain in the mean over the recipe alone; †: runs the nets; -: no records on all of its
+tasks.
 """
 
 

@@ -132,7 +132,7 @@ class Metanet:
 
     @property
     def reads_function(self) -> bool:
-        """Whether nets are run for it; otherwise it reads weights alone. Boards tell the two apart."""
+        """Whether nets are run for it; otherwise it reads weights alone. Boards mark it with a †."""
         return self.input.runs
 
     @property

@@ -241,7 +241,7 @@ def print_tracks(board: Any) -> None:
     from benchmark.leaderboard.tables import frame_tables
     from benchmark.leaderboard.tracks import in_words, tracks
 
-    title = "tau by track (rank), and gain over the recipe; -: no records on all its tasks"
+    title = "tau by track (rank), and gain over the recipe; †: runs the nets; -: no records on all its tasks"
     print_tables(frame_tables(in_words(tracks(board)), title, width=console.width))
 
 

@@ -29,6 +29,8 @@ CERTIFICATES = {  # what the columns of certificates say of validation nets
     "moved_r2": "R² moved: of validation nets moved by all their symmetries",
     "worst_r2": "R² worst: at scales within 10% that change no logit",
 }
+RUNS = " †"  # behind the name of what runs the nets
+RUNS_NOTE = "† runs the nets; all others read weights alone, or what the recipe says"
 NOTE = "* the prediction is constant and ranks nothing; tau is set to 0"
 LITE_NOTE = (
     "Lite: a run on the smallest zoos of the reference, to try that all works; with so few test nets it ranks nothing"
@@ -56,6 +58,7 @@ def legend(cells: pd.DataFrame) -> str:
         else f"not scored: the baseline {BASELINE}, so what the weights add is unknown"
     )
     parts = ["mean±standard deviation over seeds [95% interval over test nets and seeds]"]
+    parts += [RUNS_NOTE] * bool(cells["runs"].any())
     parts += [LITE_NOTE] * bool(cells["lite"].any())
     parts += [gain] * (not told or "gain" in shown(cells))
     parts += [f"{note}: {BASELINE} predicts a constant" for note in sorted(set(cells["gain_note"]) - {""})]
@@ -143,7 +146,7 @@ def _rank(ranking: Ranking, name: str) -> str:
 
 def _name(name: str, first: pd.Series, shown_as: Callable[[str], str]) -> str:
     marks = [*["baseline"] * bool(first["baseline"]), *[first["labels"]] * bool(first["labels"])]
-    return shown_as(name) + "".join(f" ({mark})" for mark in marks)
+    return shown_as(name) + RUNS * bool(first["runs"]) + "".join(f" ({mark})" for mark in marks)
 
 
 def _text(row: pd.Series | None, kind: str) -> str:

@@ -9,6 +9,8 @@ from benchmark.leaderboard.beyond import BEYOND
 from benchmark.leaderboard.columns import (
     CERTIFICATES,
     HEADS,
+    RUNS,
+    RUNS_NOTE,
     about,
     attainable,
     beyond,
@@ -57,14 +59,17 @@ def to_latex(cells: pd.DataFrame) -> str:
     heads = {**SHOWN, **{kind: escape_latex(HEADS[kind]) for kind in CERTIFICATES}}
     kinds = {zoo: [kind for kind in shown(cells, zoo) if kind in heads] for zoo in zoos}
     ends = [*accumulate(map(len, kinds.values()), initial=1)]  # columns before the first zoo's, and up to each
-    baseline = cells.groupby("metanet")["baseline"].first()
+    first = cells.groupby("metanet").first()
     at = {(row["zoo"], row["metanet"]): row for _, row in cells.iterrows()}
     bodies = []
     for kind in (False, True):
         rows = [
-            [name, *(_text(at.get((zoo, name)), metric) for zoo in zoos for metric in kinds[zoo])]
+            [
+                name + RUNS * bool(first.loc[name, "runs"]),
+                *(_text(at.get((zoo, name)), metric) for zoo in zoos for metric in kinds[zoo]),
+            ]
             for name in ranking.names
-            if baseline[name] == kind
+            if first.loc[name, "baseline"] == kind
         ]
         if rows:
             bodies.append("\n".join(" & ".join([escape_latex(row[0]), *row[1:]]) + r" \\" for row in rows))
@@ -93,7 +98,8 @@ def _caption(cells: pd.DataFrame) -> str:
     seeds = "/".join(map(str, sorted(set(cells["seeds"]))))
     baselines = " Below the rule: baselines." if cells["baseline"].any() and not cells["baseline"].all() else ""
     note = r" ${}^{*}$: the prediction is constant and ranks nothing; $\tau$ is set to 0." if cells["constant"].any() else ""
-    said = [f"{text} on some of the zoos" for text in sorted(set(cells["gain_note"]) - {""})]
+    said = [RUNS_NOTE] * bool(cells["runs"].any())
+    said += [f"{text} on some of the zoos" for text in sorted(set(cells["gain_note"]) - {""})]
     said += explained(cells)
     said += [text for text in (ranked(cells).note(cells["zoo"].nunique()), *sorted(set(cells["labels"]) - {""})) if text]
     said.append(attainable(cells))

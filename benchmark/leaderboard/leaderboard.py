@@ -23,6 +23,7 @@ from benchmark.statistics.intervals import Ends, pairs
 from benchmark.statistics.metrics import METRICS, r2
 from benchmark.submissions.submission import Submission
 from metanets.baselines import LEAVES
+from metanets.inputs.table import runs_nets
 from metanets.table import of_the_suite
 
 BASELINE = "trees_hyper_parameters"  # what can be told without the weights: a metanet's gain is over this
@@ -65,6 +66,11 @@ class Result:
         return self.own and ours is not None and ours.baseline
 
     @property
+    def runs(self) -> bool:
+        """Whether it runs the nets that it is to tell of, where others read weights alone."""
+        return runs_nets(self.records[0].metanet.reads)
+
+    @property
     def constant(self) -> bool:
         """Whether a seed predicts the same for every test net."""
         return any(scores.constant for scores in self.scores)
@@ -75,8 +81,8 @@ class Leaderboard:
     """What all records say, derived from their predictions; nothing is taken from a score that a record states.
 
     `cells` has a row for each (task, zoo, metanet): track, the zoo it was fitted on and the one it was tested on, baseline,
-    parameters, COSTS, seeds, nets; each metric's mean and std over seeds (unbiased; NaN for one seed); the 95% interval of
-    R² over test nets and seeds, `r2_low` and `r2_high`; and the `gain` in R² over BASELINE on the same nets, with its
+    `runs` (whether it runs the nets), parameters, COSTS, seeds, nets; each metric's mean and std over seeds (unbiased; NaN
+    for one seed); the 95% interval of R² over test nets and seeds, `r2_low` and `r2_high`; and the `gain` in R² over BASELINE on the same nets, with its
     interval (NaN for BASELINE itself, where it has no record, and where `gain_note` says why there is none); `r2_beyond` and
     `tau_beyond`, what it knows beyond the mean of BASELINE's predictions, with intervals, and NaN where there is no gain.
     `position`: its place among the metanets there, as `positions` has it; NaN for baselines, and on the zoos of a Lite run.
@@ -257,6 +263,7 @@ def _cell(result: Result, told: Numbers, note: str, certificate: Certificate | N
         "lite": is_lite(task.test_zoo.name),
         "metanet": result.label,
         "baseline": result.baseline,
+        "runs": result.runs,
         "parameters": nan if metanet.parameters is None else metanet.parameters,
         **{name: _cost(result, name) for name in COSTS},
         "train_nets": task.nets["train"],

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from benchmark.leaderboard.columns import RUNS
 from benchmark.leaderboard.entries import Key
 from benchmark.leaderboard.leaderboard import BASELINE, Leaderboard, Result
 from benchmark.leaderboard.numbers import positions
@@ -52,6 +53,7 @@ def tracks(board: Leaderboard) -> pd.DataFrame:
     table = pd.concat([part.reindex(counting.columns) for part in parts], axis="columns").rename_axis("metanet")
     once = {result.label for result in board.results if len(result.records) == 1 and not result.baseline}
     table.loc[table.index.isin(once), [name for name in table if name.endswith((" low", " high"))]] = np.nan
+    table["runs"] = board.cells.groupby("metanet")["runs"].first().reindex(table.index).astype(bool)
     return table.sort_values([MEAN, *of_tracks], ascending=False)
 
 
@@ -98,7 +100,7 @@ def _ranks(scores: pd.Series) -> pd.Series:
 
 def in_words(found: pd.DataFrame) -> pd.DataFrame:
     """What `tracks` found as text: the mean and the gain with intervals, each track with the rank among these rows; a dash:
-    there is none.
+    there is none. The names of those that run the nets are marked.
     """
     heads = [name for name in found.columns if f"{name} low" in found.columns and name not in (MEAN, GAIN)]
     words = {"position": [_whole(value) for value in found["position"]]}
@@ -108,7 +110,7 @@ def in_words(found: pd.DataFrame) -> pd.DataFrame:
         words[head] = [_interval(value, low, high, sign) for value, low, high in bounds]
     for head in heads:
         words[head] = [_ranked(*row) for row in zip(found[head], _ranks(found[head]), strict=True)]
-    return pd.DataFrame(words, index=found.index)
+    return pd.DataFrame(words, index=found.index.where(~found["runs"], found.index + RUNS))
 
 
 def _whole(value: float) -> str:

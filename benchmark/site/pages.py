@@ -91,8 +91,8 @@ def _tracks(source: Source) -> dict[str, Any] | None:
         return None
     words, baseline = in_words(found), source.board.cells.groupby("metanet")["baseline"].first()
     rows = [
-        (name, bool(baseline[name]), [(text, found.loc[name, head]) for head, text in words.loc[name].items()])
-        for name in words.index
+        (name, bool(baseline[name]), bool(found.loc[name, "runs"]), [(text, found.loc[name, head]) for head, text in texts])
+        for name, texts in zip(found.index, (row.items() for _, row in words.iterrows()), strict=True)
     ]
     about = {head: TRACKS[head] for head in heads}
     return {"heads": list(words.columns), "rows": rows, "about": about, "not_counted": not_counted(source.board)}
@@ -142,6 +142,7 @@ def _row(name: str, cells: pd.DataFrame, labels: dict[str, str], source: Source,
     return {
         "metanet": name,
         "baseline": found[0]["baseline"],
+        "runs": found[0]["runs"],
         "zoos": [at.get(zoo) for zoo in labels],
         "parameters": sorted({cell["parameters"] for cell in found if cell["parameters"] is not None}),
         "seconds": float(np.mean([cell["seconds"] for cell in found])),

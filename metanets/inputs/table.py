@@ -121,6 +121,11 @@ INPUTS["probes_and_invariant"] = joined("probes", "invariant")
 INPUTS["probes_and_channels"] = joined("probes", "invariant", "channels")
 
 
+def runs_nets(name: str | None) -> bool:
+    """Whether what is read by that name runs the nets; of an input of one's own, None, it is not known and not said."""
+    return name is not None and (found := INPUTS.get(split(name)[0])) is not None and found.runs
+
+
 def input_named(name: str) -> Input:
     """The input of that name in INPUTS, with its mark. Raises ValueError naming the nearest where there is none."""
     plain, mark = split(name)
