@@ -144,7 +144,9 @@ class Estimator:
         kept = np.isfinite(values)
         if kept.sum() < FEWEST:
             raise ValueError(f"{zoo.folder}: {kept.sum()} nets in {split} have a {target}; fitting needs {FEWEST} or more")
-        return Examples(self.metanet.features(nets.only(kept)), values[kept], nets.layout)
+        with mistakes_named():
+            features = self.metanet.features(nets.only(kept))
+        return Examples(features, values[kept], nets.layout)
 
     def _model(self, zoo: Zoo, target: str, nets: tuple[int, int], training: Training | None, fitted: Fitted) -> Model:
         with _named(self.name):

@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 
 from metanets.inputs.batch import Batch
 from metanets.inputs.canonical import marked
+from metanets.inputs.hyper_parameters import without_them
 from metanets.inputs.table import INPUTS, Input, input_named
 from zoo import Nets
 from zoo.nets.layout import Layout
@@ -141,8 +142,8 @@ class Metanet:
         return self.input.read is INPUTS["hyper_parameters"].read
 
     def features(self, nets: Nets) -> Batch:
-        """What it reads of these nets."""
-        return self.input.of(nets)
+        """What it reads of these nets; of their hyper-parameters nothing, unless it `reads_hyper_parameters`."""
+        return self.input.of(nets if self.reads_hyper_parameters else without_them(nets))
 
     def reading(self, mark: str) -> "Metanet":
         """The same, that reads nets in canonical form as this mark says (see `canonical.MARKS`)."""

@@ -17,11 +17,11 @@ LINES = 6  # of the traceback that are shown
 def mistakes_named() -> Iterator[None]:
     """Lets whatever a metanet's own code raises be a MistakeError, with where in that code it was raised.
 
-    What means that the machine is at its end, such as a lack of memory, is left as it is.
+    A lack of memory, which may be no fault of its own, is left as it is.
     """
     try:
         yield
-    except (MistakeError, MemoryError, OSError, torch.OutOfMemoryError):
+    except (MistakeError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(OURS)]

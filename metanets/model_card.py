@@ -41,7 +41,8 @@ def model_release(
     model, tensors = read(folder)
     entries = sum(tensor.numel() for tensor in tensors.values())
     contents: dict[str, Path | bytes] = {name: folder / name for name in (FILE, WEIGHTS)}
-    contents[CARD] = card(model, about, test=test or {}, entries=entries).encode()
+    scores = {name: float(value) for name, value in (test or {}).items()}  # YAML knows no number of numpy's
+    contents[CARD] = card(model, about, test=scores, entries=entries).encode()
     data = {name: file if isinstance(file, bytes) else file.read_bytes() for name, file in sorted(contents.items())}
     data[MANIFEST] = "".join(f"{files.hash_of(content)}  {name}\n" for name, content in data.items()).encode()
     digests = {name: files.hash_of(content) for name, content in data.items()}

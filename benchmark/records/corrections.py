@@ -45,8 +45,8 @@ def corrected(path: Path, *, below: Path) -> Path | None:
     name = told.get("supersedes")
     if not isinstance(name, str) or not corrects(path.parent, name):
         return None
-    old = path.parent.with_name(name)
-    return old if contact_of(old, below=below) == told.get("contact") is not None else None
+    old, contact = path.parent.with_name(name), told.get("contact")
+    return old if contact is not None and contact_of(old, below=below) == contact else None
 
 
 def contact_of(folder: Path, *, below: Path) -> Any:

@@ -23,6 +23,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
@@ -230,9 +231,12 @@ def serve(number: int, *, memory: int | None = None) -> None:
 def _answer(fits: Fits, what: str, given: tuple[Any, ...], named: dict[str, Any]) -> bytes:
     try:
         return json.dumps({"found": getattr(fits, what)(*given, **named)}, default=_plain).encode()
-    except (ValueError, OSError, MemoryError) as error:
-        kind = next((name for name, one in ERRORS.items() if isinstance(error, one)), "OSError")
+    except (ValueError, OSError) as error:
+        kind = next(name for name, one in ERRORS.items() if isinstance(error, one))
         return json.dumps({"error": kind, "text": str(error) or type(error).__name__}).encode()
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        told = f"{fits.metanet}: out of memory; with fewer --workers there is more for each: {error}".removesuffix(": ")
+        return json.dumps({"error": "RuntimeError", "text": told}).encode()
     except Exception:
         told = f"a process that fits metanets failed:\n{traceback.format_exc()}"
         return json.dumps({"error": "RuntimeError", "text": told}).encode()

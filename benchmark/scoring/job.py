@@ -25,7 +25,7 @@ from benchmark.scoring.software import software
 from benchmark.scoring.task import examples_of, task_of
 from benchmark.statistics.derived import Derived, derived
 from metanets import Training
-from metanets.inputs.hyper_parameters import reads_them
+from metanets.inputs.hyper_parameters import reads_them, without_them
 from metanets.reading import nets_of
 from metanets.table import of_the_suite
 from zoo import Nets, Zoo
@@ -123,7 +123,7 @@ def _labelled(zoo: Zoo, test: Zoo, about: About, split: str, job: Job) -> Labell
 
 def _as_read(nets: Nets, about: About) -> Nets:
     """Nets as they are handed over: hyper-parameters to what says that it reads these, and to nothing else."""
-    return nets if reads_them(about.reads) else replace(nets, hyper_parameters=nets.hyper_parameters[[]])
+    return nets if reads_them(about.reads) else without_them(nets)
 
 
 def _fitting(

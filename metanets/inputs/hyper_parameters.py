@@ -1,5 +1,7 @@
 """Hyper-parameters, and nothing: what baselines read."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import torch
@@ -9,7 +11,7 @@ from torch import Tensor
 from metanets.inputs.canonical import split
 from zoo import Nets
 
-HYPER_PARAMETERS = "hyper_parameters"  # the name of this input; no other is given any when metanets are scored
+HYPER_PARAMETERS = "hyper_parameters"  # the name of this input; no other is handed any
 
 
 def hyper_parameters(nets: Nets) -> Float[Tensor, "net feature"]:
@@ -25,6 +27,11 @@ def hyper_parameters(nets: Nets) -> Float[Tensor, "net feature"]:
 def reads_them(reads: str | None) -> bool:
     """Whether what reads the input of this name, None of one without, is handed hyper-parameters."""
     return split(reads or "")[0] == HYPER_PARAMETERS
+
+
+def without_them(nets: Nets) -> Nets:
+    """The nets as they are handed to what does not read hyper-parameters: none is known."""
+    return replace(nets, hyper_parameters=nets.hyper_parameters[[]])
 
 
 def names_read(frame: pd.DataFrame) -> list[str]:

@@ -148,6 +148,11 @@ def test_what_a_card_cannot_say_is_refused(folder, said):
     assert len(str(told.value).splitlines()) == 1
 
 
+def test_scores_may_be_numpys(folder):
+    plain, numpys = (model_release(folder, name="x", test={"r2": half}) for half in (0.5, np.float64(0.5)))
+    assert plain.digests == numpys.digests
+
+
 def test_a_model_of_a_published_zoo_names_its_data_set(folder):
     model, _ = read(folder)
     source = f"hf://datasets/me/two@{'a' * 40}/resnet8-standard"

@@ -118,6 +118,16 @@ def test_a_model_of_the_suite_is_loaded_as_that_and_as_nothing_else(saved):
             load_model(saved[1], other)
 
 
+def reads_recipe(nets):
+    return torch.from_numpy(nets.hyper_parameters[["learning_rate"]].to_numpy("float32"))
+
+
+def test_hyper_parameters_are_handed_to_what_says_that_it_reads_them_alone(made):
+    with pytest.raises(ValueError, match="own:Metanet: KeyError"):
+        Estimator(replace(METANETS["ridge"], reads=reads_recipe)).fit(made)
+    assert Estimator(replace(METANETS["ridge"], reads="hyper_parameters")).fit(made).model.hyper_parameters
+
+
 def chooses(value) -> Metanet:
     def fit(train, validation, *, training, seed, chosen=None):
         return Fitted(lambda x: np.zeros(len(x)), 0, {"value": value}, tensors=lambda: {"none": torch.zeros(1)})

@@ -94,17 +94,18 @@ def test_what_fits_holds_no_label_of_the_test_nets_no_recipe_and_no_way_to_the_z
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ("killed", "was killed (out of memory?); with fewer --workers there is more for each"),
-        ("leaves", "ended by itself, with exit status 3"),
-        ("exits", "ended by itself, with exit status 4"),
-        ("leaves a child", "ended by itself, with exit status 3"),
-        ("hangs up", "does not answer any more: it has closed its connection"),
+        ("needs memory", "out of memory; with fewer --workers there is more for each: 9 TB"),
+        ("killed", "the process that fits it was killed (out of memory?); with fewer --workers there is more for each"),
+        ("leaves", "the process that fits it ended by itself, with exit status 3"),
+        ("exits", "the process that fits it ended by itself, with exit status 4"),
+        ("leaves a child", "the process that fits it ended by itself, with exit status 3"),
+        ("hangs up", "the process that fits it does not answer any more: it has closed its connection"),
     ],
 )
 def test_a_process_that_dies_is_told_with_its_metanet(standard, tmp_path, monkeypatch, how, said):
     monkeypatch.setenv("HOW", how)
     before = psutil.Process().children()
-    with pytest.raises(RuntimeError, match=re.escape(f"prying.py:Leaving: the process that fits it {said}")):
+    with pytest.raises(RuntimeError, match=re.escape(f"prying.py:Leaving: {said}")):
         scored(standard, "Leaving", tmp_path)
     assert not list(tmp_path.rglob("*.json"))
     assert psutil.Process().children() == before
