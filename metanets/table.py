@@ -8,6 +8,7 @@ from metanets.deepsets import DeepSets
 from metanets.dmc.dmc import DMC
 from metanets.fit import by_gradient
 from metanets.forests import EXTRA_TREES
+from metanets.gaussian_process import GAUSSIAN_PROCESS
 from metanets.graphs.dense import RECIPE as NEURAL_GRAPH
 from metanets.graphs.dense import DenseNeuralGraph
 from metanets.hybrid import HYBRID
@@ -49,6 +50,7 @@ METANETS = {
     ),
     "mean": Metanet("nothing", MEAN, baseline=True),
     "trees_hyper_parameters": Metanet("hyper_parameters", fit_trees, baseline=True),
+    "gp_hyper_parameters": Metanet("hyper_parameters", GAUSSIAN_PROCESS, baseline=True),
     "trees_statistics": Metanet("statistics", fit_trees, baseline=True),
     "ridge": Metanet("vector", RIDGE, baseline=True),
     "trees_distance": Metanet("distance", fit_trees, baseline=True),  # of pairs of nets alone

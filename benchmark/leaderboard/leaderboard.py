@@ -83,8 +83,9 @@ class Leaderboard:
     `cells` has a row for each (task, zoo, metanet): track, the zoo it was fitted on and the one it was tested on, baseline,
     `runs` (whether it runs the nets), parameters, COSTS, seeds, nets; each metric's mean and std over seeds (unbiased; NaN
     for one seed); the 95% interval of R² over test nets and seeds, `r2_low` and `r2_high`; and the `gain` in R² over BASELINE
-    on the same nets, with its interval (NaN for BASELINE itself, where it has no record, and where `gain_note` says why there is none); `r2_beyond` and
-    `tau_beyond`, what it knows beyond the mean of BASELINE's predictions, with intervals, and NaN where there is no gain.
+    on the same nets, with its interval (NaN for BASELINE itself, where it has no record, and where `gain_note` says why
+    there is none); `r2_beyond` and `tau_beyond`, what it knows beyond the mean of BASELINE's predictions, with intervals,
+    and NaN where there is no gain.
     `position`: its place among the metanets there, as `positions` has it; NaN for baselines, and on the zoos of a Lite run.
     `tau_without_ties`, `noise_ceiling` and `images` say how much could be known of the zoo (`attainable`). Intervals are NaN
     where a metanet has one seed, which says nothing of how much training differs. `exact` (yes or no), `moved_r2` and

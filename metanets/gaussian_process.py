@@ -1,0 +1,106 @@
+"""A Gaussian process on hyper-parameters: smooth where trees are steps, and it goes on beyond the nets it was fitted to."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+from torch import Tensor
+
+from metanets.fit import validation_r2
+from metanets.metanet import Examples, Fit, Fitted, Predict, Training
+from metanets.mistakes import MistakeError
+from zoo.nets.layout import Layout
+
+MOST = 2048  # nets to fit on: time grows with their third power, and accuracy hardly any more
+FACTOR = 10.0  # positive numbers of which the largest is so many times the smallest are read as their logarithms
+SCALES = (1e-2, 1e3)  # of a number, in its standard deviations: the last says that it does not matter
+NOISE = 0.1  # of the target's variance, to begin with
+
+
+def fit_gaussian_process(
+    train: Examples, validation: Examples, *, training: Training, seed: int, chosen: dict[str, Any] | None = None
+) -> Fitted:
+    """Gaussian process regression with a length scale for each number and noise (Rasmussen and Williams 2006, sections 2.2
+    and 5.1), which maximise the likelihood of the first MOST training nets. Deterministic.
+
+    Numbers that vary by factors, as rates do, are read as logarithms; all are standardised by the training nets. Those that
+    are the same in all training nets are left out.
+    """
+    raw, target = train.features[:MOST].double().numpy(), train.target[:MOST]
+    factors = (raw.min(axis=0) > 0) & (raw.max(axis=0) > FACTOR * raw.min(axis=0))
+    numbers = _logarithms(raw, factors)
+    centre, spread = numbers.mean(axis=0), numbers.std(axis=0)
+    spread[spread <= 1e-9 * np.abs(centre)] = 0.0  # the same in all
+    known = _scaled(numbers, centre, spread)
+    mean, deviation = float(target.mean()), float(target.std())
+    if spread.any() and deviation > 0:
+        kernel = ConstantKernel() * RBF(np.ones(known.shape[1]), SCALES) + WhiteKernel(NOISE)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # a number that does not matter ends at its bound
+            process = GaussianProcessRegressor(kernel).fit(known, (target - mean) / deviation)
+        found = process.kernel_.k1
+        scales, weights = found.k2.length_scale, process.alpha_ * found.k1.constant_value * deviation
+    else:
+        scales, weights = np.ones(known.shape[1]), np.zeros(len(known))
+    arrays = {
+        "factors": factors.astype(np.float64),
+        "centre": centre,
+        "spread": spread,
+        "known": known / scales,
+        "scales": np.atleast_1d(scales),
+        "weights": weights,
+        "mean": np.array([mean]),
+    }
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+    predict = restored_gaussian_process(tensors, ())
+    scored = validation_r2(validation.target, predict(validation.features))
+    return Fitted(predict, parameters=None, chosen={"validation_r2": scored}, tensors=lambda: tensors)
+
+
+def restored_gaussian_process(tensors: dict[str, Tensor], layout: Layout) -> Predict:
+    """What predicts by these tensors: a sum over the known nets. Raises ValueError where they do not belong together."""
+    numbers = tensors["centre"].numel() if "centre" in tensors else 0
+    kept = int((tensors["spread"] != 0).sum()) if "spread" in tensors else 0
+    nets = tensors["weights"].numel() if "weights" in tensors else 0
+    shapes = {
+        "factors": (numbers,),
+        "centre": (numbers,),
+        "spread": (numbers,),
+        "known": (nets, kept),
+        "scales": (kept,),
+        "weights": (nets,),
+        "mean": (1,),
+    }
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items() if tensor.dtype == torch.float64}
+    if found != shapes or tensors.keys() != shapes.keys():
+        raise ValueError(f"its tensors are {', '.join(tensors)}; expected {shapes} in float64")
+    factors, centre, spread, known, scales, weights, mean = (tensors[name].numpy() for name in shapes)
+
+    def predict(features: Float[Tensor, "net feature"]) -> Float[np.ndarray, " net"]:
+        if features.shape[1] != numbers:
+            raise MistakeError(f"these nets have {features.shape[1]} hyper-parameters; it was fitted on {numbers}")
+        own = _scaled(_logarithms(features.double().numpy(), factors != 0), centre, spread) / scales
+        far = np.square(own[:, None] - known[None]).sum(axis=2)
+        return mean + (np.exp(-far / 2) * weights).sum(axis=1)
+
+    return predict
+
+
+def _logarithms(raw: Float[np.ndarray, "net number"], factors: np.ndarray) -> Float[np.ndarray, "net number"]:
+    """The numbers, those with `factors` as logarithms; of nets beyond, what is not positive is as the smallest there is."""
+    return np.where(factors, np.log(np.maximum(raw, np.finfo(np.float32).tiny)), raw)
+
+
+def _scaled(
+    numbers: Float[np.ndarray, "net number"], centre: Float[np.ndarray, " number"], spread: Float[np.ndarray, " number"]
+) -> Float[np.ndarray, "net kept"]:
+    kept = spread != 0
+    return (numbers[:, kept] - centre[kept]) / spread[kept]
+
+
+GAUSSIAN_PROCESS = Fit(fit_gaussian_process, restored_gaussian_process)
