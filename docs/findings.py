@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.analyses.directions import BASELINE, SCORES, directions, read
+from benchmark.analyses.directions import RECIPES, SCORES, directions, read
 from benchmark.leaderboard.leaderboard import leaderboard
 from benchmark.leaderboard.tables import markdown_lines
 from zoo.dataset.figure import Figure
@@ -50,7 +50,7 @@ def gains(cells: pd.DataFrame) -> list[list[str]]:
     for (task, words), family in product(TASKS.items(), FAMILIES):
         here = cells[(cells["task"] == task) & (cells["family"] == family)].set_index("metanet")
         told = [_gain(here.loc[name]) if name in here.index else "–" for name in READERS]
-        rows.append([words, family, f"{here.loc['trees_hyper_parameters', 'r2_mean']:.3f}", *told])
+        rows.append([words, family, f"{here.loc[here['recipe'], 'r2_mean'].iloc[0]:.3f}", *told])
     return rows
 
 
@@ -166,7 +166,7 @@ def _sure(row: pd.Series) -> str:
 
 
 Compared = dict[str, tuple[Path, str, str]]  # in words -> records, and two zoos by name
-PAPER = ("mlp", "dmc", "deepsets", "statnn", BASELINE)  # the paper's four, and the recipe
+PAPER = ("mlp", "dmc", "deepsets", "statnn", RECIPES[0])  # the paper's four, and the recipe
 CIFAR: Compared = {"CIFAR-10": (RESULTS, "cifar10-16px-resnet8-standard", "cifar10-16px-resnet8-w_asymmetric")}
 EQUAL = {  # what is equal in both zoos, in words: the zoos' names
     "all three, normal": ("digits-resnet8-smaller", "digits-stem-trained-init-normal-resnet8-w_asymmetric"),

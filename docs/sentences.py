@@ -28,7 +28,7 @@ PLAIN, BARRIERS, FEW, SHIFT = (
     "test_accuracy,nets=32",
     "test_accuracy,shift=learning_rate",
 )
-RECIPE = "trees_hyper_parameters"
+RECIPE, TREES = "gp_hyper_parameters", "trees_hyper_parameters"
 SURE = "{:.3f} [{:.3f}, {:.3f}]"
 MORE = "more seeds"  # where no number of test nets is enough
 NUMBER = rf"([+-]?[\d,]*\.?\d+|{MORE})"
@@ -79,7 +79,7 @@ class Records:
         told = [row.barriers[name] for name in ("barrier_mid", "barrier_max", "accuracy_barrier_mid")]
         return [float(value or 0) for one in told for value in (one.mean, one.low, one.high)]
 
-    def by_strength(self, zoo: str, metanet: str = RECIPE) -> tuple[float, float]:
+    def by_strength(self, zoo: str, metanet: str = TREES) -> tuple[float, float]:
         """A metanet's R², and the median accuracy of the test nets, of a zoo of data/strength."""
         paths = STRENGTH.glob(f"{zoo}-*/{PLAIN}/{metanet}/seed-*.json")
         frames = [records.read_predictions(path, records.read(path)).query("split == 'test'") for path in paths]

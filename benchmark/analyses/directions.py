@@ -23,7 +23,7 @@ from benchmark.statistics.metrics import Values, kendall_tau, r2
 from benchmark.statistics.taus import Weights
 from zoo.messages import choose, ending_in_words
 
-BASELINE = "trees_hyper_parameters"  # the recipe
+RECIPES = ("gp_hyper_parameters", "trees_hyper_parameters")  # the recipe, by the first of them that has records
 BINS = 10  # of targets, of equal count in both zoos together
 SCORES = {
     "r2": "R²",
@@ -81,7 +81,7 @@ def directions(
     `gain` is the score on `other` less that on `one`, with its 95% interval over test nets (the same of both zoos) and
     seeds; p is that of no gain (`difference_of`). Besides R² and tau: R² where the errors on both are divided by the
     variance of `one`'s targets; R² of nets so weighted that each of BINS of targets holds as many in both zoos, the fewer of
-    the two; and, where both have records of BASELINE, R² and tau beyond it, but of itself. `metanets` None: all in both.
+    the two; and, where both have records of one of RECIPES, R² and tau beyond it. `metanets` None: all in both.
     Raises ValueError on one that they have not, and where less than half of the nets are the same: they have other seeds.
     """
     common = np.intersect1d(one.index, other.index)
@@ -110,8 +110,9 @@ def _tables(zoo: Predicted, name: str, first: Values, weights: Weights, alike: W
     found["r2_same_variance"] = 1 - _errors(weights, true, predicted) / _spread(weights, first)
     with np.errstate(all="ignore"):  # where a resample has no nets in common, it is left out
         found["r2_same_targets"] = 1 - _errors(alike, true, predicted) / _spread(alike, true)
-    if BASELINE in zoo.predicted and name != BASELINE:
-        beyond = tables_beyond(true, predicted, zoo.predicted[BASELINE].mean(axis=0), resamples=resamples)
+    recipe = next((one for one in RECIPES if one in zoo.predicted), None)
+    if recipe is not None and name not in RECIPES:
+        beyond = tables_beyond(true, predicted, zoo.predicted[recipe].mean(axis=0), resamples=resamples)
         found |= dict(zip(("r2_beyond", "tau_beyond"), beyond, strict=True))
     return found
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.leaderboard.beyond import BEYOND, attainable_line
-from benchmark.leaderboard.leaderboard import BASELINE
+from benchmark.leaderboard.leaderboard import RECIPES
 from benchmark.leaderboard.ranking import Ranking, ranked
 
 HEADS = {
@@ -21,8 +21,8 @@ HEADS = {
     "worst_r2": "R² worst",
 }
 KNOWN_BEYOND = {  # what the columns of BEYOND say
-    "r2_beyond": f"R² beyond recipe: squared partial correlation given {BASELINE}, with its sign",
-    "tau_beyond": "tau beyond recipe: of what that baseline leaves, among nets it predicts alike",
+    "r2_beyond": "R² beyond recipe: squared partial correlation given its prediction, with its sign",
+    "tau_beyond": "tau beyond recipe: of what it leaves, among nets it predicts alike",
 }
 CERTIFICATES = {  # what the columns of certificates say of validation nets
     "exact": "exact: no symmetry of permutation or scale moves a prediction",
@@ -51,17 +51,17 @@ def about(cells: pd.DataFrame) -> str:
 
 def legend(cells: pd.DataFrame) -> str:
     """What a board's numbers mean."""
-    told = BASELINE in set(cells["metanet"])
+    recipes = sorted(set(cells.loc[cells["recipe"], "metanet"]))
     gain = (
-        f"gain: in R² over {BASELINE}"
-        if told
-        else f"not scored: the baseline {BASELINE}, so what the weights add is unknown"
+        f"gain: in R² over the recipe, {' or '.join(recipes)}, the better on validation"
+        if recipes
+        else f"not scored: a baseline that reads the recipe ({', '.join(RECIPES)}), so what the weights add is unknown"
     )
     parts = ["mean±standard deviation over seeds [95% interval over test nets and seeds]"]
     parts += [RUNS_NOTE] * bool(cells["runs"].any())
     parts += [LITE_NOTE] * bool(cells["lite"].any())
-    parts += [gain] * (not told or "gain" in shown(cells))
-    parts += [f"{note}: {BASELINE} predicts a constant" for note in sorted(set(cells["gain_note"]) - {""})]
+    parts += [gain] * (not recipes or "gain" in shown(cells))
+    parts += [f"{note}: the recipe predicts a constant" for note in sorted(set(cells["gain_note"]) - {""})]
     parts += [NOTE] * bool(cells["constant"].any())
     parts += explained(cells)
     parts += [note for note in (ranked(cells).note(cells["zoo"].nunique()),) if note]
@@ -153,7 +153,7 @@ def _text(row: pd.Series | None, kind: str) -> str:
     if row is None:
         return ""
     if kind == "gain":
-        if row["gain_note"] and row["metanet"] != BASELINE:
+        if row["gain_note"] and not row["recipe"]:
             return str(row["gain_note"])
         return "" if pd.isna(row["gain"]) else f"{number(row['gain'], '+.3f')}{_bounds(row, 'gain', '+.2f')}"
     if kind in BEYOND:

@@ -26,7 +26,7 @@ from metanets.baselines import LEAVES
 from metanets.inputs.table import runs_nets
 from metanets.table import of_the_suite
 
-BASELINE = "trees_hyper_parameters"  # what can be told without the weights: a metanet's gain is over this
+RECIPES = ("trees_hyper_parameters", "gp_hyper_parameters")  # what can be told without the weights: see `recipe_of`
 NO_GAIN = "no hyper-parameters known"  # where that baseline has nothing to go by, and predicts a constant
 NO_TREES = "too few nets for trees"  # of which it makes no use, even where there are hyper-parameters
 METRIC_NAMES = (*METRICS, "r2_recalibrated")
@@ -82,10 +82,10 @@ class Leaderboard:
 
     `cells` has a row for each (task, zoo, metanet): track, the zoo it was fitted on and the one it was tested on, baseline,
     `runs` (whether it runs the nets), parameters, COSTS, seeds, nets; each metric's mean and std over seeds (unbiased; NaN
-    for one seed); the 95% interval of R² over test nets and seeds, `r2_low` and `r2_high`; and the `gain` in R² over BASELINE
-    on the same nets, with its interval (NaN for BASELINE itself, where it has no record, and where `gain_note` says why
-    there is none); `r2_beyond` and `tau_beyond`, what it knows beyond the mean of BASELINE's predictions, with intervals,
-    and NaN where there is no gain.
+    for one seed); the 95% interval of R² over test nets and seeds, `r2_low` and `r2_high`; whether it is the `recipe` there
+    (`recipe_of`); and the `gain` in R² over the recipe on the same nets, with its interval (NaN for the recipe itself, where
+    there is none, and where `gain_note` says why there is none); `r2_beyond` and `tau_beyond`, what it knows beyond the mean
+    of the recipe's predictions, with intervals, and NaN where there is no gain.
     `position`: its place among the metanets there, as `positions` has it; NaN for baselines, and on the zoos of a Lite run.
     `tau_without_ties`, `noise_ceiling` and `images` say how much could be known of the zoo (`attainable`). Intervals are NaN
     where a metanet has one seed, which says nothing of how much training differs. `exact` (yes or no), `moved_r2` and
@@ -209,6 +209,16 @@ def _grouped(results: tuple[Result, ...]) -> dict[tuple[str, str], list[Result]]
     return found
 
 
+def recipe_of(group: Sequence[Result]) -> Result | None:
+    """What can be told without the weights, of results on one task and zoo: of RECIPES the one better on validation."""
+    told = [result for result in group if result.label in RECIPES]
+    return max(told, key=lambda result: np.nan_to_num(_validation_r2(result), nan=-np.inf), default=None)
+
+
+def _validation_r2(result: Result) -> float:
+    return float(np.mean([scores.validation["r2"] for scores in result.scores]))
+
+
 def _no_gain(baseline: Result | None) -> str:
     """Why there is no gain over this baseline: it predicts a constant, whatever the seed. Empty: there is one."""
     if baseline is None or not all(scores.constant for scores in baseline.scores):
@@ -218,8 +228,8 @@ def _no_gain(baseline: Result | None) -> str:
 
 def _cells(group: list[Result], certificates: Kept) -> list[dict[str, object]]:
     """The cells of all results on one task and zoo."""
-    baseline = next((number for number, result in enumerate(group) if result.label == BASELINE), None)
-    note = _no_gain(None if baseline is None else group[baseline])
+    recipe = recipe_of(group)
+    baseline, note = None if recipe is None else group.index(recipe), _no_gain(recipe)
     found = numbers(
         group[0].target,
         [result.predicted for result in group],
@@ -227,7 +237,10 @@ def _cells(group: list[Result], certificates: Kept) -> list[dict[str, object]]:
         baseline=None if note else baseline,
         placed=[not (result.baseline or is_lite(result.records[0].task.test_zoo.name)) for result in group],
     )
-    return [_cell(one, told, note, _certificate(one, certificates)) for one, told in zip(group, found, strict=True)]
+    return [
+        _cell(one, told, note, _certificate(one, certificates)) | {"recipe": one is recipe}
+        for one, told in zip(group, found, strict=True)
+    ]
 
 
 def _cost(result: Result, name: str) -> float:
@@ -273,7 +286,7 @@ def _cell(result: Result, told: Numbers, note: str, certificate: Certificate | N
         "constant": result.constant,
         **{f"{metric}_mean": means[metric] for metric in METRIC_NAMES},
         **{f"{metric}_std": spreads[metric] for metric in METRIC_NAMES},
-        "validation_r2": float(np.mean([found.validation["r2"] for found in result.scores])),
+        "validation_r2": _validation_r2(result),
         **told,
         "gain_note": note,
         **attainable(task, result.target),

@@ -1,6 +1,6 @@
 """All tasks on one page: tracks, the tasks of one question each, and the mean over tracks that a metanet is ranked by."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from benchmark.leaderboard.columns import RUNS
 from benchmark.leaderboard.entries import Key
-from benchmark.leaderboard.leaderboard import BASELINE, Leaderboard, Result
+from benchmark.leaderboard.leaderboard import Leaderboard, Result, recipe_of
 from benchmark.leaderboard.numbers import positions
 from benchmark.leaderboard.ranking import that_count
 from benchmark.leaderboard.track import TRACKS
@@ -25,7 +25,8 @@ Means = Float[np.ndarray, " _resample"]
 
 def tracks(board: Leaderboard) -> pd.DataFrame:
     """A row a metanet, best first: its `mean` over tracks, `rank` and `position` by it, the `gain` in it over the recipe
-    (BASELINE), and for each track its score and rank there. Scores and gain have 95% intervals, `NAME low` and `NAME high`.
+    (`recipe_of`), and for each track its score and rank there. Scores and gain have 95% intervals, `NAME low` and
+    `NAME high`.
 
     The score of a track is the mean of tau over its tasks and zoos. Not of R²: beyond the nets that a metanet was fitted on,
     as in shift and transfer, R² tells how far its scale is off before it tells anything else, and one prediction far off
@@ -44,8 +45,8 @@ def tracks(board: Leaderboard) -> pd.DataFrame:
     counted = [of for track, of in of_tracks.items() if track not in BESIDE]
     whole = [name for name in counting.columns if counted and all(name in of for of in counted)]
     means = {name: np.mean([of[name] for of in counted], axis=0) for name in whole}
-    recipe = means.get(BASELINE)
-    over = {name: of - recipe for name, of in means.items() if recipe is not None and name != BASELINE}
+    recipe = _of_recipe(board.results, counting, [track for track in of_tracks if track not in BESIDE])
+    over = {name: of - recipe for name, of in means.items() if recipe is not None and not np.array_equal(of, recipe)}
     places = positions([of[:, None] for of in means.values()])
     columns = _columns(MEAN, means).rename(columns={f"{MEAN} rank": "rank"})
     columns["position"] = pd.Series(dict(zip(means, map(float, places), strict=True)), dtype=float)
@@ -79,6 +80,20 @@ def _of_track(results: Mapping[Key, Result], cells: list[tuple[str, str]], names
     """The score of each metanet that has all these cells: first as it is, then on each resample."""
     whole = [name for name in names if all((*cell, name) in results for cell in cells)]
     return {name: np.mean([_means(results[*cell, name]) for cell in cells], axis=0) for name in whole}
+
+
+def _of_recipe(results: Sequence[Result], counting: pd.DataFrame, counted: Sequence[str]) -> Means | None:
+    """The mean over these tracks of what can be told without the weights; None where some task has no such baseline."""
+    groups: dict[tuple[str, str], list[Result]] = {}
+    for result in results:
+        groups.setdefault(result.key[:2], []).append(result)
+    found = []
+    for track in counted:
+        told = [recipe_of(groups[task, zoo]) for one, task, zoo in counting.index if one == track]
+        if None in told:
+            return None
+        found.append(np.mean([_means(result) for result in told if result is not None], axis=0))
+    return np.mean(found, axis=0) if found else None
 
 
 def _means(result: Result) -> Means:

@@ -12,6 +12,7 @@ from metanets.consensus import fit_consensus
 from metanets.deepsets import DeepSets
 from metanets.dmc.dmc import DMC
 from metanets.forests import fit_extra_trees
+from metanets.gaussian_process import fit_gaussian_process
 from metanets.graphs.dense import DenseNeuralGraph
 from metanets.hybrid import fit_hybrid
 from metanets.inputs.canonical import split
@@ -49,6 +50,7 @@ CODE: dict[str, Callable[..., object]] = {  # what says what a metanet is; a lin
     "neural_graph": DenseNeuralGraph,
     "mean": fit_mean,
     "trees_hyper_parameters": fit_trees,
+    "gp_hyper_parameters": fit_gaussian_process,
     "trees_statistics": fit_trees,
     "ridge": fit_ridge,
     "trees_distance": fit_trees,

@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmark.leaderboard.columns import CERTIFICATES, HEADS, number
 from benchmark.leaderboard.latex_csv import to_csv
-from benchmark.leaderboard.leaderboard import BASELINE
+from benchmark.leaderboard.leaderboard import RECIPES
 from benchmark.scoring.software import software
 from benchmark.site import pages as contents
 from benchmark.site.site_data import Source, gathered
@@ -83,7 +83,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "generator": GENERATOR,
         "version": _version(),
-        "baseline_name": BASELINE,
+        "recipes": RECIPES,
         "heads": HEADS,
         "certificates": CERTIFICATES,
     }

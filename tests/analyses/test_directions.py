@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_records import ASYMMETRIC, NETS, STANDARD, put
 
-from benchmark.analyses.directions import BASELINE, BINS, SCORES, Predicted, directions, main, matched, read
+from benchmark.analyses.directions import BINS, RECIPES, SCORES, Predicted, directions, main, matched, read
 from benchmark.statistics.beyond import r2_beyond, tau_beyond
 from benchmark.statistics.intervals import difference_of, weights_of
 from benchmark.statistics.metrics import kendall_tau, r2
@@ -17,7 +17,7 @@ def made(*, nets=50, spread=0.1, noise=0.05, seed=0):
     told = rng.normal(size=nets)
     true = 0.5 + spread * (told + 0.5 * rng.normal(size=nets)).round(1)
     predicted = {name: true + noise * rng.normal(size=(SEEDS, nets)) for name in ("mlp", "statnn")}
-    return Predicted(np.arange(nets), true, {**predicted, BASELINE: np.stack([0.5 + spread * told] * SEEDS)})
+    return Predicted(np.arange(nets), true, {**predicted, RECIPES[1]: np.stack([0.5 + spread * told] * SEEDS)})
 
 
 def slow(zoo, rival, first, name, weights):
@@ -36,7 +36,7 @@ def slow(zoo, rival, first, name, weights):
         lists["r2_same_variance"].append(1 - errors.sum() / total.sum())
         lists["r2_same_targets"].append(1 - np.dot(own, (true - guess) ** 2) / np.dot(own, (true - mean) ** 2))
         if (weights == 1).all():  # on resamples, `tables_beyond` has tests of its own
-            baseline = zoo.predicted[BASELINE].mean(axis=0)
+            baseline = zoo.predicted[RECIPES[1]].mean(axis=0)
             lists["r2_beyond"].append(r2_beyond(true, guess, baseline))
             lists["tau_beyond"].append(tau_beyond(true, guess, baseline))
     return lists
@@ -74,7 +74,7 @@ def test_a_zoo_gains_nothing_over_itself_and_the_recipe_is_not_beyond_itself():
     found = directions(made(), made(), resamples=RESAMPLES)
     assert (found["gain"] == 0).all()
     assert ((found["low"] <= 0) & (found["high"] >= 0)).all()
-    assert found.groupby("metanet").size().to_dict() == {"mlp": 6, "statnn": 6, BASELINE: 4}
+    assert found.groupby("metanet").size().to_dict() == {"mlp": 6, "statnn": 6, RECIPES[1]: 4}
 
 
 def test_only_the_score_that_has_ones_variance_knows_the_scale_of_the_others_targets():

@@ -4,12 +4,13 @@ import sys
 
 import pytest
 from conftest import small
+from made_records import BASELINE
 
 import zoo
 from benchmark.cli import main
 from benchmark.cli.watch import is_over, line, watch
 from benchmark.leaderboard.compare import Comparison, compare
-from benchmark.leaderboard.leaderboard import BASELINE, from_paths
+from benchmark.leaderboard.leaderboard import from_paths
 from benchmark.records import records
 from benchmark.scoring.score import score
 from benchmark.statistics.intervals import difference

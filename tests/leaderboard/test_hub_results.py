@@ -6,11 +6,12 @@ import sys
 import pytest
 import yaml
 from huggingface_hub import DatasetCard, eval_result_entries_to_yaml, parse_eval_result_entries
+from made_records import BASELINE
 from stores import lay_out
 
 from benchmark.cli import main
 from benchmark.leaderboard.hub_results import Published, bibtex, emit, published, record_key, slug, task_id
-from benchmark.leaderboard.leaderboard import BASELINE, leaderboard
+from benchmark.leaderboard.leaderboard import leaderboard
 from benchmark.records import records
 from benchmark.records.corrections import SUBMISSION
 from benchmark.scoring.score import score

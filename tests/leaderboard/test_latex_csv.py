@@ -13,11 +13,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_records import BASELINE
 
 import benchmark
 from benchmark.cli import main
 from benchmark.leaderboard.latex_csv import LATEX, escape_latex, to_csv, to_latex
-from benchmark.leaderboard.leaderboard import BASELINE, from_paths
+from benchmark.leaderboard.leaderboard import from_paths
 from benchmark.records import records
 from benchmark.records.load_results import load_results
 from benchmark.scoring.score import score

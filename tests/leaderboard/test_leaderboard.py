@@ -12,10 +12,11 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from conftest import ROOT, SMALL
+from made_records import BASELINE
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from benchmark.leaderboard.leaderboard import BASELINE, from_paths, leaderboard
+from benchmark.leaderboard.leaderboard import from_paths, leaderboard
 from benchmark.leaderboard.plots import sample_efficiency
 from benchmark.leaderboard.tables import frame_tables, to_markdown, to_table
 from benchmark.records import records

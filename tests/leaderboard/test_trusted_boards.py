@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
-from made_records import ASYMMETRIC, NETS, STANDARD, THIRD, frame_of, put, suite
+from made_records import ASYMMETRIC, BASELINE, NETS, STANDARD, THIRD, frame_of, put, suite
 from rich.console import Console
 
 from benchmark.leaderboard.beyond import BEYOND
@@ -15,7 +15,7 @@ from benchmark.leaderboard.compare import compare
 from benchmark.leaderboard.entries import sorted_out
 from benchmark.leaderboard.hub_results import emit, slug, slugs
 from benchmark.leaderboard.latex_csv import to_csv, to_latex
-from benchmark.leaderboard.leaderboard import BASELINE, NO_GAIN, NO_TREES, NOT_CHECKED, leaderboard
+from benchmark.leaderboard.leaderboard import NO_GAIN, NO_TREES, NOT_CHECKED, leaderboard
 from benchmark.leaderboard.names import label, resembles
 from benchmark.leaderboard.notices import notices
 from benchmark.leaderboard.ranking import ranked
@@ -127,6 +127,15 @@ def test_a_baseline_is_the_suites_own_and_gains_are_over_it_alone(tmp_path):
     assert cells["gain"].isna().all()
     assert cells[[*BEYOND, "r2_beyond_low", "tau_beyond_high"]].isna().all(axis=None)
     assert "beyond recipe" not in to_markdown(leaderboard(tmp_path).boards()[0])
+
+
+def test_the_recipe_is_the_baseline_that_is_better_on_validation(tmp_path):
+    for name, noise in (("trees_hyper_parameters", 0.9), ("gp_hyper_parameters", 0.2), ("statnn", 0.5)):
+        put(tmp_path, name, noise=noise)
+    cells = leaderboard(tmp_path).cells.set_index("metanet")
+    assert cells.index[cells["recipe"]].tolist() == ["gp_hyper_parameters"]
+    expected = cells["r2_mean"] - cells.loc["gp_hyper_parameters", "r2_mean"]
+    np.testing.assert_allclose(cells["gain"].drop("gp_hyper_parameters"), expected.drop("gp_hyper_parameters"))
 
 
 def test_what_is_beyond_the_recipe_is_told_for_every_metanet_but_the_baseline_and_bounded_from_two_seeds_on(tmp_path):

@@ -8,12 +8,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from conftest import ROOT
+from made_records import BASELINE
 
 import zoo
 from benchmark.analyses import certificates
 from benchmark.leaderboard.compare import compare
 from benchmark.leaderboard.hub_results import emit
-from benchmark.leaderboard.leaderboard import BASELINE, from_records, leaderboard
+from benchmark.leaderboard.leaderboard import from_records, leaderboard
 from benchmark.leaderboard.tables import markdown_of
 from benchmark.records import records, version_2
 from benchmark.records.load_results import load_results

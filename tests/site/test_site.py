@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from imported_zoo import foreign
+from made_records import BASELINE
 
 import zoo as zoos
 from benchmark.analyses.certificates import Certificate, Change, keep
 from benchmark.cli import main
-from benchmark.leaderboard.leaderboard import BASELINE, leaderboard
+from benchmark.leaderboard.leaderboard import leaderboard
 from benchmark.leaderboard.names import INSIDE
 from benchmark.records import records
 from benchmark.records.records import Method, Record, Task, ZooReference
