@@ -17,7 +17,6 @@ from metanets.mistakes import MistakeError
 from zoo.nets.layout import Layout
 
 MOST = 2048  # nets to fit on: time grows with their third power, and accuracy hardly any more
-FACTOR = 10.0  # positive numbers of which the largest is so many times the smallest are read as their logarithms
 SCALES = (1e-2, 1e3)  # of a number, in its standard deviations: the last says that it does not matter
 NOISE = 0.1  # of the target's variance, to begin with
 
@@ -28,12 +27,12 @@ def fit_gaussian_process(
     """Gaussian process regression with a length scale for each number and noise (Rasmussen and Williams 2006, sections 2.2
     and 5.1), which maximise the likelihood of the first MOST training nets. Deterministic.
 
-    Numbers that vary by factors, as rates do, are read as logarithms; all are standardised by the training nets. Those that
-    are the same in all training nets are left out.
+    Numbers that are positive in all training nets are read as logarithms, since rates vary by factors; all are standardised
+    by the training nets, and those that are the same in all of them are left out.
     """
     raw, target = train.features[:MOST].double().numpy(), train.target[:MOST]
-    factors = (raw.min(axis=0) > 0) & (raw.max(axis=0) > FACTOR * raw.min(axis=0))
-    numbers = _logarithms(raw, factors)
+    positive = raw.min(axis=0) > 0
+    numbers = _logarithms(raw, positive)
     centre, spread = numbers.mean(axis=0), numbers.std(axis=0)
     spread[spread <= 1e-9 * np.abs(centre)] = 0.0  # the same in all
     known = _scaled(numbers, centre, spread)
@@ -48,7 +47,7 @@ def fit_gaussian_process(
     else:
         scales, weights = np.ones(known.shape[1]), np.zeros(len(known))
     arrays = {
-        "factors": factors.astype(np.float64),
+        "positive": positive.astype(np.float64),
         "centre": centre,
         "spread": spread,
         "known": known / scales,
@@ -68,7 +67,7 @@ def restored_gaussian_process(tensors: dict[str, Tensor], layout: Layout) -> Pre
     kept = int((tensors["spread"] != 0).sum()) if "spread" in tensors else 0
     nets = tensors["weights"].numel() if "weights" in tensors else 0
     shapes = {
-        "factors": (numbers,),
+        "positive": (numbers,),
         "centre": (numbers,),
         "spread": (numbers,),
         "known": (nets, kept),
@@ -79,21 +78,21 @@ def restored_gaussian_process(tensors: dict[str, Tensor], layout: Layout) -> Pre
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items() if tensor.dtype == torch.float64}
     if found != shapes or tensors.keys() != shapes.keys():
         raise ValueError(f"its tensors are {', '.join(tensors)}; expected {shapes} in float64")
-    factors, centre, spread, known, scales, weights, mean = (tensors[name].numpy() for name in shapes)
+    positive, centre, spread, known, scales, weights, mean = (tensors[name].numpy() for name in shapes)
 
     def predict(features: Float[Tensor, "net feature"]) -> Float[np.ndarray, " net"]:
         if features.shape[1] != numbers:
             raise MistakeError(f"these nets have {features.shape[1]} hyper-parameters; it was fitted on {numbers}")
-        own = _scaled(_logarithms(features.double().numpy(), factors != 0), centre, spread) / scales
+        own = _scaled(_logarithms(features.double().numpy(), positive != 0), centre, spread) / scales
         far = np.square(own[:, None] - known[None]).sum(axis=2)
         return mean + (np.exp(-far / 2) * weights).sum(axis=1)
 
     return predict
 
 
-def _logarithms(raw: Float[np.ndarray, "net number"], factors: np.ndarray) -> Float[np.ndarray, "net number"]:
-    """The numbers, those with `factors` as logarithms; of nets beyond, what is not positive is as the smallest there is."""
-    return np.where(factors, np.log(np.maximum(raw, np.finfo(np.float32).tiny)), raw)
+def _logarithms(raw: Float[np.ndarray, "net number"], positive: np.ndarray) -> Float[np.ndarray, "net number"]:
+    """The numbers, those that are `positive` as logarithms; what is not, of nets beyond, is as the smallest that there is."""
+    return np.where(positive, np.log(np.maximum(raw, np.finfo(np.float32).tiny)), raw)
 
 
 def _scaled(
