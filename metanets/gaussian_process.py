@@ -91,7 +91,7 @@ def restored_gaussian_process(tensors: dict[str, Tensor], layout: Layout) -> Pre
 
 
 def _logarithms(raw: Float[np.ndarray, "net number"], positive: np.ndarray) -> Float[np.ndarray, "net number"]:
-    """The numbers, those that are `positive` as logarithms; what is not, of nets beyond, is as the smallest that there is."""
+    """The numbers, those that are `positive` as logarithms; what is not, beyond, is as the smallest there is."""
     return np.where(positive, np.log(np.maximum(raw, np.finfo(np.float32).tiny)), raw)
 
 
