@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.analyses.directions import RECIPES, SCORES, directions, read
+from benchmark.analyses.directions import SCORES, directions, read
 from benchmark.leaderboard.leaderboard import leaderboard
 from benchmark.leaderboard.tables import markdown_lines
+from metanets.table import RECIPES
 from zoo.dataset.figure import Figure
 from zoo.dataset.plots import save
 

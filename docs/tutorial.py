@@ -65,13 +65,13 @@ for z in zoos:
 
 # %% [markdown]
 # Next to nothing of standard nets, and most of W-asymmetric ones. The channels of a standard net can stand in any order: two
-# nets that compute the same have quite different vectors. Fixed entries take that freedom away.
+# nets that compute the same have quite different vectors. Where some entries are fixed, vectors can be compared.
 
 # %% [markdown]
 # ## More than the recipe?
 #
 # How a net was trained says much of how good it is, without a look at its weights. So the demo has scored metanets beside
-# trees on the hyper-parameters alone.
+# two baselines that read the hyper-parameters alone: trees, and a Gaussian process, which is the better one here.
 
 # %%
 board = mz.leaderboard(demo / "results")
@@ -83,18 +83,18 @@ board.cells.pivot(index="metanet", columns="family", values="r2_mean").sort_valu
 
 # %%
 for metanet in ("statnn", "probe_and_weights"):
-    for comparison in mz.compare(metanet, "trees_hyper_parameters", demo / "results"):
+    for comparison in mz.compare(metanet, "gp_hyper_parameters", demo / "results"):
         print(comparison.sentence(), end="\n\n")
 
 # %% [markdown]
 # ## With few nets
 #
-# From 256 training nets trees learn the recipe well. What if there are only 16, or 32?
+# From 256 training nets the recipe is learnt well. What if there are only 16, or 32?
 
 # %%
 few = mz.score(
     zoos,
-    ["probe_and_weights", "trees_channels", "trees_hyper_parameters"],
+    ["probe_and_weights", "trees_channels", "trees_hyper_parameters", "gp_hyper_parameters"],
     out=demo / "few",
     baselines=False,
     seeds=3,
@@ -103,18 +103,18 @@ few = mz.score(
 sample_efficiency(few.board.cells)
 
 # %% [markdown]
-# How far each is above the recipe, with the 95% interval over test nets and seeds:
+# How far each is above the Gaussian process, with the 95% interval over test nets and seeds:
 
 # %%
-cells = few.board.cells.query("metanet != 'trees_hyper_parameters'")
+cells = few.board.cells.query("not baseline")
 low, high = (cells[name].map("{:+.2f}".format) for name in ("gain_low", "gain_high"))
 cells = cells.assign(gain=cells["gain"].map("{:+.2f}".format) + " [" + low + ", " + high + "]")
 cells.pivot(index=["family", "train_nets"], columns="metanet", values="gain")
 
 # %% [markdown]
-# From 256 nets trees know the recipe well, and weights add less to it, as seen above. From few nets they add more: a net
-# shows in its weights what it has become, while trees must learn from examples what a recipe leads to. So a score needs this
-# baseline beside it, and tasks on which the recipe does not know it all already.
+# What weights add hangs on the baseline. Over trees both would gain from 16 nets on, since trees need many examples; a
+# smooth function of the recipe needs few, and over that only `probe_and_weights` gains, on standard nets. So a score needs
+# the best baseline beside it that there is, and tasks on which the recipe cannot know it all.
 #
 # ## Where to go on
 #

@@ -57,6 +57,9 @@ METANETS = {
 }
 
 
+RECIPES = ("gp_hyper_parameters", "trees_hyper_parameters")  # what can be told without the weights, the better first
+
+
 def fitting(*, pairs: bool, sizes: bool = False) -> list[str]:
     """The metanets for tasks on nets, or on pairs of nets; with `sizes` those that take features behind their own."""
     found = {name: metanet.input for name, metanet in METANETS.items()}

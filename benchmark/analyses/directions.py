@@ -21,9 +21,9 @@ from benchmark.statistics.beyond import tables_beyond
 from benchmark.statistics.intervals import Predictions, Table, difference_of, resampled, weights_of
 from benchmark.statistics.metrics import Values, kendall_tau, r2
 from benchmark.statistics.taus import Weights
+from metanets.table import RECIPES
 from zoo.messages import choose, ending_in_words
 
-RECIPES = ("gp_hyper_parameters", "trees_hyper_parameters")  # the recipe, by the first of them that has records
 BINS = 10  # of targets, of equal count in both zoos together
 SCORES = {
     "r2": "R²",

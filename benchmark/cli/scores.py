@@ -260,7 +260,7 @@ def demo(
     workers: WorkersOption = None,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Do it all on the embedded digits: two zoos, ten metanets and baselines, leaderboard, pictures, a site."""
+    """Do it all on the embedded digits: two zoos, eleven metanets and baselines, leaderboard, pictures, a site."""
     from benchmark.cli.demo import NETS, demo
 
     begun = time.monotonic()

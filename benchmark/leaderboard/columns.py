@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from benchmark.leaderboard.beyond import BEYOND, attainable_line
-from benchmark.leaderboard.leaderboard import RECIPES
 from benchmark.leaderboard.ranking import Ranking, ranked
+from metanets.table import RECIPES
 
 HEADS = {
     "r2": "R²",
@@ -53,7 +53,7 @@ def legend(cells: pd.DataFrame) -> str:
     """What a board's numbers mean."""
     recipes = sorted(set(cells.loc[cells["recipe"], "metanet"]))
     gain = (
-        f"gain: in R² over the recipe, {' or '.join(recipes)}, the better on validation"
+        f"gain: in R² over the recipe, {', '.join(recipes)}"
         if recipes
         else f"not scored: a baseline that reads the recipe ({', '.join(RECIPES)}), so what the weights add is unknown"
     )

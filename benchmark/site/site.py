@@ -18,12 +18,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmark.leaderboard.columns import CERTIFICATES, HEADS, number
 from benchmark.leaderboard.latex_csv import to_csv
-from benchmark.leaderboard.leaderboard import RECIPES
 from benchmark.scoring.software import software
 from benchmark.site import pages as contents
 from benchmark.site.site_data import Source, gathered
 from benchmark.site.svg import slug
 from benchmark.site.unchanged import GENERATOR
+from metanets.table import RECIPES
 from zoo.storage import files
 
 TEMPLATES = Path(__file__).parent / "templates"

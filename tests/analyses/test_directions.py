@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from made_records import ASYMMETRIC, NETS, STANDARD, put
 
-from benchmark.analyses.directions import BINS, RECIPES, SCORES, Predicted, directions, main, matched, read
+from benchmark.analyses.directions import BINS, SCORES, Predicted, directions, main, matched, read
 from benchmark.statistics.beyond import r2_beyond, tau_beyond
 from benchmark.statistics.intervals import difference_of, weights_of
 from benchmark.statistics.metrics import kendall_tau, r2
+from metanets.table import RECIPES
 
 SEEDS, RESAMPLES = 2, 12
 

@@ -129,9 +129,12 @@ def test_a_baseline_is_the_suites_own_and_gains_are_over_it_alone(tmp_path):
     assert "beyond recipe" not in to_markdown(leaderboard(tmp_path).boards()[0])
 
 
-def test_the_recipe_is_the_baseline_that_is_better_on_validation(tmp_path):
-    for name, noise in (("trees_hyper_parameters", 0.9), ("gp_hyper_parameters", 0.2), ("statnn", 0.5)):
+def test_the_recipe_is_the_gaussian_process_and_trees_where_there_is_none(tmp_path):
+    for name, noise in (("trees_hyper_parameters", 0.9), ("statnn", 0.5)):
         put(tmp_path, name, noise=noise)
+    cells = leaderboard(tmp_path).cells.set_index("metanet")
+    assert cells.index[cells["recipe"]].tolist() == ["trees_hyper_parameters"]
+    put(tmp_path, "gp_hyper_parameters", noise=0.2)
     cells = leaderboard(tmp_path).cells.set_index("metanet")
     assert cells.index[cells["recipe"]].tolist() == ["gp_hyper_parameters"]
     expected = cells["r2_mean"] - cells.loc["gp_hyper_parameters", "r2_mean"]
