@@ -209,7 +209,8 @@ def _run_all(jobs: list[Job], fitters: Fitters, workers: int, report: Callable[[
     if len(failed) == 1:
         raise failed[0]
     if failed:
-        raise ValueError("\n  ".join([f"{len(failed)} of {len(jobs)} jobs failed:", *map(str, failed)]))
+        kind = type(failed[0]) if len(set(map(type, failed))) == 1 else ValueError
+        raise kind("\n  ".join([f"{len(failed)} of {len(jobs)} jobs failed:", *map(str, failed)]))
     return paths
 
 
