@@ -50,7 +50,7 @@ class Model:
 
     `layout` has the shape of each tensor of the nets that it reads, in order, and `trained_sha256` tells which of their
     entries were trained. `hyper_parameters` are named where it reads them, `NAME = WORD` each word of one that has words.
-    `code_sha256` is of a user's own class.
+    `code_sha256` is of the source of a user's own class, and not of its file, which records name.
     """
 
     metanet: Line

@@ -76,20 +76,20 @@ def _release_of(folders: list[Path], results: Path | None, **said: Any) -> "Rele
         if len(folders) > 1:
             raise ValueError(f"{models[0]} is a fitted metanet, which is published by itself; found {len(folders)} folders")
         test = scores_of(models[0], records)
-        _say_whether(records, bool(test))
+        _say_whether(records, bool(test), "of this very fit: its metanet, seed, target, zoo and what was chosen")
         return model_release(models[0], test=test, **said)
     opened = [zoo.open(folder) for folder in folders]
     for one in opened:
         for line in one.left_aside:
             say(f"{one.folder}: derived columns that are not published: {line}")
     scores = markdown_of(records, {one.manifest_sha256 for one in opened})
-    _say_whether(records, bool(scores))
+    _say_whether(records, bool(scores), "of what is published")
     return release(folders, scores=scores, **said)
 
 
-def _say_whether(records: Path, scored: bool) -> None:
+def _say_whether(records: Path, scored: bool, of: str) -> None:
     if not scored:
-        say(f"{records}: no records of what is published; the card has no scores on test nets")
+        say(f"{records}: no records {of}; the card has no scores on test nets")
 
 
 @command("Travel", example="fetch hf://datasets/ME/digits --config digits-resnet8-standard --out zoos/fetched")
@@ -136,7 +136,9 @@ def import_(
 ) -> None:
     """Bring a zoo that others trained, or a folder of your own nets, into this format."""
     import zoo
+    from benchmark.scoring.task import FEWEST
     from zoo.importers.import_zoo import import_zoo
+    from zoo.spec.columns import SPLITS
     from zoo.spec.imported import Imported, lines_of
 
     options = {}
@@ -145,12 +147,16 @@ def import_(
         if not equals:
             raise typer.BadParameter(f"--set takes NAME=VALUE; found {setting!r}")
         options[option.strip()] = value.strip()
-    with stoppable():
+    with stoppable("nothing is kept; the same command begins anew"):
         import_zoo(kind, path, out, options=options)
     made = zoo.open(out)
     for line in lines_of(made.spec) if isinstance(made.spec, Imported) else ():
         say(line)
-    say(f"{out}: {len(made)} nets of {made.blueprint.trained.numel():,} weights")
+    counts = made.columns["split"].value_counts()
+    splits = ", ".join(f"{counts.get(split, 0)} {split}" for split in SPLITS)
+    say(f"{out}: {len(made)} nets of {made.blueprint.trained.numel():,} weights ({splits})")
+    if lacking := [split for split in SPLITS if counts.get(split, 0) < FEWEST]:
+        say(f"scoring needs {FEWEST} or more nets of each split, and has fewer of {' and '.join(lacking)}: import more nets")
 
 
 @command("Travel", example="vet zoos/fetched")

@@ -59,8 +59,9 @@ def submit(
     from benchmark.records import records
     from benchmark.reference.lite import is_lite
     from benchmark.submissions.submission import submission
-    from benchmark.submissions.submit import submit
+    from benchmark.submissions.submit import groups, submit
 
+    groups(paths)  # raises where there are none: what is asked for first
     about = submission(
         code_url=code,
         commit=commit or _head(paths),
@@ -158,7 +159,7 @@ def verify_submission(
 
     say("This runs the submitter's code as you, with limits, an empty HOME and no token variables, and in no sandbox.")
     limits = Limits(seconds or LIMITS.seconds, memory * 10**9 if memory else LIMITS.memory)
-    with stoppable():
+    with stoppable("reports that are written are kept; the same command runs all again, --seed and fewer folders only some"):
         found = rerun(folders, zoos, metanet=metanet, seeds=seed or (), limits=limits, device=device, by=by, report=say)
     for one in found:
         tier = f"; verified, as {one.verified} says" if one.verified else ""

@@ -108,6 +108,8 @@ def score(
         )
     print_board(from_paths(paths), "terminal")
     console.print(f"{len(paths)} records under {out}")
+    if len([*out.glob("**/seed-*.json")]) > len(paths):
+        say(f"metazoo leaderboard {out} shows them beside the others there")
 
 
 @command("Scores", example="symmetry zoos/standard --metanet statnn --metanet ridge --out results")

@@ -157,12 +157,12 @@ def overrides(settings: list[str], nets: int | None, seed: int | None) -> dict[s
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
-    """Ends the command on Ctrl-C with a word on how to go on, and exit code 130."""
+def stoppable(then: str = "what is finished is kept, and the same command goes on from there") -> Iterator[None]:
+    """Ends the command on Ctrl-C with a word on what the same command does `then`, and exit code 130."""
     try:
         yield
     except KeyboardInterrupt:
-        console.print("stopped; what is finished is kept, and the same command goes on from there")
+        console.print(f"stopped; {then}")
         raise typer.Exit(130) from None
 
 

@@ -110,7 +110,9 @@ def published(
         raise ValueError(f"{release} is {own} on the hub, and not {repository}: leave the repository out")
     repository = repository or own
     if repository is None:
-        raise ValueError(f"{release} does not tell what it is called on the hub: give its repository, USER/NAME")
+        raise ValueError(
+            f"{release} does not tell what it is called on the hub: give its repository, --repository USER/NAME"
+        )
     if not re.fullmatch(REPOSITORY, repository):
         raise ValueError(f"{repository!r} is no data set of the hub; expected USER/NAME, of letters, digits and . _ -")
     configs = configs_of(str(release))

@@ -17,6 +17,7 @@ from zoo.dataset.figure import Figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+OUTSIDE, RED = "prediction outside the panel", "tab:red"
 ACROSS = 4  # panels in a line: what can be read at the width of a README
 
 
@@ -49,6 +50,9 @@ def predicted_against_true(found: Sequence[Stored], zoo_folders: list[Path]) -> 
             axes.set_ylabel(f"{opened[digest].spec.family}\npredicted", fontsize="small")
         first += lines[digest]
     figure.supxlabel(f"true {found[0].record.task.target.replace('_', ' ')}", fontsize="small")
+    if any(OUTSIDE in axes.get_legend_handles_labels()[1] for axes in panels.flat):
+        marks = panels[0, 0].scatter([], [], marker="^", s=22, color=RED)
+        figure.legend([marks], [OUTSIDE], loc="outside lower right", fontsize="small", frameon=False, borderpad=0)
     return figure
 
 
@@ -65,7 +69,16 @@ def _panel(axes: "Axes", name: str, seeds: Sequence[Stored]) -> None:
     inside = (predicted >= low) & (predicted <= high)
     axes.scatter(true[inside], predicted[inside], s=7, alpha=0.6, linewidths=0)
     for marker, place, some in (("v", low, predicted < low), ("^", high, predicted > high)):
-        axes.scatter(true[some], np.full(some.sum(), place), marker=marker, s=22, color="tab:red", clip_on=False, zorder=3)
+        axes.scatter(
+            true[some],
+            np.full(some.sum(), place),
+            marker=marker,
+            s=22,
+            color=RED,
+            clip_on=False,
+            zorder=3,
+            label=OUTSIDE if some.any() else None,
+        )
     scores = [derived(one.frame).test for one in seeds]
     r2, tau = (float(np.mean([one[metric] for one in scores])) for metric in ("r2", "tau"))
     axes.set_title(f"{name}\nR² {r2:.2f}, tau {tau:.2f}", fontsize="medium")

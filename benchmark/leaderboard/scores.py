@@ -1,9 +1,11 @@
 """Scoring from Python: one zoo or many, one metanet or many, by name or as they are; and the board of what came of it."""
 
+import inspect
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from io import StringIO
 from pathlib import Path
 from shutil import get_terminal_size
@@ -18,13 +20,15 @@ from benchmark.scoring import score as scoring
 from benchmark.scoring.find import code_of_object
 from benchmark.scoring.fit import Own
 from benchmark.scoring.readable import unreadable
-from metanets import METANETS, Estimator
+from metanets import METANETS, Estimator, Training
 from metanets.fit import LOG
 from metanets.own import metanet_of, own_name
 from metanets.table import fitting
 from zoo import Zoo
+from zoo.messages import unknown
 
-NOT_OF_BASELINES = ("canonical", "own")  # options that are of the metanets asked for alone
+NOT_OPTIONS = ("zoo_folders", "metanets", "target", "out", "own")  # of `scoring.score`, but given here otherwise
+NOT_OF_BASELINES = ("canonical",)  # options that are of the metanets asked for alone
 
 
 class Scores(list[Path]):
@@ -60,9 +64,20 @@ def score(
     `path/to/file.py:NAME`, `all`), an `nn.Module` class, a regressor of scikit-learn's kind, a `Metanet` or an `Estimator`;
     several are a list, or a dict by names of one's own. What is no name is fitted in this process. The target is by default
     `test_accuracy`, or the first that was measured. Records go to `out`, or to a new temporary folder, which stays where all
-    went well: it is the result's `folder`, and the caller's to delete. `options` are those of
-    `benchmark.scoring.score.score`, and what it raises is raised. Without `report` the logger `metazoo` gets its lines.
+    went well: it is the result's `folder`, and the caller's to delete.
+
+    `options` are those of `benchmark.scoring.score.score`, most of all:
+
+    - `seeds=5`: how many, from 0 on; `workers=1`: processes
+    - `training=mz.Training(epochs=10, batch=32)`: how metanets are trained; defaults are a recipe's or the paper's
+    - `inputs="all"`: fixed entries of nets are read too; `canonical=True`: nets in canonical form
+    - `transfer=True`, `test_zoos=[...]`, `shift="learning_rate"`, `train_nets=[64]`, `pairs=900`: other tasks
+    - `overwrite=True`: records that are there are made anew
+    - `report=print`: gets each line on how far it is; without it the logger `metazoo` does
+
+    What that raises is raised, and TypeError where there is no such option.
     """
+    _check_options(options)
     options.setdefault("report", LOG.info)
     folders = _folders(zoos)
     target = target or zoo.open(folders[0]).headline or "test_accuracy"
@@ -75,6 +90,17 @@ def score(
             kept = {name: value for name, value in options.items() if name not in NOT_OF_BASELINES}
             others = scoring.score(folders, controls, target, out=folder, **kept)
         return Scores(paths, folder, from_paths([*dict.fromkeys([*paths, *others])]))
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    """Raises TypeError on one that there is not, with the nearest, or where it belongs."""
+    taken = [name for name in inspect.signature(scoring.score).parameters if name not in NOT_OPTIONS]
+    of_training = {field.name for field in fields(Training)}
+    for name, value in options.items():
+        if name not in taken and name in of_training:
+            raise TypeError(f"{name} is a setting of training: give training=mz.Training({name}={value!r})")
+        if name not in taken:
+            raise TypeError(unknown("option", name, taken))
 
 
 @contextmanager

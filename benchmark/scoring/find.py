@@ -46,10 +46,14 @@ def object_named(name: str) -> Any:
     """What `package.module:NAME` or `path/to/file.py:NAME` names. Raises ValueError where it cannot be imported."""
     module, _, attribute = name.rpartition(":")
     try:
-        return getattr(_imported(module), attribute)
+        home = _imported(module)
+        if hasattr(home, attribute):
+            return getattr(home, attribute)
     except (Exception, SystemExit) as error:  # whatever the user's own code raises
         kind = "" if isinstance(error, ImportError | AttributeError | OSError) else f"{type(error).__name__}: "
         raise ValueError(f"cannot import metanet {name!r}: {kind}{error}") from error
+    own = [other for other, value in vars(home).items() if getattr(value, "__module__", None) == home.__name__]
+    raise ValueError(f"cannot import metanet {name!r}: {module}: {unknown('name', attribute, own)}")
 
 
 def names_of(metanets: Iterable[str], mark: str = "", *, pairs: bool = False) -> list[str]:

@@ -178,7 +178,14 @@ class Fitters:
             return
         owner = metanet if ":" in metanet else ""
         fitter = self._taken(owner)
-        yield fitter
+        try:
+            yield fitter
+        except BaseException:
+            with self.lock:
+                if fitter in self.all:
+                    self.all.remove(fitter)
+                    fitter.close()
+            raise
         with self.lock:
             self.idle.append((owner, fitter))
 
@@ -186,8 +193,8 @@ class Fitters:
         """Ends all processes."""
         with self.lock:
             self.closed = True
-            for fitter in self.all:
-                fitter.close()
+            while self.all:
+                self.all.pop().close()
 
     def _taken(self, owner: str) -> Any:
         with self.lock:

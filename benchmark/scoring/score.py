@@ -29,6 +29,13 @@ from zoo.messages import duration
 from zoo.symmetry import group_of
 from zoo.training import machine
 
+FAILURES = (
+    ValueError,
+    FileExistsError,
+    RuntimeError,
+)  # a metanet's mistake, a record that differs, a process that was killed
+TELLING = 3  # jobs at least that tell how long the others take
+
 
 def score(
     zoo_folders: Sequence[Path | str],
@@ -60,7 +67,8 @@ def score(
     they are fitted in it, and their records do not say that fitting and scoring were kept apart.
     Records that exist are kept, unless `overwrite`; so a stopped run goes on where it was. The result does not depend on
     `workers`. Raises ValueError on a zoo that is damaged, too small, without the target, or that a metanet cannot read,
-    before anything is trained, and RuntimeError where a process that fits was killed.
+    before anything is trained, and RuntimeError where a process that fits was killed. A metanet that fails later, as a
+    user's own may, keeps no other from its records: its error is raised at the end.
     """
     end_if_starting()
     out, asked = Path(out).expanduser(), [Path(folder).expanduser() for folder in zoo_folders]
@@ -162,9 +170,9 @@ def _check_names(names: dict[str, None], fitters: Fitters) -> None:
 def _run_all(jobs: list[Job], fitters: Fitters, workers: int, report: Callable[[str], None]) -> list[Path]:
     """Runs the jobs, so many at a time, and says what came of each and how long the rest will take, by those that are done.
 
-    At the first error the others are ended.
+    Where one fails the others go on, and the error is raised at the end.
     """
-    places, paths = SimpleQueue[str](), list[Path]()
+    places, paths, failed = SimpleQueue[str](), list[Path](), list[Exception]()
     for place in machine.spread(jobs[0].training.device, workers):
         places.put(place)
 
@@ -177,19 +185,46 @@ def _run_all(jobs: list[Job], fitters: Fitters, workers: int, report: Callable[[
             places.put(place)
 
     with ThreadPoolExecutor(workers) as pool:
-        pending = [pool.submit(run_one, job) for job in jobs]
+        pending = {pool.submit(run_one, job): job for job in jobs}
         try:
             begun = time.monotonic()
             for done, future in enumerate(as_completed(pending), 1):
-                paths += future.result()
-                last = records.stored(paths[-1], below=jobs[0].out)
-                task, test = last.record.task, derived(last.frame).test
-                scores = f"{last.record.metanet.name}: R² {test['r2']:.3f}, tau {test['tau']:.3f}"
-                left = duration((time.monotonic() - begun) / done * (len(pending) - done))
-                rest = f" ({done} of {len(pending)}; about {left} left)" if done < len(pending) else ""
-                report(f"{task.zoo.name}, {task.name()}, {scores}{rest}")
+                rest = _rest(done, len(jobs), time.monotonic() - begun)
+                try:
+                    paths += future.result()
+                except FAILURES as error:
+                    if isinstance(error, OSError) and error.errno:
+                        raise  # the folder's
+                    failed.append(error)
+                    if rest:
+                        report(f"{name_of(pending[future].metanet)} failed, the others go on{rest}")
+                else:
+                    report(f"{_came(paths[-1], jobs[0].out)}{rest}")
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             fitters.close()
             raise
+    if failed and paths:
+        report(f"the records of the others are kept; `metazoo leaderboard {jobs[0].out}` shows them")
+    if len(failed) == 1:
+        raise failed[0]
+    if failed:
+        kind = type(failed[0]) if len(set(map(type, failed))) == 1 else ValueError
+        raise kind("\n  ".join([f"{len(failed)} of {len(jobs)} jobs failed:", *map(str, failed)]))
     return paths
+
+
+def _came(path: Path, out: Path) -> str:
+    """What came of a job, by one of its records."""
+    last = records.stored(path, below=out)
+    task, test = last.record.task, derived(last.frame).test
+    return f"{task.zoo.name}, {task.name()}, {last.record.metanet.name}: R² {test['r2']:.3f}, tau {test['tau']:.3f}"
+
+
+def _rest(done: int, jobs: int, seconds: float) -> str:
+    """How many jobs are done and how long the rest will take, which differ much: the first few tell nothing of it."""
+    if done == jobs:
+        return ""
+    told = done >= TELLING and done * 10 >= jobs
+    left = f"; about {duration(seconds / done * (jobs - done))} left" if told else ""
+    return f" ({done} of {jobs}{left})"

@@ -1,5 +1,6 @@
 """Submissions: who stands behind the records of one metanet on one task, from which code."""
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +19,7 @@ def words(longest: int) -> Any:
     return Field(min_length=1, max_length=longest, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$")
 
 
+COMMIT = "^[0-9a-f]{40}$"
 NONE = "none"  # the statement that nothing else was learned from
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$")]
 
@@ -35,7 +37,7 @@ class Submission:
 
     schema: Literal["metazoo-submission-1"]
     code_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9][^\s<>\"'@\\]{0,499}$")]
-    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    commit: Annotated[str, Field(pattern=COMMIT)]
     contact: Annotated[str, words(200)]
     citation: Annotated[str, words(5000)]  # free text or BibTeX
     hardware: Annotated[str, words(500)]
@@ -58,6 +60,8 @@ _SUBMISSION = TypeAdapter(Submission).validate_json
 
 def submission(**fields: object) -> Submission:
     """A submission of these fields, for today unless they say otherwise. Raises ValueError naming the fields at fault."""
+    if not re.fullmatch(COMMIT, commit := str(fields.get("commit"))):
+        raise ValueError(f"commit: found {commit!r}, expected 40 hexadecimal digits, as `git rev-parse HEAD` prints them")
     plain = {
         "schema": "metazoo-submission-1",
         "hardware": "not given",

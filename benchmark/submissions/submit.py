@@ -74,6 +74,8 @@ def groups(paths: Sequence[Path], report: Callable[[str], None] = lambda line: N
     found: dict[Path, dict[Path, None]] = {}  # each file once, however often it is given
     asked = set[Path]()
     for path in paths:
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: no such file or folder; give records, or a folder that holds them")
         whole = path.is_dir() and not any(path.glob(SEEDS))
         for file in sorted(path.glob(f"**/{SEEDS}")) if whole else sorted(path.glob(SEEDS)) if path.is_dir() else [path]:
             found.setdefault(file.parent, {})[file] = None

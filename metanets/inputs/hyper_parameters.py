@@ -21,7 +21,7 @@ def hyper_parameters(nets: Nets) -> Float[Tensor, "net feature"]:
     """
     if not nets.hyper_parameters.shape[1]:
         return torch.zeros(len(nets), 1)
-    return torch.from_numpy(_numbers(nets.hyper_parameters).to_numpy(np.float64)).float()
+    return torch.from_numpy(_numbers(nets.hyper_parameters).to_numpy(np.float64, copy=True)).float()
 
 
 def reads_them(reads: str | None) -> bool:

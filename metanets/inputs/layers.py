@@ -12,6 +12,7 @@ from zoo import Nets
 from zoo.nets.units import CLASSES, units_of
 
 FEATURES = "features"  # beside the names of tensors, each of which has an ending
+REMEDY = 'a metanet of your own reads any nets by `reads = "tensors"`'
 
 
 def layers(nets: Nets) -> dict[str, Float[Tensor, "net ..."]]:
@@ -19,8 +20,13 @@ def layers(nets: Nets) -> dict[str, Float[Tensor, "net ..."]]:
 
     Raises ValueError where a tensor is no part of a layer (see `units_of`), or no layer writes the classes.
     """
-    if not any(unit.writes == CLASSES for unit in units_of(nets.layout)):
-        raise ValueError(f"no layer of these nets writes their outputs: {', '.join(e.name for e in nets.layout[-3:])}")
+    try:
+        units = units_of(nets.layout)
+    except ValueError as error:
+        raise ValueError(f"{error}; {REMEDY}") from None
+    if not any(unit.writes == CLASSES for unit in units):
+        last = ", ".join(entry.name for entry in nets.layout[-3:])
+        raise ValueError(f"no layer of these nets writes their outputs: {last}; {REMEDY}")
     return nets.tensors()
 
 

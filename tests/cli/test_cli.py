@@ -61,6 +61,9 @@ def test_score_and_leaderboard_print_the_same_numbers(metazoo, standard, tmp_pat
     scored = metazoo("score", standard, "--metanet", "mean", "--metanet", "ridge", "--seeds", 2, "--out", out)
     assert scored[0] == 0
     assert "4 records" in scored[1]
+    beside = f"metazoo leaderboard {out} shows them beside the others there"
+    assert beside not in scored[1]
+    assert beside in metazoo("score", standard, "--metanet", "mean", "--seeds", 2, "--out", out)[1]
     _, text, _ = metazoo("leaderboard", out, "--format", "json")
     ridge = next(row for row in json.loads(text) if row["metanet"] == "ridge")
     assert f"{ridge['r2_mean']:.3f}" in scored[1]

@@ -106,14 +106,14 @@ def test_the_commit_of_a_submission_is_that_of_the_repository_one_is_in(tmp_path
     monkeypatch.chdir(tmp_path)
     about = ["--code", "https://example.org/code", "--contact", "me", "--citation", "none", "--external-data", "none"]
     words = ["submit", "records", *about, "--to", "to"]
-    assert "no git repository with a commit; give --commit" in run(monkeypatch, capsys, *words)[2]
-    git("init")
-    git("commit", "--message", "empty", "--allow-empty")
-    assert "records: No such file" in run(monkeypatch, capsys, *words)[2]
+    assert "records: no such file" in run(monkeypatch, capsys, *words)[2]
     Path("mine.py").write_text("1")
     digest, untracked = hashlib.sha256(b"1").hexdigest(), "its mine.py, as scored, is not in commit "
     for path in put(Path("records"), "mine:Mine", code="a").glob("seed-*.json"):
         path.write_text(path.read_text().replace("a" * 64, digest))
+    assert "no git repository with a commit; give --commit" in run(monkeypatch, capsys, *words)[2]
+    git("init")
+    git("commit", "--message", "empty", "--allow-empty")
     assert untracked in run(monkeypatch, capsys, *words)[2]
     git("add", "mine.py")
     git("commit", "--message", "mine")

@@ -54,7 +54,10 @@ def test_a_release_is_called_one_and_its_zoos_are_named_and_it_stays_as_it_is(pu
         (None, "there is no such folder"),
         ((), "the folder is empty"),
         (("a/zoo.json", "b/zoo.json"), "it is a folder of zoos.*give one of its zoos: .*/a, .*/b"),
-        (("zoo-1/test_accuracy/mean/seed-0.json", "zoo-1/test_accuracy/mean/seed-0.parquet"), "it is a folder of results"),
+        (
+            ("zoo-1/test_accuracy/mean/seed-0.json", "zoo-1/test_accuracy/mean/seed-0.parquet"),
+            "it is a folder of results.*publish ZOO --results",
+        ),
         (("data/train-00000-of-00001.parquet",), "it is a folder of images"),
         (("notes.txt", "x/y"), "it has no zoo.json, but notes.txt, x"),
     ],

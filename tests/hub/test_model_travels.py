@@ -6,8 +6,10 @@ import yaml
 from huggingface_hub import ModelCard
 from stores import QUIET, REPO, bucket_at, contents, hub_at
 from test_card import HOSTILE, shown
+from torch import nn
 
 import metanets
+import metazoo as mz
 from benchmark.cli import main
 from benchmark.records.of_model import scores_of
 from benchmark.scoring.score import score
@@ -186,6 +188,26 @@ def test_the_test_score_is_that_of_the_record_of_the_same_fit(folder, fitted, st
     assert scores_of(unlike.save(tmp_path / "unlike"), tmp_path) == {}
 
 
+class Mine(nn.Module):
+    reads = "statistics"
+
+    def __init__(self, inputs):
+        super().__init__()
+        self.linear = nn.Linear(inputs, 1)
+
+    def forward(self, statistics):
+        return self.linear(statistics).squeeze(-1)
+
+
+def test_a_class_of_ones_own_has_its_test_score_and_says_how_to_use_it(standard, tmp_path):
+    model = mz.Estimator(Mine, training=QUICK).fit(standard).save(tmp_path / "model")
+    mz.score(standard, Mine, baselines=False, seeds=1, training=QUICK, out=tmp_path / "results")
+    assert scores_of(model, tmp_path / "results").keys() == {"r2", "tau"}
+    text = card(read(model)[0], About("Mine", "mit", repository="me/mine"), test={}, entries=3)
+    assert "The source of the class has the\nSHA-256 `" in text
+    assert "metazoo predict hf://me/mine zoos/mine --metanet mine.py:Mine --out" in text
+
+
 def test_the_command_line_publishes_a_model_and_predicts_by_its_address(
     hub, folder, standard, tmp_path, monkeypatch, capsys
 ):
@@ -200,7 +222,7 @@ def test_the_command_line_publishes_a_model_and_predicts_by_its_address(
     assert (code, err.count("\n"), "none: no records there" in err) == (1, 1, True)
     code, out, err = metazoo("publish", folder, "--to", TO)
     assert code == 0, err
-    assert "data/results: no records of what is published" in out
+    assert "data/results: no records of this very fit" in out
     assert "# statnn\n" in hub.files("me/statnn", kind="model")["README.md"].decode()
     here, there = metazoo("predict", folder, standard), metazoo("predict", TO, standard)
     assert here == there

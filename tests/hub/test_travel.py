@@ -20,8 +20,9 @@ from zoo.dataset.export import export
 
 
 @pytest.fixture
-def metazoo(monkeypatch, capsys):
-    """Runs a command line in this process: (exit code, output and errors)."""
+def metazoo(monkeypatch, capsys, tmp_path):
+    """Runs a command line in this process, where no results are: (exit code, output and errors)."""
+    monkeypatch.chdir(tmp_path)
 
     def run(*arguments: object) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["metazoo", *map(str, arguments)])
@@ -65,8 +66,8 @@ def test_a_zoo_goes_to_a_hub_comes_back_loads_with_datasets_alone_and_scores_the
             assert hub.token not in done.stdout + done.stderr
             return done.stdout
 
-        run("publish", standard, "--to", "hf://datasets/me/zoos", "--results", tmp_path / "none")
-        assert "0 files sent" in run("publish", standard, "--to", "hf://datasets/me/zoos", "--results", tmp_path / "none")
+        run("publish", standard, "--to", "hf://datasets/me/zoos")
+        assert "0 files sent" in run("publish", standard, "--to", "hf://datasets/me/zoos")
         run("fetch", "hf://datasets/me/zoos", "--out", tmp_path / "back")
         loads = [sys.executable, "-c", LOADS, "me/zoos", tmp_path / "cache", tmp_path / "rows.npy"]
         subprocess.run(loads, env={**os.environ, **environment}, check=True, capture_output=True)
@@ -82,8 +83,8 @@ def test_a_zoo_goes_to_a_hub_comes_back_loads_with_datasets_alone_and_scores_the
 def test_a_zoo_goes_to_s3_and_comes_back_and_opens_by_its_address(metazoo, standard, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with bucket_at(monkeypatch) as address:
-        assert metazoo("publish", standard, "--to", address, "--results", tmp_path / "none")[0] == 0
-        code, told = metazoo("publish", standard, "--to", address, "--results", tmp_path / "none")
+        assert metazoo("publish", standard, "--to", address)[0] == 0
+        code, told = metazoo("publish", standard, "--to", address)
         assert (code, "0 files sent" in told) == (0, True)
         assert metazoo("fetch", address, "--out", tmp_path / "back")[0] == 0
         opened = zoo.open(f"{address}/resnet8-standard")
@@ -92,7 +93,7 @@ def test_a_zoo_goes_to_s3_and_comes_back_and_opens_by_its_address(metazoo, stand
 
 
 def test_a_dry_run_names_files_and_sizes_and_writes_nothing(metazoo, standard, tmp_path):
-    code, told = metazoo("publish", standard, "--to", tmp_path / "release", "--dry-run", "--results", tmp_path / "none")
+    code, told = metazoo("publish", standard, "--to", tmp_path / "release", "--dry-run")
     assert code == 0
     assert "resnet8-standard/data/train-00000-of-00001.h5" in told
     assert not (tmp_path / "release").exists()
@@ -115,6 +116,10 @@ def test_nets_of_ones_own_are_imported_by_the_command_line(metazoo, standard, tm
     arguments = ("import", "state-dicts", tmp_path, "--out", tmp_path / "zoo", "--set", "hyper_parameters=lr")
     code, told = metazoo(*arguments)
     assert (code, "12 nets" in told) == (0, True), told
+    counts = zoo.open(tmp_path / "zoo").columns["split"].value_counts()
+    assert f"({counts['train']} train, {counts.get('validation', 0)} validation, {counts.get('test', 0)} test)" in told
+    assert "scoring needs 8 or more nets of each split, and has fewer of " in told
+    assert "test: import more nets" in told
     assert metazoo("info", tmp_path / "zoo")[0] == metazoo("vet", tmp_path / "zoo")[0] == 0
     np.testing.assert_array_equal(zoo.open(tmp_path / "zoo").net(3)["conv1.weight"], made.net(3)["conv1.weight"])
     assert zoo.verify(tmp_path / "zoo") == []

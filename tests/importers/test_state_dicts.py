@@ -323,10 +323,13 @@ def test_splits_of_the_users_own_are_taken_and_torn_lineages_refused(trained, tm
     again = state_dicts(copied(trained, tmp_path / "nets", part=parts), **OPTIONS, split="part")
     assert again.columns["split"].tolist() == parts.tolist()
     assert again.about.split == "column part of nets.csv"
+    for word in ("val", "valid"):
+        short = copied(trained, tmp_path / word, part=np.where(parts == "validation", word, parts))
+        assert state_dicts(short, **OPTIONS, split="part").columns["split"].tolist() == parts.tolist()
     torn = np.array(["train", "test"])[np.arange(NETS) % 2]
     with pytest.raises(ValueError, match=r"lineage 0 is in more than one split"):
         state_dicts(copied(trained, tmp_path / "torn", part=torn), **OPTIONS, split="part")
-    with pytest.raises(ValueError, match=r"column part must be one of train, validation, test, found 'held'"):
+    with pytest.raises(ValueError, match=r"column part must be one of train, validation, test, val, valid, found 'held'"):
         state_dicts(copied(trained, tmp_path / "held", part="held"), **OPTIONS, split="part")
 
 

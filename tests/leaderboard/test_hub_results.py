@@ -181,7 +181,10 @@ def test_names_that_would_be_one_file_have_one_each(results, here, tmp_path):
     assert len(list((tmp_path / "out/models").iterdir())) == 2
 
 
-@pytest.mark.parametrize(("repository", "said"), [("a", "no data set"), ("a/b/c", "no data set"), (None, "give its repo")])
+@pytest.mark.parametrize(
+    ("repository", "said"),
+    [("a", "no data set"), ("a/b/c", "no data set"), (None, "give its repository, --repository USER")],
+)
 def test_a_data_set_that_the_hub_cannot_have_is_refused(results, here, tmp_path, repository, said):
     with pytest.raises(ValueError, match=said):
         emit(results, tmp_path, release=here, repository=repository)

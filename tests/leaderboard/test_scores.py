@@ -124,6 +124,19 @@ def test_a_name_that_can_be_no_folder_is_refused_on_one_line(standard, tmp_path,
     assert not [*tmp_path.iterdir()]
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"epochs": 10}, r"epochs is a setting of training: give training=mz.Training\(epochs=10\)"),
+        ({"seed": 1}, "unknown option 'seed'; did you mean seeds"),
+        ({"own": {}}, "unknown option 'own'"),
+    ],
+)
+def test_an_option_that_there_is_not_says_where_it_belongs_or_the_nearest(standard, given, said):
+    with pytest.raises(TypeError, match=said):
+        mz.score(standard, "mean", **given)
+
+
 def test_zoos_have_names_of_their_own(standard):
     with pytest.raises(ValueError, match="give several as a list"):
         _folders({"mine": standard})

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from imported_zoo import foreign
@@ -50,6 +51,21 @@ def test_entries_that_differ_without_being_trained_need_the_whole_nets(tmp_path)
         made.nets("train").tensors()
     tensors = made.nets("train", inputs="all").tensors()
     assert tensors["one.running_mean"].std(dim=0).min() > 0
+
+
+def test_one_hyper_parameter_is_read_without_a_warning(made):
+    nets = made.nets("train")
+    rate = np.linspace(0.1, 1, len(nets))
+    rate.flags.writeable = False  # as an imported zoo's are
+    read = INPUTS["hyper_parameters"].of(replace(nets, hyper_parameters=pd.DataFrame({"rate": rate}, copy=False)))
+    assert read.flatten().tolist() == rate.astype(np.float32).tolist()
+
+
+def test_nets_whose_layers_are_not_known_are_refused_with_a_way_to_read_them(made):
+    nets = made.nets("train", inputs="all")
+    layout = tuple(replace(entry, axes=(None,) * len(entry.axes)) for entry in nets.layout)
+    with pytest.raises(ValueError, match=r'is not known: .*reads = "tensors"'):
+        INPUTS["layers"].of(replace(nets, layout=layout))
 
 
 @pytest.mark.parametrize("name", INPUTS)

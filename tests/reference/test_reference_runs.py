@@ -323,7 +323,7 @@ def test_an_own_metanet_is_left_out_where_it_reads_no_pairs_or_no_other_width(fi
 def test_a_record_of_another_version_ends_nothing_else(file, built, tmp_path, monkeypatch):
     score(read(file), "tiny", built, ["mean"], out=tmp_path / "out", only=["in-zoo"])
     monkeypatch.setitem(METANETS, "mean", replace(METANETS["mean"], version=9))
-    with pytest.raises(ValueError, match=r"1 metanet\(s\) failed on a task:\s+in-zoo: .*mean"):
+    with pytest.raises(ValueError, match=r"1 metanet\(s\) failed on a task:\s+in-zoo: 2 of 2 jobs failed:\s+.*mean"):
         score(read(file), "tiny", built, ["mean", "ridge"], out=tmp_path / "out", only=["in-zoo"])
     assert [*(tmp_path / "out").glob("*/test_accuracy/ridge/seed-0.json")]
 

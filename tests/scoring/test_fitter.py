@@ -163,8 +163,13 @@ def test_processes_are_lent_again_for_the_same_metanet_and_never_more_than_work_
             seen.append(one)
     assert [seen.index(one) for one in seen] == [0, 0, 2, 2, 4, 5]
     assert [one.closed for one in seen] == [True] * 5 + [False]
+    with pytest.raises(ValueError, match="no more"), fitters.lent("mean") as failing:
+        raise ValueError("no more")
+    assert failing.closed
+    with fitters.lent("mean") as one:
+        assert one is not failing
     fitters.close()
-    assert all(one.closed for one in seen)
+    assert all(one.closed for one in (*seen, one))
     with pytest.raises(RuntimeError, match="ended"), fitters.lent("mlp"):
         pass
 

@@ -82,7 +82,8 @@ def test_a_mistake_is_told_in_a_few_lines_with_metanet_and_seed(standard, tmp_pa
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("own_metanets:Nowhere", "has no attribute 'Nowhere'"),
+        ("own_metanets:Nowhere", "own_metanets: unknown name 'Nowhere'"),
+        (f"{HERE}:Equivarant", "own_metanets.py: unknown name 'Equivarant'; did you mean Equivariant?"),
         ("nowhere:Mine", "No module named 'nowhere'"),
         ("./nowhere.py:Mine", "nowhere.py"),
         (":Mine", "no module is named"),
@@ -94,6 +95,16 @@ def test_what_is_no_metanet_is_refused_by_name(name, said):
     with pytest.raises(ValueError, match="metanet") as caught:
         find_metanet(name)
     assert said in str(caught.value)
+
+
+def test_one_that_fails_keeps_no_other_from_its_record(standard, tmp_path):
+    said = list[str]()
+    with pytest.raises(ValueError, match="own_metanets:Raising, seed 0"):
+        score([standard], ["own_metanets:Raising", "mean"], "test_accuracy", out=tmp_path, seeds=1, report=said.append)
+    (path,) = tmp_path.rglob("*.json")
+    assert path.parent.name == "mean"
+    assert said[0] == "own_metanets:Raising failed, the others go on (1 of 2)"
+    assert said[-1] == f"the records of the others are kept; `metazoo leaderboard {tmp_path}` shows them"
 
 
 def test_a_file_has_the_same_name_wherever_it_lies():

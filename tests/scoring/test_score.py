@@ -13,7 +13,7 @@ from strangers import sign
 
 import zoo
 from benchmark.leaderboard.leaderboard import leaderboard
-from benchmark.leaderboard.plots import predicted_against_true
+from benchmark.leaderboard.plots import OUTSIDE, predicted_against_true
 from benchmark.records import records
 from benchmark.scoring.feature_cache import features
 from benchmark.scoring.find import find_metanet
@@ -244,11 +244,14 @@ def test_damaged_records_are_refused_by_name(standard, tmp_path):
 def test_predicted_against_true_draws_a_panel_for_each_zoo_and_metanet(standard, asymmetric, tmp_path):
     paths = [path for folder in (standard, asymmetric) for path in run(job(folder, tmp_path))]
     found = [records.stored(path) for path in paths]
+    frame = found[0].frame
+    frame.loc[(frame["split"] == "test").idxmax(), "prediction"] = 9.0  # outside
     figure = predicted_against_true(found, [standard, asymmetric])
     drawn = [axes for axes in figure.axes if axes.collections]
     assert len(drawn) == 2
     made = zoo.open(standard)
     assert sum(len(one.get_offsets()) for one in drawn[0].collections) == len(made.nets("test"))  # inside, below, above
+    assert [text.get_text() for legend in figure.legends for text in legend.get_texts()] == [OUTSIDE]
     with pytest.raises(ValueError, match="not among those given"):
         predicted_against_true(found, [standard])
 

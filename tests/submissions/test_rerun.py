@@ -164,6 +164,16 @@ def test_records_that_change_while_the_code_runs_are_not_called_verified(place, 
     assert not list((place / "board/verifications").glob("*.json"))
 
 
+def test_what_was_stopped_does_not_say_that_it_goes_on(place, standard, monkeypatch, capfd):
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchmark.submissions.rerun.rerun", stopped)
+    code, out, err = run(monkeypatch, capfd, "verify-submission", submitted(place), "--zoos", standard)
+    assert (code, err) == (130, "")
+    assert "stopped; reports that are written are kept; the same command runs all again" in out.replace("\n", " ")
+
+
 @pytest.mark.parametrize(
     "option", ["--by=", f"--by={'x' * 201}", "--memory=inf", "--memory=nan", "--memory=-1", "--memory=1e9", "--seconds=nan"]
 )

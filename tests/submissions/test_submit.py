@@ -712,7 +712,6 @@ def test_a_link_that_is_laid_after_the_look_is_not_written_or_deleted_through(mi
         ("code_url", "javascript:alert(1)"),
         ("code_url", "https://user:secret@example.org"),
         ("code_url", 'https://example.org/"onclick'),
-        ("commit", "main"),
         ("contact", ""),
         ("contact", "a\x1b[31m"),
         ("citation", "x" * 5001),
@@ -856,6 +855,10 @@ def test_the_commands_say_what_they_did(scored, standard, mine, tmp_path, monkey
         for item in (f"--{name.replace('_', '-')}", ABOUT[name])
     ]
     command = ["submit", mine, "--to", to, "--code", ABOUT["code_url"], *options]
+    code, text = run("submit", tmp_path / "nowhere", *command[2:])
+    assert (code, "nowhere: no such file or folder" in text) == (1, True)
+    code, text = run(*command, "--commit", "abc")
+    assert (code, "commit: found 'abc', expected 40 hexadecimal digits" in text) == (1, True)
     code, text = run(*command, "--zoo", standard)
     assert (code, "11 files, labels checked" in text) == (0, True)
     code, text = run("check", to, "--zoo", standard)

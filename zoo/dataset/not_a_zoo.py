@@ -10,6 +10,10 @@ from zoo.untrusted.json import JSON_BYTES, strict_json
 from zoo.untrusted.vetting.manifests import ABOUT
 
 RELEASE = "metazoo-release-1"  # the format that a release's zoo.json names
+PUBLISHED = (  # what comes before results
+    "To publish results: `metazoo publish ZOO --results RESULTS` puts them on the zoo's card, `metazoo emit` writes them "
+    "for the hub, `metazoo submit` adds them to a leaderboard"
+)
 LOOKED_AT = 10_000  # files and folders at most, before a folder is called one of other things
 
 
@@ -41,7 +45,7 @@ def _found(folder: Path) -> str:
     if _zoos(folder):
         return f"it is a folder of zoos, without {ABOUT} of its own: {_instead(folder)}"
     if any(path.match("seed-*.json") for path in found):
-        return "it is a folder of results, as `metazoo leaderboard` takes it; give the folder of a zoo"
+        return "it is a folder of results, as `metazoo leaderboard` takes it; give the folder of a zoo. " + PUBLISHED
     if any(path.suffix == ".parquet" for path in found):
         return "it is a folder of images, as --images takes it; give the folder of a zoo"
     return f"it has no {ABOUT}, but {some_names(path.parts[0] for path in found)}; `metazoo build` makes a zoo"

@@ -17,6 +17,7 @@ NO_FEATURES = ("file", "split", "lineage", "diverged")  # columns that have anot
 NO_TARGETS = (*NO_FEATURES, "source_index")  # unless the option names them
 RESERVED = ("weights", "trajectory")  # columns that every zoo, or none, has
 NONE = "none"  # as hyper-parameters: no column is one, whatever the names say
+SPLIT_WORDS = {split: split for split in SPLITS} | {"val": "validation", "valid": "validation"}
 FEW = 3  # words that a message gives of many
 
 
@@ -132,9 +133,8 @@ def _names(table: Table, choice: Choice) -> dict[str, str]:
 def _read(table: Table, column: str, our: str, choice: Choice) -> Column:
     """A column as numbers or words. Raises ValueError naming the entry that is a mistake, and its line."""
     if our in ("file", "split") or column in choice.words:
-        if our == "split":
-            _check_split(table, column)
-        return Column(np.array(table.texts(column), object))
+        texts = table.texts(column)
+        return Column(np.array(_splits(table, column, texts) if our == "split" else texts, object))
     numbers = column in {*choice.targets, *choice.percent}
     try:
         read = table.column(column, words=not numbers)
@@ -203,10 +203,12 @@ def _check(our: str, values: np.ndarray, what: str) -> None:
         raise ValueError(f"{what} must name the lineage of every net, by a whole number or a word")
 
 
-def _check_split(table: Table, column: str) -> None:
-    if wrong := sorted({*table.texts(column)} - {*SPLITS}):
+def _splits(table: Table, column: str, texts: list[str]) -> list[str]:
+    """The splits that these words mean. Raises ValueError where one means none."""
+    if wrong := sorted({*texts} - {*SPLIT_WORDS}):
         few = ", ".join(map(repr, wrong[:FEW]))
-        raise ValueError(f"{table.path}: column {column} must be one of {', '.join(SPLITS)}, found {few}")
+        raise ValueError(f"{table.path}: column {column} must be one of {', '.join(SPLIT_WORDS)}, found {few}")
+    return [SPLIT_WORDS[text] for text in texts]
 
 
 def _about(table: Table, names: dict[str, str], read: dict[str, Column], parts: dict[str, str]) -> dict[str, dict[str, str]]:

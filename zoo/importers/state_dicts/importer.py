@@ -69,8 +69,8 @@ def state_dicts(
     - `lineage`: the column that groups nets of one run, such as its checkpoints, or nets fine-tuned from one start; they
       come into one split, so that no metanet is tested on nets that it has all but seen. Default: the column
       `lineage`, and without one, each net is its own.
-    - `split`: the column with `train`, `validation` or `test`. Default: the column `split`, and without one, 50/25/25 by
-      a stable hash of the lineage. With your own splits, a lineage that lies in two of them is an error.
+    - `split`: the column with `train`, `validation` (or `val`, `valid`) or `test`. Default: the column `split`, and without
+      one, 50/25/25 by a stable hash of the lineage. With your own splits, a lineage that lies in two of them is an error.
     - `key`: where in a file's dict the state dict is, if not under one of the names above.
     - `name`, `architecture`, `family`, `images` (the image task): names for the leaderboard, of letters, digits, dots,
       dashes and underscores. Default: the folder's name, `unknown` for the images. `licence`, `citation`, `url`: who may
