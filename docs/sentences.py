@@ -133,9 +133,7 @@ PHRASES: dict[str, dict[str, Callable[[Records], list[float]]]] = {
         ),
     },
     "benchmark/statistics/README.md": {
-        "on hyper-parameters alone has R² {:.2f} on standard CIFAR-10 nets": (
-            lambda of: of.cells(CIFAR, RECIPE, "r2_mean")
-        ),
+        "on hyper-parameters alone has R² {:.2f} on standard CIFAR-10 nets": (lambda of: of.cells(CIFAR, RECIPE, "r2_mean")),
     },
     "metanets/structured/README.md": {
         f"| `{name}` | {{:,.0f}} |": lambda of, name=name: of.cells(CIFAR, name, "parameters")

@@ -44,7 +44,7 @@ def results(standard, asymmetric, tmp_path_factory):
     """Records of two metanets on the small zoos; tests must not change them."""
     out = tmp_path_factory.mktemp("readme") / "results"
     training = Training(epochs=2, batch=8, learning_rates=(5e-3,))
-    score([standard, asymmetric], ["statnn", "trees_hyper_parameters"], "test_accuracy", out=out, seeds=2, training=training)
+    score([standard, asymmetric], ["statnn", "gp_hyper_parameters"], "test_accuracy", out=out, seeds=2, training=training)
     return out
 
 

@@ -20,7 +20,7 @@ def home(standard, asymmetric, tmp_path):
     demo = tmp_path / "data/demo"
     for name, made in {"standard": standard, "w_asymmetric": asymmetric}.items():
         shutil.copytree(made, demo / "zoos" / name)
-    names = ["probe_and_weights", "trees_hyper_parameters", "trees_statistics"]
+    names = ["probe_and_weights", "trees_hyper_parameters", "gp_hyper_parameters", "trees_statistics"]
     score(sorted(demo.glob("zoos/*")), names, "test_accuracy", out=demo / "results", seeds=2)
     return tmp_path
 

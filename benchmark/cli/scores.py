@@ -45,7 +45,7 @@ RatesOption = Annotated[
 ]
 
 
-@command("Scores", example="score zoos/standard --metanet statnn --metanet trees_hyper_parameters --seeds 2 --out results")
+@command("Scores", example="score zoos/standard --metanet statnn --metanet gp_hyper_parameters --seeds 2 --out results")
 def score(
     zoo_folders: Folders,
     metanet: MetanetsOption,
@@ -221,7 +221,7 @@ def leaderboard(
         print_remarks([*(not_counted(board) if by_track else ()), *board.remarks()], to_errors=kind != "terminal")
 
 
-@command("Scores", example="compare statnn trees_hyper_parameters --results results")
+@command("Scores", example="compare statnn gp_hyper_parameters --results results")
 def compare(
     one: Annotated[str, typer.Argument(help="A metanet with records.", metavar="A")],
     other: Annotated[str, typer.Argument(help="Another.", metavar="B")],
