@@ -21,8 +21,8 @@ HEADS = {
     "worst_r2": "R² worst",
 }
 KNOWN_BEYOND = {  # what the columns of BEYOND say
-    "r2_beyond": "R² beyond recipe: squared partial correlation given its prediction, with its sign",
-    "tau_beyond": "tau beyond recipe: of what it leaves, among nets it predicts alike",
+    "r2_beyond": "R² beyond recipe: squared partial correlation given the recipe's prediction, with its sign",
+    "tau_beyond": "tau beyond recipe: of what the recipe leaves, among nets it predicts alike",
 }
 CERTIFICATES = {  # what the columns of certificates say of validation nets
     "exact": "exact: no symmetry of permutation or scale moves a prediction",

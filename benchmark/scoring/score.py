@@ -29,11 +29,7 @@ from zoo.messages import duration
 from zoo.symmetry import group_of
 from zoo.training import machine
 
-FAILURES = (
-    ValueError,
-    FileExistsError,
-    RuntimeError,
-)  # a metanet's mistake, a record that differs, a process that was killed
+FAILURES = (ValueError, FileExistsError, RuntimeError)  # a metanet's mistake, a record that differs, a killed process
 TELLING = 3  # jobs at least that tell how long the others take
 
 
