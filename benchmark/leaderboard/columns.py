@@ -57,7 +57,9 @@ def legend(cells: pd.DataFrame) -> str:
         if recipes
         else f"not scored: a baseline that reads the recipe ({', '.join(RECIPES)}), so what the weights add is unknown"
     )
-    parts = ["mean±standard deviation over seeds [95% interval over test nets and seeds]"]
+    one_seed = bool((cells["seeds"][~cells["baseline"]] == 1).any())
+    interval = "95% interval over test nets and seeds" + "; none of one seed" * one_seed
+    parts = [f"mean±standard deviation over seeds [{interval}]"]
     parts += [RUNS_NOTE] * bool(cells["runs"].any())
     parts += [LITE_NOTE] * bool(cells["lite"].any())
     parts += [gain] * (not recipes or "gain" in shown(cells))

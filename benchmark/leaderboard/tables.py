@@ -19,6 +19,7 @@ from zoo.messages import plain
 
 WIDE = 150  # characters of a line where there is no terminal
 WHOLE = 21  # characters of a text that is not broken: beside a name it fits a terminal of 40
+ORDER = "metanets by mean R², baselines below"
 NAME = 12  # characters of a name that stay on a line, where there is no room for more
 WIDER = "; see --format csv or a wider terminal"
 
@@ -29,7 +30,9 @@ def to_table(cells: pd.DataFrame, *, width: int = WIDE) -> Table:
     first = ("rank", "metanet")
     kept, left = _fitting(sorted(found, key=lambda column: (*first, column.kind).index(column.kind)), width)
     note = f"\nleft out for width: {', '.join(left)}{WIDER}" if left else ""
-    table = Table(title=_literal(about(cells)), caption=escape(f"{legend(cells)}\n{attainable(cells, plain)}{note}"))
+    table = Table(
+        title=_literal(about(cells)), caption=escape(f"{ORDER}; {legend(cells)}\n{attainable(cells, plain)}{note}")
+    )
     _add_columns(table, kept, width)
     for row in zip(*(column.texts for column in kept), strict=True):
         table.add_row(*map(escape, row), style="dim" if any(text.endswith("(baseline)") for text in row) else None)
@@ -140,9 +143,7 @@ def to_markdown(cells: pd.DataFrame) -> str:
     found = columns(cells, _inert)
     heads, rows = [column.head for column in found], list(zip(*(column.texts for column in found), strict=True))
     table = markdown_lines(map(_escaped, line) for line in (heads, ["---", *["---:"] * (len(heads) - 1)], *rows))
-    return (
-        f"{_escaped(_inert(about(cells)))}: {_escaped(legend(cells))}\n\n{table}\n\n{_escaped(attainable(cells, _inert))}\n"
-    )
+    return f"{_escaped(_inert(about(cells)))}: {ORDER}; {_escaped(legend(cells))}\n\n{table}\n\n{_escaped(attainable(cells, _inert))}\n"
 
 
 def markdown_lines(lines: Iterable[Iterable[str]]) -> str:
