@@ -143,7 +143,8 @@ def to_markdown(cells: pd.DataFrame) -> str:
     found = columns(cells, _inert)
     heads, rows = [column.head for column in found], list(zip(*(column.texts for column in found), strict=True))
     table = markdown_lines(map(_escaped, line) for line in (heads, ["---", *["---:"] * (len(heads) - 1)], *rows))
-    return f"{_escaped(_inert(about(cells)))}: {ORDER}; {_escaped(legend(cells))}\n\n{table}\n\n{_escaped(attainable(cells, _inert))}\n"
+    head = f"{_escaped(_inert(about(cells)))}: {ORDER}; {_escaped(legend(cells))}"
+    return f"{head}\n\n{table}\n\n{_escaped(attainable(cells, _inert))}\n"
 
 
 def markdown_lines(lines: Iterable[Iterable[str]]) -> str:
