@@ -32,6 +32,7 @@ PLAIN, BARRIERS, FEW, SHIFT = (
 )
 RECIPE, TREES = "gp_hyper_parameters", "trees_hyper_parameters"
 SURE = "{:.3f} [{:.3f}, {:.3f}]"
+OF_R2 = ("r2_mean", "r2_low", "r2_high")
 MORE = "more seeds"  # where no number of test nets is enough
 NUMBER = rf"([+-]?[\d,]*\.?\d+|{MORE})"
 
@@ -159,6 +160,12 @@ PHRASES: dict[str, dict[str, Callable[[Records], list[float]]]] = {
         ),
     },
     "docs/findings.md": {
+        "ridge has {:.2f} [{:.2f}, {:.2f}], a gain of {:.3f} [{:.3f}, {:.3f}]": (
+            lambda of: of.cells(CIFAR_W, "ridge", *OF_R2, "gain", "gain_low", "gain_high", task=SHIFT)
+        ),
+        "`set_of_channels` gains {:.3f} [{:.3f}, {:.3f}]": (
+            lambda of: of.cells(CIFAR_W, "set_of_channels", "gain", "gain_low", "gain_high", task=SHIFT)
+        ),
         "trees, which have {:.3f} from 32 standard nets where it has {:.3f}": (
             lambda of: of.cells(CIFAR, f"{TREES} {RECIPE}", "r2_mean", task=FEW)
         ),
