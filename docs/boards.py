@@ -24,7 +24,7 @@ Of the records in `data/results`, each with its command; the boards of one zoo a
 FINAL_HEAD = """# The final table
 
 Of the records in `data/final`, on zoos of seed 2 that nobody had looked at: opened once, by `metazoo reference score small
---final`, when all metanets were settled ([two seeds](../benchmark/reference/README.md)); one baseline, `gp_hyper_parameters`,
+--final`, when all metanets were settled ([two seeds](../benchmark/reference/README.md)); the baseline `gp_hyper_parameters`
 was made after that, and is what gains are over. `python docs/boards.py` writes this page. What the columns mean stands in
 [benchmark](../benchmark/README.md), what the tracks are in [benchmark/leaderboard](../benchmark/leaderboard/README.md).
 
