@@ -61,7 +61,8 @@ def submit(
     from benchmark.submissions.submission import submission
     from benchmark.submissions.submit import groups, submit
 
-    groups(paths)  # raises where there are none: what is asked for first
+    if not all(path.exists() for path in paths):
+        groups(paths)  # says so, before the commit is asked for
     about = submission(
         code_url=code,
         commit=commit or _head(paths),

@@ -72,9 +72,10 @@ def test_a_release_of_both_does_not_give_away_what_is_others(foreign, standard):
 @pytest.mark.parametrize("kind", ["built", "imported"])
 def test_what_the_publisher_says_stands_everywhere(standard, foreign, tmp_path, monkeypatch, kind):
     folder, to = standard if kind == "built" else foreign, tmp_path / "to"
-    arguments = ["publish", folder, "--to", to, "--results", tmp_path, "--licence", "mit"]
+    arguments = ["publish", folder, "--to", to, "--licence", "mit"]
     arguments += ["--authors", "Doe, Jane", "--authors", "Roe, R."]
     monkeypatch.setattr("sys.argv", ["metazoo", *map(str, arguments)])
+    monkeypatch.chdir(tmp_path)  # where no results are
     with pytest.raises(SystemExit) as stop:
         main.main()
     assert stop.value.code == 0
