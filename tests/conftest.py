@@ -10,6 +10,7 @@ from typing import Any
 import checked_types  # noqa: F401 - before what it checks
 import pytest
 import torch
+import typer.rich_utils  # noqa: F401 - keeps the width that it finds at its first import, which a test may set
 
 # isort: split
 import zoo
