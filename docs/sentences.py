@@ -102,7 +102,7 @@ def _certified(of: Records) -> list[float]:
 
 PHRASES: dict[str, dict[str, Callable[[Records], list[float]]]] = {
     "README.md": {
-        "explains {:.2f} of the rest, `probe_and_weights` {:.2f}, `hybrid`, which reads weights alone, {:.2f}": (
+        "explains {:.2f} of that, `probe_and_weights` {:.2f}, `hybrid`, which reads weights alone, {:.2f}": (
             lambda of: of.cells(CIFAR, "consensus_and_weights probe_and_weights hybrid", "r2_beyond")
         ),
         "Trees on statistics fall from R² {:.2f} to {:.2f}": lambda of: _certified(of)[1:3],

@@ -71,14 +71,17 @@ class Estimator:
             "parameters": "" if self.model.parameters is None else f"{self.model.parameters:,}",
         }
 
-    def fit(self, zoo: Zoo | Path | str, target: str = "test_accuracy") -> "Estimator":
+    def fit(self, zoo: Zoo | Path | str, target: str | None = None) -> "Estimator":
         """Fits it to a target of a zoo's nets, which may be given as a folder or an address.
+
+        The target is by default `test_accuracy`, or the first that was measured.
 
         Diverged nets and those that lack the target are left out. How far a fit by gradient is, the logger `metazoo` tells
         at level INFO: `logging.basicConfig(level="INFO")` shows it. Raises ValueError where there is no such target, there
         are too few nets, or the metanet cannot read them.
         """
         made = _opened(zoo)
+        target = target or made.headline or "test_accuracy"
         made.check_target(target)
         if self.training.augment:
             raise ValueError("an Estimator is fitted on nets as they are; to fit on moved ones, take `score`")
@@ -201,7 +204,9 @@ def load_model(folder: Path | str, metanet: Any = None) -> Estimator:
         raise ValueError(f"{folder} is of {model.metanet}, which is {told}")
     found = Estimator(model.metanet if metanet is None else metanet, seed=model.seed, inputs=model.inputs)
     if metanet is not None and (_code_of(metanet), found.reads) != (model.code_sha256, model.reads):
-        raise ValueError(f"{folder} is of {model.metanet}, fitted with other code than {found.name} has now")
+        raise ValueError(
+            f"{folder} is of {model.metanet}, fitted with other code than {found.name.rpartition(':')[2]} has now"
+        )
     if found.metanet.version != model.version:
         raise ValueError(f"{folder} is of {model.metanet} version {model.version}; this release has {found.metanet.version}")
     if found.metanet.restore is None:

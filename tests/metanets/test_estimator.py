@@ -337,3 +337,8 @@ def test_how_far_a_fit_is_can_be_seen(made, caplog):
         fitted = metanets.StatNN(training=QUICK).fit(made)
     assert len(caplog.messages) == QUICK.epochs * len(QUICK.learning_rates)
     assert f"R² {fitted.model.chosen['validation_r2']:.3f} on validation" in "".join(caplog.messages)
+
+
+def test_the_target_is_the_first_that_was_measured_where_there_is_no_test_accuracy(made, monkeypatch):
+    monkeypatch.setattr(type(made), "headline", "test_loss")
+    assert Estimator("mean").fit(made).model.target == "test_loss"

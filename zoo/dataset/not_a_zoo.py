@@ -11,8 +11,8 @@ from zoo.untrusted.vetting.manifests import ABOUT
 
 RELEASE = "metazoo-release-1"  # the format that a release's zoo.json names
 PUBLISHED = (  # what comes before results
-    "To publish results: `metazoo publish ZOO --results RESULTS` puts them on the zoo's card, `metazoo emit` writes them "
-    "for the hub, `metazoo submit` adds them to a leaderboard"
+    "To publish results: `metazoo publish ZOO --results RESULTS --to PLACE` puts them on the zoo's card, `metazoo emit` "
+    "writes them for the hub, `metazoo submit` adds them to a leaderboard"
 )
 LOOKED_AT = 10_000  # files and folders at most, before a folder is called one of other things
 
