@@ -33,7 +33,7 @@ def fit_mean(
 
 def restored_mean(tensors: dict[str, Tensor], layout: Layout) -> Predict:
     """What predicts that mean. Raises ValueError where the tensors are not one number."""
-    _check(tensors, {"mean": (1,)})
+    check_tensors(tensors, {"mean": (1,)})
     return lambda features: np.full(len(features), float(tensors["mean"]))
 
 
@@ -97,7 +97,7 @@ def fit_ridge(
 def restored_ridge(tensors: dict[str, Tensor], layout: Layout) -> Predict:
     """What predicts by these weights. Raises ValueError where the tensors are not such, or not as many as a net has."""
     numbers = tensors["weights"].numel() if "weights" in tensors else 0
-    _check(tensors, {"centre": (numbers,), "weights": (numbers,), "offset": (1,)})
+    check_tensors(tensors, {"centre": (numbers,), "weights": (numbers,), "offset": (1,)})
     centre, weights, offset = (tensors[name] for name in ("centre", "weights", "offset"))
 
     def predict(features: Float[Tensor, "net feature"]) -> Float[np.ndarray, " net"]:
@@ -109,7 +109,7 @@ def restored_ridge(tensors: dict[str, Tensor], layout: Layout) -> Predict:
     return predict
 
 
-def _check(tensors: dict[str, Tensor], shapes: dict[str, tuple[int, ...]]) -> None:
+def check_tensors(tensors: dict[str, Tensor], shapes: dict[str, tuple[int, ...]]) -> None:
     """Raises ValueError where the tensors are not of these names and shapes, in float64."""
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items() if tensor.dtype == torch.float64}
     if tensors.keys() != shapes.keys() or found != shapes:

@@ -11,6 +11,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from torch import Tensor
 
+from metanets.baselines import check_tensors
 from metanets.fit import validation_r2
 from metanets.metanet import Examples, Fit, Fitted, Predict, Training
 from metanets.mistakes import MistakeError
@@ -75,9 +76,7 @@ def restored_gaussian_process(tensors: dict[str, Tensor], layout: Layout) -> Pre
         "weights": (nets,),
         "mean": (1,),
     }
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items() if tensor.dtype == torch.float64}
-    if found != shapes or tensors.keys() != shapes.keys():
-        raise ValueError(f"its tensors are {', '.join(tensors)}; expected {shapes} in float64")
+    check_tensors(tensors, shapes)
     positive, centre, spread, known, scales, weights, mean = (tensors[name].numpy() for name in shapes)
 
     def predict(features: Float[Tensor, "net feature"]) -> Float[np.ndarray, " net"]:

@@ -65,31 +65,32 @@ def _release_of(folders: list[Path], results: Path | None, **said: Any) -> "Rele
     import zoo
     from benchmark.leaderboard.tables import markdown_of
     from benchmark.records.of_model import scores_of
+    from benchmark.records.readable import has_records
     from metanets.model_card import model_release
     from metanets.model_folder import is_model
     from zoo.hub.release import release
 
-    records = Path("data/results") if results is None else results
-    if results is not None and not any(results.glob("**/seed-*.json")):
+    if results is not None and not has_records(results):
         raise FileNotFoundError(f"{results}: no records there; `metazoo score` writes them")
+    scored = results or Path("data/results")
     if models := [folder for folder in folders if is_model(folder)]:
         if len(folders) > 1:
             raise ValueError(f"{models[0]} is a fitted metanet, which is published by itself; found {len(folders)} folders")
-        test = scores_of(models[0], records)
-        _say_whether(records, bool(test), "of this very fit: its metanet, seed, target, zoo and what was chosen")
+        test = scores_of(models[0], scored)
+        _say_whether(scored, bool(test), "of this very fit: its metanet, seed, target, zoo and what was chosen")
         return model_release(models[0], test=test, **said)
     opened = [zoo.open(folder) for folder in folders]
     for one in opened:
         for line in one.left_aside:
             say(f"{one.folder}: derived columns that are not published: {line}")
-    scores = markdown_of(records, {one.manifest_sha256 for one in opened})
-    _say_whether(records, bool(scores), "of what is published")
+    scores = markdown_of(scored, {one.manifest_sha256 for one in opened})
+    _say_whether(scored, bool(scores), "of what is published")
     return release(folders, scores=scores, **said)
 
 
-def _say_whether(records: Path, scored: bool, of: str) -> None:
-    if not scored:
-        say(f"{records}: no records {of}; the card has no scores on test nets")
+def _say_whether(results: Path, found: bool, of: str) -> None:
+    if not found:
+        say(f"{results}: no records {of}; the card has no scores on test nets")
 
 
 @command("Travel", example="fetch hf://datasets/ME/digits --config digits-resnet8-standard --out zoos/fetched")

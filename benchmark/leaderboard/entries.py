@@ -20,6 +20,7 @@ from zoo.storage import files
 
 Key = tuple[str, str, str]  # task, test zoo, metanet
 Columns = dict[str, np.ndarray]  # of nets, by name
+_Item = TypeVar("_Item")
 _Kind = TypeVar("_Kind")
 
 
@@ -70,9 +71,9 @@ def sorted_out(found: Iterable[Stored]) -> Sorted:
             left_out.append(f"{one.path}: {error}" if str(one.path.parent) not in str(error) else str(error))
     wrong = [f"{one.path}: {line}" for one in entries for line in misstated(one.record, one.scores)]
     shown: dict[Key, tuple[Entry, ...]] = {}
-    for of_task in _grouped(entries, lambda one: one.key[:2]).values():
+    for of_task in grouped(entries, lambda one: one.key[:2]).values():
         alike = _largest(of_task, lambda one: one.nets, "its nets, or their targets, are not those of", left_out)
-        for key, seeds in _grouped(alike, lambda one: one.key).items():
+        for key, seeds in grouped(alike, lambda one: one.key).items():
             model = _largest(seeds, _model, "its name, code, version or parameters are not those of", left_out)
             shown[key] = tuple(sorted(_once(model, left_out), key=lambda one: one.record.seed))
     return Sorted(shown, tuple(left_out), tuple(wrong))
@@ -119,16 +120,17 @@ def _model(one: Entry) -> tuple[object, ...]:
     return metanet.name, metanet.version, metanet.parameters, metanet.code
 
 
-def _grouped(entries: Iterable[Entry], kind: Callable[[Entry], _Kind]) -> dict[_Kind, list[Entry]]:
-    found: dict[_Kind, list[Entry]] = {}
-    for one in entries:
+def grouped(items: Iterable[_Item], kind: Callable[[_Item], _Kind]) -> dict[_Kind, list[_Item]]:
+    """The items of each kind, in their order."""
+    found: dict[_Kind, list[_Item]] = {}
+    for one in items:
         found.setdefault(kind(one), []).append(one)
     return found
 
 
 def _largest(entries: Sequence[Entry], kind: Callable[[Entry], object], wrong: str, left_out: list[str]) -> list[Entry]:
     """Those of one kind: the suite's own, else that of most metanets and seeds, else the first; others are left out."""
-    kinds = list(_grouped(entries, kind).values())
+    kinds = list(grouped(entries, kind).values())
     kept = max(kinds, key=lambda of: (any(one.own for one in of), len({one.label for one in of}), len(of)))
     rest = (one for of in kinds if of is not kept for one in of)
     left_out += [f"{one.path}: {wrong} {kept[0].path}" for one in rest]

@@ -1,6 +1,6 @@
 """The leaderboard: what records and their predictions say together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from math import nan
@@ -11,7 +11,7 @@ import pandas as pd
 
 from benchmark.analyses.certificates import Certificate, Kept, kept
 from benchmark.leaderboard.beyond import attainable
-from benchmark.leaderboard.entries import Entry, Key, Sorted, sorted_out
+from benchmark.leaderboard.entries import Entry, Key, Sorted, grouped, sorted_out
 from benchmark.leaderboard.numbers import Numbers, numbers
 from benchmark.leaderboard.track import track_of
 from benchmark.records import records
@@ -105,7 +105,7 @@ class Leaderboard:
     def pairs(self) -> pd.DataFrame:
         """The differences in R² of all pairs of metanets on each task and zoo, Holm-corrected within each."""
         frames = []
-        for (task, zoo), found in _grouped(self.results).items():
+        for (task, zoo), found in of_tasks(self.results).items():
             if len(found) > 1:
                 predicted = {result.label: result.predicted for result in found}
                 rows = pairs(found[0].target, predicted, r2, ends=found[0].ends)
@@ -173,7 +173,7 @@ def from_records(found: Sequence[Stored], unreadable: Sequence[str] = (), certif
     Raises ValueError, with all reasons, where none can be shown.
     """
     known, results = results_of(found, unreadable)
-    cells = [cell for group in _grouped(results).values() for cell in _cells(group, certificates)]
+    cells = [cell for group in of_tasks(results).values() for cell in _cells(group, certificates)]
     return Leaderboard(results, pd.DataFrame(cells), (*unreadable, *known.left_out), known.misstated)
 
 
@@ -200,12 +200,9 @@ def _result(seeds: tuple[Entry, ...]) -> Result:
     )
 
 
-def _grouped(results: tuple[Result, ...]) -> dict[tuple[str, str], list[Result]]:
+def of_tasks(results: Iterable[Result]) -> dict[tuple[str, str], list[Result]]:
     """The results on each task and zoo."""
-    found: dict[tuple[str, str], list[Result]] = {}
-    for result in results:
-        found.setdefault(result.key[:2], []).append(result)
-    return found
+    return grouped(results, lambda result: result.key[:2])
 
 
 def recipe_of(group: Sequence[Result]) -> Result | None:

@@ -14,7 +14,7 @@ from rich.table import Table
 from benchmark.analyses.certificates import kept
 from benchmark.leaderboard.columns import CERTIFICATES, Column, about, attainable, columns, legend
 from benchmark.leaderboard.leaderboard import from_records
-from benchmark.records.readable import readable
+from benchmark.records.readable import has_records, readable
 from zoo.messages import plain
 
 WIDE = 150  # characters of a line where there is no terminal
@@ -169,7 +169,7 @@ def markdown_of(folder: Path, manifests: Collection[str]) -> str:
 
     Transfer from other zoos is left out, since the card describes these.
     """
-    if not any(folder.glob("**/seed-*.json")):
+    if not has_records(folder):
         return ""
     of_these = [
         one

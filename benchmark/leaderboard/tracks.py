@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from benchmark.leaderboard.columns import RUNS
 from benchmark.leaderboard.entries import Key
-from benchmark.leaderboard.leaderboard import Leaderboard, Result, recipe_of
+from benchmark.leaderboard.leaderboard import Leaderboard, Result, of_tasks, recipe_of
 from benchmark.leaderboard.numbers import positions
 from benchmark.leaderboard.ranking import that_count
 from benchmark.leaderboard.track import TRACKS
@@ -84,10 +84,7 @@ def _of_track(results: Mapping[Key, Result], cells: list[tuple[str, str]], names
 
 def _of_recipe(results: Sequence[Result], counting: pd.DataFrame, counted: Sequence[str]) -> Means | None:
     """The mean over these tracks of what can be told without the weights; None where some task has no such baseline."""
-    groups: dict[tuple[str, str], list[Result]] = {}
-    for result in results:
-        groups.setdefault(result.key[:2], []).append(result)
-    found = []
+    groups, found = of_tasks(results), []
     for track in counted:
         told = [recipe_of(groups[task, zoo]) for one, task, zoo in counting.index if one == track]
         if None in told:

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from benchmark.records.readable import readable
+from benchmark.records.readable import has_records, readable
 from benchmark.records.records import Record
 from metanets.model_folder import Model, read
 
 
 def scores_of(model_folder: Path, results: Path) -> dict[str, float]:
     """Its R² and tau on the test nets of its zoo, of the record of the very same fit; none where there is no such record."""
-    if not any(results.glob("**/seed-*.json")):
+    if not has_records(results):
         return {}
     model, _ = read(model_folder)
     same = [one.record for one in readable(results)[0] if _is_of(one.record, model)]

@@ -7,6 +7,11 @@ from benchmark.records.corrections import SUBMISSION, corrected, is_unfinished
 from benchmark.records.records import Stored
 
 
+def has_records(folder: Path) -> bool:
+    """Whether there is any record under a folder, be it readable or not."""
+    return any(folder.glob("**/seed-*.json"))
+
+
 def readable(folder: Path) -> tuple[list[Stored], list[str]]:
     """The records under a folder that count and can be read, in the order of their paths, and a line for each that cannot.
 

@@ -8,6 +8,7 @@ from benchmark.reference.elsewhere import left_out
 from benchmark.reference.reference import Reference, Task
 from benchmark.reference.status import zoo_status
 from benchmark.scoring.find import find_metanet, names_of
+from benchmark.scoring.score import is_of_one
 from benchmark.scoring.score import score as scored
 from metanets import METANETS, Training
 from metanets.inputs.canonical import split
@@ -80,9 +81,9 @@ def _each(run: Callable[..., list[Path]], names: list[str]) -> tuple[list[Path],
     """
     try:
         return run(metanets=names) if names else [], {}
-    except (ValueError, FileExistsError, RuntimeError) as error:  # its own mistake, a record that cannot be read or differs
-        if isinstance(error, OSError) and error.errno:
-            raise  # the folder's
+    except Exception as error:
+        if not is_of_one(error):
+            raise
         if len(names) == 1:
             return [], {names[0]: error}
     alone = [_each(run, [name]) for name in names]

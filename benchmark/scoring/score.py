@@ -29,7 +29,6 @@ from zoo.messages import duration
 from zoo.symmetry import group_of
 from zoo.training import machine
 
-FAILURES = (ValueError, FileExistsError, RuntimeError)  # a metanet's mistake, a record that differs, a killed process
 TELLING = 3  # jobs at least that tell how long the others take
 
 
@@ -188,9 +187,9 @@ def _run_all(jobs: list[Job], fitters: Fitters, workers: int, report: Callable[[
                 rest = _rest(done, len(jobs), time.monotonic() - begun)
                 try:
                     paths += future.result()
-                except FAILURES as error:
-                    if isinstance(error, OSError) and error.errno:
-                        raise  # the folder's
+                except Exception as error:
+                    if not is_of_one(error):
+                        raise
                     failed.append(error)
                     if rest:
                         report(f"{name_of(pending[future].metanet)} failed, the others go on{rest}")
@@ -208,6 +207,15 @@ def _run_all(jobs: list[Job], fitters: Fitters, workers: int, report: Callable[[
         kind = type(failed[0]) if len(set(map(type, failed))) == 1 else ValueError
         raise kind("\n  ".join([f"{len(failed)} of {len(jobs)} jobs failed:", *map(str, failed)]))
     return paths
+
+
+def is_of_one(error: Exception) -> bool:
+    """Whether it ends one metanet's job and no other: its own mistake, a record that differs, its process killed.
+
+    What a folder answers, by an error with a number, ends all.
+    """
+    mistake = isinstance(error, ValueError | FileExistsError | RuntimeError)
+    return mistake and not (isinstance(error, OSError) and error.errno)
 
 
 def _came(path: Path, out: Path) -> str:

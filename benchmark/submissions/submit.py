@@ -14,7 +14,7 @@ import pandas as pd
 from benchmark.records import records
 from benchmark.records.corrections import SUBMISSION, contact_of, stem, superseded
 from benchmark.records.predictions import PREDICTIONS_BYTES
-from benchmark.records.readable import readable
+from benchmark.records.readable import has_records, readable
 from benchmark.records.records import Record, Stored
 from benchmark.scoring.task import opened, zoos_in
 from benchmark.submissions.cross_checks import Seen, at_odds, other_nets, together
@@ -105,7 +105,7 @@ def _disagreeing(found: Sequence[Stored], to: Path) -> list[str]:
     seen: dict[tuple[object, ...], tuple[Path, pd.Series]] = {}
     tasks: dict[tuple[str, str, str], Seen] = {}
     zoos = {zoo.manifest_sha256 for one in found for zoo in (one.record.task.zoo, one.record.task.test_zoo)}
-    for one in readable(to)[0] if any(to.glob(f"**/{SEEDS}")) else ():
+    for one in readable(to)[0] if has_records(to) else ():
         task = one.record.task
         if zoos & {task.zoo.manifest_sha256, task.test_zoo.manifest_sha256} and not list(bad_rows(one)):
             _ = [*at_odds(one, seen), *other_nets(one, tasks)]  # what is wrong among them is `check`'s to say

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import yaml
 from huggingface_hub import ModelCard
+from own_class import Mine
 from stores import QUIET, REPO, bucket_at, contents, hub_at
 from test_card import HOSTILE, shown
-from torch import nn
 
 import metanets
 import metazoo as mz
@@ -186,17 +186,6 @@ def test_the_test_score_is_that_of_the_record_of_the_same_fit(folder, fitted, st
     assert scores_of(other, tmp_path) != found
     unlike = metanets.StatNN(training=Training(epochs=1, batch=8, learning_rates=(5e-3,))).fit(standard)
     assert scores_of(unlike.save(tmp_path / "unlike"), tmp_path) == {}
-
-
-class Mine(nn.Module):
-    reads = "statistics"
-
-    def __init__(self, inputs):
-        super().__init__()
-        self.linear = nn.Linear(inputs, 1)
-
-    def forward(self, statistics):
-        return self.linear(statistics).squeeze(-1)
 
 
 def test_a_class_of_ones_own_has_its_test_score_and_says_how_to_use_it(standard, tmp_path):

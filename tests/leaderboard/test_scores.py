@@ -3,13 +3,14 @@
 from html.parser import HTMLParser
 
 import numpy as np
+import own_class
 import pytest
+from own_class import Mine
 from sklearn.ensemble import ExtraTreesRegressor, StackingRegressor
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from torch import nn
 
 import metanets
 import metazoo as mz
@@ -21,17 +22,6 @@ from metanets.table import fitting
 
 QUICK = {"seeds": 1, "training": Training(epochs=2, batch=8, learning_rates=(5e-3,))}
 BASELINES = {name for name in fitting(pairs=False) if METANETS[name].baseline}
-
-
-class Mine(nn.Module):
-    reads = "statistics"
-
-    def __init__(self, inputs):
-        super().__init__()
-        self.linear = nn.Linear(inputs, 1)
-
-    def forward(self, statistics):
-        return self.linear(statistics).squeeze(-1)
 
 
 def of(found: Scores) -> set[str]:
@@ -103,7 +93,7 @@ def test_many_zoos_and_many_metanets_of_every_kind(standard, asymmetric, tmp_pat
 
 
 def test_an_object_is_scored_as_it_is_by_name(standard, tmp_path, board):
-    by_name = mz.score(standard, f"{__file__}:Mine", out=tmp_path, baselines=False, **QUICK)
+    by_name = mz.score(standard, f"{own_class.__file__}:Mine", out=tmp_path, baselines=False, **QUICK)
     ours, theirs = (records.read_predictions(path, records.read(path)) for path in (board[0], by_name[0]))
     np.testing.assert_allclose(ours["prediction"], theirs["prediction"], rtol=1e-6)
 

@@ -728,6 +728,15 @@ def test_submissions_of_another_form_are_refused(field, value):
         submission(**ABOUT | {field: value})
 
 
+def test_a_commit_is_a_whole_hash(tmp_path):
+    with pytest.raises(ValueError, match="commit: found 'main', expected 40 hexadecimal digits"):
+        submission(**ABOUT | {"commit": "main"})
+    path = tmp_path / "submission.json"
+    files.write_json(path, dataclasses.asdict(submission(**ABOUT)) | {"commit": "main"})
+    with pytest.raises(ValueError, match=r"submission\.json does not fit its schema: commit"):
+        read_submission(path)
+
+
 def test_a_tier_is_given_by_a_verification_of_these_very_records(scored, tmp_path):
     to = shutil.copytree(scored, tmp_path / "results")
     folder = given_in(next(to.glob("*/*/statnn")), to)
