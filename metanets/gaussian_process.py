@@ -26,9 +26,9 @@ def fit_gaussian_process(
     train: Examples, validation: Examples, *, training: Training, seed: int, chosen: dict[str, Any] | None = None
 ) -> Fitted:
     """Gaussian process regression with a length scale for each number and noise (Rasmussen and Williams 2006, sections 2.2
-    and 5.1), which maximise the likelihood of the first MOST training nets. Deterministic.
+    and 5.1), which maximise the likelihood of the training nets. Smooth where trees are steps, and deterministic.
 
-    Numbers that are positive in all training nets are read as logarithms, since rates vary by factors; all are standardised
+    It is fitted to the first MOST of them. Numbers that are positive in all training nets are read as logarithms, since rates vary by factors; all are standardised
     by the training nets, and those that are the same in all of them are left out.
     """
     raw, target = train.features[:MOST].double().numpy(), train.target[:MOST]

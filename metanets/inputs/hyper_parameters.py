@@ -15,7 +15,7 @@ HYPER_PARAMETERS = "hyper_parameters"  # the name of this input; no other is han
 
 
 def hyper_parameters(nets: Nets) -> Float[Tensor, "net feature"]:
-    """The hyper-parameters as they are, since trees heed only their order; words as a column of 0 and 1 for each word.
+    """The hyper-parameters as they are, in no scale of ours; words as a column of 0 and 1 for each word.
 
     Where none is known, one column of zeros: then trees predict the mean.
     """
