@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.spatial.distance import cdist
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
@@ -17,7 +18,7 @@ from metanets.metanet import Examples, Fit, Fitted, Predict, Training
 from metanets.mistakes import MistakeError
 from zoo.nets.layout import Layout
 
-MOST = 2048  # nets to fit on: time grows with their third power, and accuracy hardly any more
+MOST = 1024  # nets to fit on: time grows with their third power, and accuracy hardly any more
 SCALES = (1e-2, 1e3)  # of a number, in its standard deviations: the last says that it does not matter
 NOISE = 0.1  # of the target's variance, to begin with
 
@@ -28,13 +29,15 @@ def fit_gaussian_process(
     """Gaussian process regression with a length scale for each number and noise (Rasmussen and Williams 2006, sections 2.2
     and 5.1), which maximise the likelihood of the training nets. Smooth where trees are steps, and deterministic.
 
-    It is fitted to the first MOST of them. Numbers that are positive in all training nets are read as logarithms, since rates vary by factors; all are standardised
-    by the training nets, and those that are the same in all of them are left out.
+    It is fitted to the first MOST. Numbers that are positive in all of these are read as logarithms, since rates vary
+    by factors; all are standardised, one that is missing is as their mean, and those that are the same in all are left out.
     """
     raw, target = train.features[:MOST].double().numpy(), train.target[:MOST]
-    positive = raw.min(axis=0) > 0
-    numbers = _logarithms(raw, positive)
-    centre, spread = numbers.mean(axis=0), numbers.std(axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a number that all nets lack
+        positive = np.nanmin(raw, axis=0) > 0
+        numbers = _logarithms(raw, positive)
+        centre, spread = np.nan_to_num(np.nanmean(numbers, axis=0)), np.nan_to_num(np.nanstd(numbers, axis=0))
     spread[spread <= 1e-9 * np.abs(centre)] = 0.0  # the same in all
     known = _scaled(numbers, centre, spread)
     mean, deviation = float(target.mean()), float(target.std())
@@ -77,14 +80,15 @@ def restored_gaussian_process(tensors: dict[str, Tensor], layout: Layout) -> Pre
         "mean": (1,),
     }
     check_tensors(tensors, shapes)
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise ValueError("its tensors have numbers that are not finite")
     positive, centre, spread, known, scales, weights, mean = (tensors[name].numpy() for name in shapes)
 
     def predict(features: Float[Tensor, "net feature"]) -> Float[np.ndarray, " net"]:
         if features.shape[1] != numbers:
             raise MistakeError(f"these nets have {features.shape[1]} hyper-parameters; it was fitted on {numbers}")
         own = _scaled(_logarithms(features.double().numpy(), positive != 0), centre, spread) / scales
-        far = np.square(own[:, None] - known[None]).sum(axis=2)
-        return mean + (np.exp(-far / 2) * weights).sum(axis=1)
+        return mean + (np.exp(-cdist(own, known, "sqeuclidean") / 2) * weights).sum(axis=1)
 
     return predict
 
@@ -98,7 +102,8 @@ def _scaled(
     numbers: Float[np.ndarray, "net number"], centre: Float[np.ndarray, " number"], spread: Float[np.ndarray, " number"]
 ) -> Float[np.ndarray, "net kept"]:
     kept = spread != 0
-    return (numbers[:, kept] - centre[kept]) / spread[kept]
+    scaled = (numbers[:, kept] - centre[kept]) / spread[kept]
+    return np.where(np.isnan(scaled), 0.0, scaled)
 
 
 GAUSSIAN_PROCESS = Fit(fit_gaussian_process, restored_gaussian_process)

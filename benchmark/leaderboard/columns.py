@@ -30,7 +30,7 @@ CERTIFICATES = {  # what the columns of certificates say of validation nets
     "worst_r2": "R² worst: at scales within 10% that change no logit",
 }
 RUNS = " †"  # behind the name of what runs the nets
-RUNS_NOTE = "† runs the nets; all others read weights alone, or what the recipe says"
+RUNS_NOTE = "† runs the nets; the suite's others read weights alone, or what the recipe says"
 NOTE = "* the prediction is constant and ranks nothing; tau is set to 0"
 LITE_NOTE = (
     "Lite: a run on the smallest zoos of the reference, to try that all works; with so few test nets it ranks nothing"

@@ -56,6 +56,18 @@ def test_it_goes_on_beyond_what_it_was_fitted_to_and_says_the_mean_where_nothing
     assert set(fitted(same, same).predict(same.features)) == {same.target.mean()}
 
 
+def test_a_number_that_is_missing_is_as_the_mean_of_the_others():
+    train = examples(60, 0)
+    lacking, none = train.features.clone(), train.features.clone()
+    lacking[::7, 2], none[:, 2] = float("nan"), float("nan")
+    whole = fitted(Examples(lacking, train.target), train)
+    assert whole.chosen["validation_r2"] > 0.99
+    middle = train.features.clone()
+    middle[:, 2] = lacking[:, 2][~lacking[:, 2].isnan()].log().mean().exp()
+    np.testing.assert_allclose(whole.predict(none), whole.predict(middle))
+    assert np.isfinite(fitted(Examples(none, train.target), train).predict(none)).all()
+
+
 def test_tensors_that_do_not_belong_together_are_refused():
     train = examples(30, 0)
     tensors = fitted(train, train).tensors()
@@ -65,3 +77,5 @@ def test_tensors_that_do_not_belong_together_are_refused():
     for name in tensors:
         with pytest.raises(ValueError, match="expected"):
             restored_gaussian_process({**tensors, name: tensors[name][:0]}, ())
+    with pytest.raises(ValueError, match="not finite"):
+        restored_gaussian_process({**tensors, "mean": tensors["mean"] * float("nan")}, ())
