@@ -91,7 +91,8 @@ def emit(
         files.write(path, text.encode(), below=out)
     for zoo in dict.fromkeys(map(str, board.cells["zoo"])):
         if zoo not in homes:
-            report(f"{zoo} is {'not of this release' if release else 'of no data set that is known'}, and is only cited")
+            why = "not of this release" if release else "of no data set that is known (--release says of which)"
+            report(f"{zoo} is {why}, and is only cited")
     return list(contents)
 
 

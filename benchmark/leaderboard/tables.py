@@ -19,7 +19,6 @@ from zoo.messages import plain
 
 WIDE = 150  # characters of a line where there is no terminal
 WHOLE = 21  # characters of a text that is not broken: beside a name it fits a terminal of 40
-ORDER = "metanets by mean R², baselines below"
 NAME = 12  # characters of a name that stay on a line, where there is no room for more
 WIDER = "; see --format csv or a wider terminal"
 
@@ -31,7 +30,7 @@ def to_table(cells: pd.DataFrame, *, width: int = WIDE) -> Table:
     kept, left = _fitting(sorted(found, key=lambda column: (*first, column.kind).index(column.kind)), width)
     note = f"\nleft out for width: {', '.join(left)}{WIDER}" if left else ""
     table = Table(
-        title=_literal(about(cells)), caption=escape(f"{ORDER}; {legend(cells)}\n{attainable(cells, plain)}{note}")
+        title=_literal(about(cells)), caption=escape(f"{_order(found)}; {legend(cells)}\n{attainable(cells, plain)}{note}")
     )
     _add_columns(table, kept, width)
     for row in zip(*(column.texts for column in kept), strict=True):
@@ -108,14 +107,24 @@ LESS: dict[str, Callable[[list[Column]], list[Column]]] = {  # what is left out 
 }
 
 
+def _order(found: Iterable[Column]) -> str:
+    """In which order rows are, and what a rank is where there is one."""
+    ranked = any(column.kind == "rank" for column in found)
+    return "metanets by mean R², baselines below" + "; rank: by R² on each zoo, the mean over them" * ranked
+
+
 def _width(found: Sequence[Column]) -> int:
-    """What a table of these columns needs: names can be broken, numbers cannot; a rule and a space on each side of each."""
+    """What a table of these columns needs: long names can be broken, numbers and words of heads cannot; a rule and a space
+    on each side of each.
+    """
     return sum(_least(column) + 3 for column in found) + 1
 
 
 def _least(column: Column) -> int:
     widest = max(map(len, column.texts), default=0)
-    return max(4, min(widest, NAME)) if column.kind == "metanet" else max(widest, 4)
+    if column.kind == "metanet":
+        return max(4, min(widest, NAME))
+    return max(4, widest, min(NAME, max(map(len, column.head.split()), default=0)))
 
 
 def _add_columns(table: Table, kept: Sequence[Column], width: int) -> None:
@@ -143,7 +152,7 @@ def to_markdown(cells: pd.DataFrame) -> str:
     found = columns(cells, _inert)
     heads, rows = [column.head for column in found], list(zip(*(column.texts for column in found), strict=True))
     table = markdown_lines(map(_escaped, line) for line in (heads, ["---", *["---:"] * (len(heads) - 1)], *rows))
-    head = f"{_escaped(_inert(about(cells)))}: {ORDER}; {_escaped(legend(cells))}"
+    head = f"{_escaped(_inert(about(cells)))}: {_order(found)}; {_escaped(legend(cells))}"
     return f"{head}\n\n{table}\n\n{_escaped(attainable(cells, _inert))}\n"
 
 
